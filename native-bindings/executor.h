@@ -1,0 +1,49 @@
+// A checked plan in memory, and the two steps that make and run it.
+#ifndef TSRUN_EXECUTOR_H
+#define TSRUN_EXECUTOR_H
+
+#include "wire-format.h"
+
+struct plan {
+  const struct instruction *instructions;
+  const struct relocation *relocations;
+  uint8_t *data;
+  int64_t *slots;
+  uint32_t instruction_count;
+  uint32_t relocation_count;
+  uint32_t data_length;
+  uint16_t slot_count;
+  uint16_t descriptor_count;
+};
+
+enum refusal {
+  REFUSED_NOTHING = 0,
+  REFUSED_HEADER,
+  REFUSED_LENGTH,
+  REFUSED_OPCODE,
+  REFUSED_AUX,
+  REFUSED_RESULT,
+  REFUSED_OPERAND,
+  REFUSED_TARGET,
+  REFUSED_RELOCATION,
+  REFUSED_RESERVED,
+};
+
+// Checks every index, offset and length of the image of `length` bytes at the 8-byte aligned
+// `image` and fills `plan` with pointers into it. Writes nothing to the image. On a refusal
+// `*pc` is the offending instruction, or PC_REFUSED when it is not about one.
+enum refusal verify_plan(uint8_t *image, size_t length, struct plan *plan, uint32_t *pc);
+
+// How a plan ended.
+struct outcome {
+  int failed;
+  uint32_t pc;
+  int error;  // errno of the failed instruction, positive
+  int status; // of OP_EXIT, 0 when the plan ran to its end
+};
+
+// Applies the relocations, sets all slots to -1 except the descriptors (first_descriptor, +1, …)
+// and runs the instructions in order. `plan` must come from verify_plan.
+struct outcome run_plan(const struct plan *plan, int first_descriptor);
+
+#endif

@@ -1,0 +1,143 @@
+// libtsrun.so: what Node calls in-process. Nothing here forks a copy of Node, changes a namespace
+// or keeps state; each function returns a result or -errno.
+#include "executor.h"
+#include "freestanding.h"
+#include "syscall.h"
+
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/sched.h>
+#include <linux/signal.h>
+
+#define EXPORT __attribute__((visibility("default")))
+#define MAX_DESCRIPTORS 256
+#define MAX_ARGUMENTS 16
+#define SIGNALS 64
+#define SIGCHLD_NUMBER 17
+#define CLOSE_RANGE_CLOEXEC_FLAG 4u
+
+// Runs the plan image in place, in the calling thread. Afterwards its data and slots hold the
+// results. Returns 0, or (pc + 1) << 16 | errno of the failed instruction, or -refusal.
+EXPORT int64_t tsrun_run(uint8_t *image, int64_t length) {
+  struct plan plan;
+  uint32_t pc;
+  if (((uintptr_t)image & 7) != 0) return -(int64_t)REFUSED_LENGTH;
+  enum refusal refusal = verify_plan(image, (size_t)length, &plan, &pc);
+  if (refusal != REFUSED_NOTHING) return -(int64_t)refusal;
+  struct outcome outcome = run_plan(&plan, -1);
+  if (!outcome.failed) return 0;
+  return ((int64_t)outcome.pc + 1) << 16 | outcome.error;
+}
+
+// One system call whose operands are all numbers. Returns its result or -errno.
+EXPORT int64_t tsrun_syscall(int64_t number, int64_t a, int64_t b, int64_t c, int64_t d, int64_t e,
+                             int64_t f) {
+  return raw_syscall(number, a, b, c, d, e, f);
+}
+
+// What tsrun_spawn starts; filled by src/native/executor.ts, all fields 32-bit.
+struct spawn_request {
+  int32_t executable;       // descriptor, run with execveat(AT_EMPTY_PATH)
+  int32_t pidfd;            // out: pidfd of the child
+  uint32_t descriptor_count;
+  uint32_t argument_count;
+  uint32_t arguments_length;
+  uint32_t reserved;
+  int32_t descriptors[MAX_DESCRIPTORS]; // become 0, 1, 2, … in the child; -1 leaves that number closed
+  char arguments[4096];                 // argument_count strings, each with its NUL
+};
+
+struct kernel_sigaction {
+  void *handler;
+  unsigned long flags;
+  void *restorer;
+  uint64_t mask;
+};
+
+// Node ignores SIGPIPE and handles others; a container must start with every signal at its default.
+static void reset_signals(void) {
+  struct kernel_sigaction action = {0};
+  for (int i = 1; i <= SIGNALS; i++) (void)SYS4(rt_sigaction, i, &action, 0, 8);
+  uint64_t none = 0;
+  (void)SYS4(rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
+}
+
+// Puts the descriptors at 0, 1, 2, …; each goes above all targets first so that none is overwritten.
+static int place_descriptors(struct spawn_request *request, int32_t *moved, int *executable) {
+  int floor = (int)request->descriptor_count + 1;
+  for (uint32_t i = 0; i < request->descriptor_count; i++) {
+    if (request->descriptors[i] < 0) {
+      moved[i] = -1;
+      continue;
+    }
+    long copy = SYS3(fcntl, request->descriptors[i], F_DUPFD_CLOEXEC, floor);
+    if (copy < 0) return (int)copy;
+    moved[i] = (int32_t)copy;
+  }
+  long copy = SYS3(fcntl, request->executable, F_DUPFD_CLOEXEC, floor);
+  if (copy < 0) return (int)copy;
+  *executable = (int)copy;
+  for (uint32_t i = 0; i < request->descriptor_count; i++) {
+    if (moved[i] < 0) {
+      (void)SYS1(close, i);
+      continue;
+    }
+    long placed = SYS3(dup3, moved[i], i, 0);
+    if (placed < 0) return (int)placed;
+  }
+  // What Node itself inherited without O_CLOEXEC must not travel on (CVE-2024-21626).
+  return (int)SYS3(close_range, request->descriptor_count, ~0u, CLOSE_RANGE_CLOEXEC_FLAG);
+}
+
+// The child after vfork: shares memory with the suspended caller until the exec, so it only
+// touches its own stack frame and `*error`.
+static _Noreturn void exec_child(struct spawn_request *request, volatile int *error) {
+  int32_t moved[MAX_DESCRIPTORS];
+  const char *arguments[MAX_ARGUMENTS + 1];
+  const char *none[1] = {NULL};
+  int executable = -1;
+  const char *next = request->arguments;
+  for (uint32_t i = 0; i < request->argument_count; i++) {
+    arguments[i] = next;
+    while (*next != 0) next++;
+    next++;
+  }
+  arguments[request->argument_count] = NULL;
+  reset_signals();
+  int result = place_descriptors(request, moved, &executable);
+  if (result >= 0) result = (int)SYS5(execveat, executable, "", arguments, none, AT_EMPTY_PATH);
+  *error = result;
+  for (;;) (void)SYS1(exit, 127);
+}
+
+static int request_is_valid(const struct spawn_request *request) {
+  if (request->descriptor_count > MAX_DESCRIPTORS || request->argument_count > MAX_ARGUMENTS) return 0;
+  if (request->arguments_length > sizeof request->arguments) return 0;
+  uint32_t strings = 0;
+  for (uint32_t i = 0; i < request->arguments_length; i++) strings += request->arguments[i] == 0;
+  return strings == request->argument_count;
+}
+
+// Starts request->executable with exactly the given descriptors, default signals and an empty
+// environment, vfork-style (vfork(2)): a copy of Node's page tables would cost milliseconds.
+// Returns the pid (the pidfd is in the request) or -errno.
+EXPORT int64_t tsrun_spawn(struct spawn_request *request) {
+  if (!request_is_valid(request)) return -EINVAL;
+  volatile int error = 0;
+  int pidfd = -1;
+  uint64_t all = ~UINT64_C(0), before = 0;
+  struct clone_args clone = {0};
+  clone.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
+  clone.pidfd = (uint64_t)(uintptr_t)&pidfd;
+  clone.exit_signal = SIGCHLD_NUMBER;
+  (void)SYS4(rt_sigprocmask, SIG_SETMASK, &all, &before, 8);
+  long pid = SYS2(clone3, &clone, sizeof clone);
+  if (pid == 0) exec_child(request, &error);
+  (void)SYS4(rt_sigprocmask, SIG_SETMASK, &before, 0, 8);
+  if (pid < 0) return pid;
+  request->pidfd = pidfd;
+  if (error == 0) return pid;
+  (void)SYS4(wait4, pid, 0, 0, 0);
+  (void)SYS1(close, pidfd);
+  return error;
+}

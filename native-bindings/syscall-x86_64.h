@@ -1,0 +1,22 @@
+// The raw system call and the process entry of x86_64 (System V ABI, syscall(2)).
+#ifndef TSRUN_SYSCALL_ARCH_H
+#define TSRUN_SYSCALL_ARCH_H
+
+static inline long raw_syscall(long number, long a, long b, long c, long d, long e, long f) {
+  long result;
+  register long r10 __asm__("r10") = d;
+  register long r8 __asm__("r8") = e;
+  register long r9 __asm__("r9") = f;
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                   : "rcx", "r11", "memory");
+  return result;
+}
+
+// The kernel enters with argc at the stack pointer; hand that address to C on an aligned stack.
+#define DEFINE_ENTRY(function)                                                              \
+  __asm__(".globl _start\n_start:\n xor %ebp,%ebp\n mov %rsp,%rdi\n and $-16,%rsp\n call " \
+          #function "\n hlt\n")
+
+#endif

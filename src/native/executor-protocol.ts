@@ -1,0 +1,104 @@
+/**
+ * What the processes of a plan and Node say to each other over the report socket (SOCK_SEQPACKET).
+ *
+ *   launcher                       init (child)                     Node
+ *      │ clone3 ────────────────────►│
+ *      │ pid ─────────────────────────────────────────────────────────►│
+ *      │                             │ sync mappings ─────────────────►│ writes uid_map, gid_map
+ *      │                             │◄──────────────────────── reply ─│
+ *      │                             │ sync hooks ────────────────────►│ prestart, createRuntime hooks
+ *      │                             │◄──────────────────────── reply ─│
+ *      │                             │ (mounts, pivot_root, …)         │
+ *      │                             │ sync ready ────────────────────►│ state.json, pid file
+ *      │                             │◄──────────────────────── reply ─│
+ *      │ exit, or wait4 for init     │ start gate (its own socket), exec
+ *      │ exited ──────────────────────────────────────────────────────►│ (supervised plans only)
+ *
+ * Every record is 16 bytes: {u32 type, u32 a, i32 b, u32 0}. Instead of any of them
+ * `failed {pc, errno}` can come, or the end of the stream when all processes of the plan are gone.
+ * A sync is the only two-way moment: the plan waits for one record, and ends when Node is gone.
+ */
+import { TsrunError } from '../errors.ts'
+import { syscall } from './syscalls.ts'
+import { newBatch, runBatch, runBatchAsync } from './run-batch.ts'
+
+export const RECORD_SIZE = 16
+
+export const RECORD_TYPES = { failed: 1, pid: 2, sync: 3, exited: 4, starting: 5 } as const
+
+/** The moments at which a plan waits for Node. */
+export const SYNC_POINTS = { mappings: 1, hooks: 2, ready: 3 } as const
+export type SyncPoint = keyof typeof SYNC_POINTS
+
+export type ExecutorEvent =
+  | { readonly type: 'failed'; readonly pc: number; readonly errno: number }
+  | { readonly type: 'pid'; readonly pid: number }
+  | { readonly type: 'sync'; readonly point: SyncPoint }
+  /** `status` as wait4(2) gives it. */
+  | { readonly type: 'exited'; readonly status: number }
+  /** The start gate was passed; the exec is next. */
+  | { readonly type: 'starting' }
+  /** All processes of the plan closed the socket: they ended, or the exec succeeded. */
+  | { readonly type: 'end' }
+
+/** The next event from the socket `fd`, waiting in a thread of libuv's pool. */
+export async function receiveEvent(fd: number): Promise<ExecutorEvent> {
+  const { batch, buffer, length } = receiveBatch(fd)
+  const result = await runBatchAsync(batch)
+  return decodeEvent(result.bytes(buffer), result.value(length))
+}
+
+/** As {@link receiveEvent}, blocking this thread: for a command that has nothing else to do. */
+export function receiveEventSync(fd: number): ExecutorEvent {
+  const { batch, buffer, length } = receiveBatch(fd)
+  const result = runBatch(batch)
+  return decodeEvent(result.bytes(buffer), result.value(length))
+}
+
+/** Lets the plan go on after a `sync`. */
+export function reply(fd: number): void {
+  const MSG_NOSIGNAL = 0x4000
+  const batch = newBatch()
+  batch.run('sendto', [fd, batch.zeros(RECORD_SIZE), RECORD_SIZE, MSG_NOSIGNAL, 0, 0])
+  runBatch(batch)
+}
+
+/** Waits for the launcher to be gone and reaps it. */
+export function reapLauncher(pid: number): void {
+  syscall('wait4', [pid, 0, 0, 0])
+}
+
+function receiveBatch(fd: number) {
+  const batch = newBatch()
+  const buffer = batch.zeros(RECORD_SIZE)
+  const length = batch.sys('recvfrom', [fd, buffer, RECORD_SIZE, 0, 0, 0], { tolerate: ['ECONNRESET'] })
+  return { batch, buffer, length }
+}
+
+/** Decodes one record; hostile or torn records are refused. */
+export function decodeEvent(bytes: Buffer, length: number): ExecutorEvent {
+  if (length <= 0) return { type: 'end' }
+  if (length !== RECORD_SIZE) throw new TsrunError('internal', `cannot read a report of ${length} bytes`)
+  const type = bytes.readUInt32LE(0)
+  const a = bytes.readUInt32LE(4)
+  const b = bytes.readInt32LE(8)
+  switch (type) {
+    case RECORD_TYPES.failed:
+      return { type: 'failed', pc: a, errno: b }
+    case RECORD_TYPES.pid:
+      return { type: 'pid', pid: b }
+    case RECORD_TYPES.sync:
+      return { type: 'sync', point: syncPoint(b) }
+    case RECORD_TYPES.exited:
+      return { type: 'exited', status: b }
+    case RECORD_TYPES.starting:
+      return { type: 'starting' }
+    default:
+      throw new TsrunError('internal', `cannot read a report of type ${type}`)
+  }
+}
+
+function syncPoint(number: number): SyncPoint {
+  for (const [name, value] of Object.entries(SYNC_POINTS)) if (value === number) return name as SyncPoint
+  throw new TsrunError('internal', `cannot read the sync point ${number}`)
+}

@@ -1,0 +1,43 @@
+/** What compileCreate and compileExec need beside config.json: the caller's wishes and the host's facts. */
+import type { HostFeatures } from './host-features.ts'
+import type { Architecture } from './plan.ts'
+
+/** A compiled seccomp filter, as src/seccomp/compile-filter.ts makes it. */
+export interface SeccompProgram {
+  /** struct sock_filter[], little endian. */
+  readonly program: Uint8Array
+  /** SECCOMP_FILTER_FLAG_* of seccomp(2). */
+  readonly flags: number
+}
+
+export interface CompileOptions {
+  readonly architecture: Architecture
+  readonly features: HostFeatures
+  readonly seccomp?: SeccompProgram
+  /** The launcher stays, waits for the process and reports its wait status: for foreground runs. */
+  readonly supervise: boolean
+  /** How many descriptors after stdio the process keeps (--preserve-fds). */
+  readonly preservedFds: number
+  /** A `console` descriptor (connected AF_UNIX stream) is handed over when process.terminal is true. */
+  readonly console: boolean
+  /** A `cgroup` descriptor (cgroup2 directory, O_PATH) is handed over and the process starts in it. */
+  readonly cgroup: boolean
+  /** Do not give the process a session keyring of its own (--no-new-keyring). */
+  readonly noNewKeyring?: boolean
+}
+
+export interface CompileCreateOptions extends CompileOptions {
+  /** Absolute path of the root filesystem. */
+  readonly rootfs: string
+  /** A `gate` descriptor (listening AF_UNIX socket) is handed over; init waits there for `start`. */
+  readonly gate: boolean
+  /** Use MS_MOVE and chroot instead of pivot_root (--no-pivot, for a root on initramfs). */
+  readonly noPivot?: boolean
+  readonly containerId: string
+  readonly bundle: string
+}
+
+export interface CompileExecOptions extends CompileOptions {
+  /** CLONE_NEW* of the namespaces to join through the `container` pidfd descriptor. */
+  readonly joinFlags: number
+}

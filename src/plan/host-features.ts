@@ -1,0 +1,12 @@
+/** What the compiler must know about the kernel: probed once, never guessed from a version. */
+
+export interface HostFeatures {
+  /** clone3(CLONE_INTO_CGROUP) works on the cgroup in use (5.7). */
+  readonly cloneIntoCgroup: boolean
+  /** The highest capability the kernel knows (/proc/sys/kernel/cap_last_cap). */
+  readonly lastCapability: number
+  /** The kernel was built with time namespaces (5.6). */
+  readonly timeNamespaces: boolean
+  readonly apparmor: boolean
+  readonly selinux: boolean
+}

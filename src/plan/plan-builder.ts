@@ -1,0 +1,209 @@
+/** Append-only emitter of plans that stamps each instruction with its origin. */
+import type { Condition, DataRef, Instruction, Operand, Operator, Slot, Width } from './instruction.ts'
+import type { Architecture, Plan, Relocation } from './plan.ts'
+
+export interface SysOptions {
+  /** errno names that count as success; `*` alone means each. */
+  readonly tolerate?: readonly string[]
+  /** Slot for the result; without it a fresh one is made. */
+  readonly into?: Slot
+  readonly note?: string
+}
+
+/** A place further down that branches can name before it is known. */
+export interface Label {
+  readonly kind: 'label'
+  readonly id: number
+}
+
+type Pending = Omit<Extract<Instruction, { op: 'branch' }>, 'target'> & { readonly label: Label }
+
+/**
+ * Builds one {@link Plan}. Descriptors are declared first, then instructions are appended in the
+ * order in which they will run. Everything returned by {@link PlanBuilder.finish} is frozen.
+ */
+export class PlanBuilder {
+  readonly architecture: Architecture
+  readonly #instructions: (Instruction | Pending)[] = []
+  readonly #slots: Slot[] = []
+  readonly #descriptors: string[] = []
+  readonly #relocations: Relocation[] = []
+  readonly #strings = new Map<string, DataRef>()
+  readonly #places: (number | undefined)[] = []
+  #data = new Uint8Array(4096)
+  #length = 0
+  #origin = ''
+
+  constructor(architecture: Architecture) {
+    this.architecture = architecture
+  }
+
+  /** Runs `emit` with `origin` (a JSON pointer into config.json) stamped on what it appends. */
+  at<T>(origin: string, emit: () => T): T {
+    const outer = this.#origin
+    this.#origin = origin
+    try {
+      return emit()
+    } finally {
+      this.#origin = outer
+    }
+  }
+
+  /** Declares the next descriptor that the starter hands over. All come before the first {@link slot}. */
+  descriptor(name: string): Slot {
+    if (this.#slots.length !== this.#descriptors.length) {
+      throw new RangeError(`descriptor ${name} is declared after a slot`)
+    }
+    this.#descriptors.push(name)
+    return this.slot(name)
+  }
+
+  slot(name: string): Slot {
+    const slot: Slot = Object.freeze({ kind: 'slot', index: this.#slots.length, name })
+    this.#slots.push(slot)
+    return slot
+  }
+
+  /** The text with a final NUL, as UTF-8; equal texts share their bytes. */
+  string(text: string): DataRef {
+    const known = this.#strings.get(text)
+    if (known !== undefined) return known
+    if (text.includes('\0')) throw new RangeError(`a NUL byte in ${JSON.stringify(text)}`)
+    const ref = this.bytes(Buffer.from(`${text}\0`), 1)
+    this.#strings.set(text, ref)
+    return ref
+  }
+
+  /** A copy of `bytes` in the data segment. */
+  bytes(bytes: Uint8Array, alignment = 8): DataRef {
+    const ref = this.zeros(bytes.length, alignment)
+    this.#data.set(bytes, ref.offset)
+    return ref
+  }
+
+  /** `length` zero bytes: room for results, or for {@link store}. */
+  zeros(length: number, alignment = 8): DataRef {
+    const offset = Math.ceil(this.#length / alignment) * alignment
+    this.#grow(offset + length)
+    this.#length = offset + length
+    return { kind: 'data', offset, length }
+  }
+
+  /** Little-endian 64-bit words; a {@link DataRef} becomes its address, undefined becomes NULL. */
+  words(words: readonly (number | bigint | DataRef | undefined)[]): DataRef {
+    const ref = this.zeros(words.length * 8)
+    const view = new DataView(this.#data.buffer)
+    words.forEach((word, i) => {
+      const at = ref.offset + i * 8
+      if (typeof word === 'object') this.#relocations.push({ at, target: word.offset })
+      else view.setBigInt64(at, BigInt.asIntN(64, BigInt(word ?? 0)), true)
+    })
+    return ref
+  }
+
+  /** A NULL-terminated array of strings, as execve(2) takes. */
+  stringArray(texts: readonly string[]): DataRef {
+    return this.words([...texts.map((text) => this.string(text)), undefined])
+  }
+
+  /** Appends the system call `name`; returns the slot with its result. */
+  sys(name: string, args: readonly Operand[], options: SysOptions = {}): Slot {
+    const result = options.into ?? this.slot(`${name}_${this.#instructions.length}`)
+    this.#push({ op: 'sys', name, args, result, tolerate: options.tolerate ?? [], ...this.#common(options.note) })
+    return result
+  }
+
+  /** Appends a system call whose result nobody reads. */
+  run(name: string, args: readonly Operand[], options: Omit<SysOptions, 'into'> = {}): void {
+    this.#push({ op: 'sys', name, args, tolerate: options.tolerate ?? [], ...this.#common(options.note) })
+  }
+
+  label(): Label {
+    this.#places.push(undefined)
+    return { kind: 'label', id: this.#places.length - 1 }
+  }
+
+  /** The next instruction is where branches to `label` go on. */
+  place(label: Label): void {
+    if (this.#places[label.id] !== undefined) throw new RangeError('a label is placed twice')
+    this.#places[label.id] = this.#instructions.length
+  }
+
+  branch(left: Operand, condition: Condition, right: Operand, label: Label): void {
+    if (this.#places[label.id] !== undefined) throw new RangeError('a branch goes backwards')
+    this.#push({ op: 'branch', condition, left, right, label, ...this.#common() })
+  }
+
+  jump(label: Label): void {
+    this.branch(0, 'eq', 0, label)
+  }
+
+  compute(left: Operand, operator: Exclude<Operator, 'set'>, right: Operand, into?: Slot): Slot {
+    const result = into ?? this.slot(`${operator}_${this.#instructions.length}`)
+    this.#push({ op: 'compute', operator, result, left, right, ...this.#common() })
+    return result
+  }
+
+  set(result: Slot, value: Operand): void {
+    this.#push({ op: 'compute', operator: 'set', result, left: value, right: 0, ...this.#common() })
+  }
+
+  load(width: Width, from: DataRef, at = 0): Slot {
+    const result = this.slot(`load_${this.#instructions.length}`)
+    this.#push({ op: 'load', width, result, from: part(from, at, width), ...this.#common() })
+    return result
+  }
+
+  store(width: Width, to: DataRef, at: number, value: Operand): void {
+    this.#push({ op: 'store', width, to: part(to, at, width), value, ...this.#common() })
+  }
+
+  fail(error: Operand, note?: string): void {
+    this.#push({ op: 'fail', error, ...this.#common(note) })
+  }
+
+  exit(status: Operand): void {
+    this.#push({ op: 'exit', status, ...this.#common() })
+  }
+
+  finish(): Plan {
+    const instructions = this.#instructions.map((instruction) => Object.freeze(this.#resolve(instruction)))
+    return Object.freeze({
+      architecture: this.architecture,
+      instructions: Object.freeze(instructions),
+      slots: Object.freeze([...this.#slots]),
+      descriptors: Object.freeze([...this.#descriptors]),
+      data: this.#data.slice(0, this.#length),
+      relocations: Object.freeze([...this.#relocations]),
+    })
+  }
+
+  #resolve(instruction: Instruction | Pending): Instruction {
+    if (!('label' in instruction)) return instruction
+    const { label, ...rest } = instruction
+    const target = this.#places[label.id]
+    if (target === undefined) throw new RangeError(`a label of ${rest.origin} is never placed`)
+    return { ...rest, target }
+  }
+
+  #common(note?: string): { origin: string; note?: string } {
+    return note === undefined ? { origin: this.#origin } : { origin: this.#origin, note }
+  }
+
+  #push(instruction: Instruction | Pending): void {
+    this.#instructions.push(instruction)
+  }
+
+  #grow(needed: number): void {
+    if (needed <= this.#data.length) return
+    const grown = new Uint8Array(Math.max(needed, this.#data.length * 2))
+    grown.set(this.#data)
+    this.#data = grown
+  }
+}
+
+/** The `length` bytes at `at` inside `ref`. */
+export function part(ref: DataRef, at: number, length: number): DataRef {
+  if (at + length > ref.length) throw new RangeError(`bytes ${at}+${length} of ${ref.length}`)
+  return { kind: 'data', offset: ref.offset + at, length }
+}
