@@ -1,0 +1,257 @@
+// tsrun-monitor's entry and event loop. It is started with its configuration and the descriptors
+// of tsrun-init, detaches itself from the caller, starts tsrun-init, and then waits: for output,
+// for clients, for its children, and for what the caller says on the control socket.
+#include "monitor.h"
+
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/poll.h>
+#include <linux/prctl.h>
+#include <linux/signal.h>
+
+#define SIGCHLD_NUMBER 17
+#define WNOHANG_FLAG 1
+#define MSG_FLAGS 0x4040 // MSG_NOSIGNAL | MSG_DONTWAIT
+#define MAX_WATCHES (7 + MAX_CLIENTS)
+// More than any pipe or pty holds. With the host's pid namespace others may still write after
+// the container's init is gone; they are not waited for.
+#define DRAIN_LIMIT (4u << 20)
+#define MAX_EARLY 16
+
+struct monitor monitor;
+
+_Noreturn void start(long *stack);
+DEFINE_ENTRY(start);
+
+typedef void handler(int index);
+static struct pollfd polled[MAX_WATCHES];
+static handler *handlers[MAX_WATCHES];
+static int indexes[MAX_WATCHES];
+static unsigned watches;
+static struct {
+  int pid, status;
+} early[MAX_EARLY];
+static unsigned early_count;
+
+static _Noreturn void leave(int status) {
+  for (;;) (void)SYS1(exit_group, status);
+}
+
+static void say(uint32_t type, uint32_t step, int value) {
+  struct control_record record = {type, step, value, 0};
+  if (monitor.control >= 0)
+    (void)SYS6(sendto, monitor.control, &record, sizeof record, MSG_FLAGS, 0, 0);
+}
+
+static void give_up(enum monitor_step step, int result) {
+  say(CONTROL_FAILED, step, -result);
+  leave(1);
+}
+
+// The caller says the pid of init only after init was born: it may have ended before.
+static void set_init(int pid) {
+  monitor.init_pid = pid;
+  for (unsigned i = 0; i < early_count; i++) {
+    if (early[i].pid != pid) continue;
+    monitor.init_status = early[i].status;
+    monitor.init_ended = 1;
+  }
+}
+
+static void note_ended(int pid, int status) {
+  if (pid == monitor.cleanup_pid) {
+    monitor.cleanup_pid = 0;
+  } else if (pid == monitor.init_pid) {
+    monitor.init_status = status;
+    monitor.init_ended = 1;
+  } else if (monitor.init_pid == 0) {
+    early[early_count % MAX_EARLY].pid = pid;
+    early[early_count % MAX_EARLY].status = status;
+    if (early_count < MAX_EARLY) early_count++;
+  }
+}
+
+static void reap_children(int unused) {
+  (void)unused;
+  uint8_t ignored[128];
+  while (SYS3(read, monitor.signals, ignored, sizeof ignored) > 0) continue;
+  for (;;) {
+    int status = 0;
+    int pid = (int)SYS4(wait4, -1, &status, WNOHANG_FLAG, 0);
+    if (pid == -EINTR) continue;
+    if (pid == -ECHILD) monitor.has_children = 0;
+    if (pid <= 0) return;
+    note_ended(pid, status);
+  }
+}
+
+static void receive_control(int unused) {
+  (void)unused;
+  struct control_record record;
+  long count = SYS6(recvfrom, monitor.control, &record, sizeof record, MSG_FLAGS, 0, 0);
+  if (count == -EINTR || count == -EAGAIN) return;
+  if (count == (long)sizeof record) {
+    if (record.type == CONTROL_CREATED) set_init(record.value);
+    if (record.type == CONTROL_STARTED) monitor.is_started = 1;
+    if (record.type == CONTROL_ABANDON) monitor.is_abandoned = 1;
+    return;
+  }
+  close_fd(&monitor.control);
+  // The caller died half way: the clean-up command decides whether the container stays.
+  if (!monitor.is_started && !monitor.is_abandoned && monitor.cleanup_pid == 0) (void)start_cleanup();
+}
+
+static void flush_input_and_resume(int unused) {
+  flush_input(unused);
+  for (int i = 0; i < MAX_CLIENTS; i++)
+    if (monitor.clients[i].in_length > 0) receive_from_client(i);
+}
+
+static void handle_client(int index) {
+  flush_client(index);
+  receive_from_client(index);
+}
+
+static void watch(int fd, short events, handler *handle, int index) {
+  if (fd < 0) return;
+  polled[watches].fd = fd;
+  polled[watches].events = events;
+  polled[watches].revents = 0;
+  handlers[watches] = handle;
+  indexes[watches++] = index;
+}
+
+static void watch_clients(void) {
+  for (int i = 0; i < MAX_CLIENTS; i++) {
+    struct client *client = &monitor.clients[i];
+    short events = client->in_length < sizeof client->in ? POLLIN : 0;
+    if (client->out_length > 0) events = (short)(events | POLLOUT);
+    if (events != 0) watch(client->fd, events, handle_client, i);
+  }
+}
+
+// Waits for one thing at least, except while the rest of the output is drained.
+static void handle_events(void) {
+  watches = 0;
+  watch(monitor.signals, POLLIN, reap_children, 0);
+  watch(monitor.control, POLLIN, receive_control, 0);
+  watch(monitor.listener, POLLIN, accept_clients, 0);
+  watch(monitor.console, POLLIN, receive_console, 0);
+  if (monitor.input_length > 0) watch(monitor.input, POLLOUT, flush_input_and_resume, 0);
+  int held_back = is_held_back();
+  for (int i = 0; i < 2 && !held_back; i++) watch(monitor.outputs[i], POLLIN, read_output, i);
+  watch_clients();
+  int64_t at_once[2] = {0, 0};
+  int is_draining = monitor.phase == PHASE_DRAINING && !held_back;
+  monitor.output_moved = 0;
+  long ready = SYS5(ppoll, polled, watches, is_draining ? at_once : NULL, NULL, 8);
+  for (unsigned i = 0; i < watches && ready > 0; i++)
+    if (polled[i].revents != 0) handlers[i](indexes[i]);
+}
+
+static void finish_output(void) {
+  close_fd(&monitor.outputs[0]);
+  close_fd(&monitor.outputs[1]);
+  close_fd(&monitor.input);
+  monitor.input_length = 0;
+  write_exit_record();
+  broadcast_exit();
+  close_listener();
+  monitor.phase = PHASE_REPORTED;
+}
+
+static void clean_up(void) {
+  if (monitor.is_cleaned || start_cleanup() < 0 || monitor.cleanup_pid == 0)
+    monitor.phase = PHASE_DONE;
+  else
+    monitor.phase = PHASE_CLEANING;
+}
+
+// The phases after the end of init; each waits for its own event.
+static void advance(void) {
+  if (monitor.phase == PHASE_WATCHING && monitor.init_ended) {
+    monitor.phase = PHASE_DRAINING;
+    monitor.output_moved = 1;
+  }
+  if (monitor.phase == PHASE_DRAINING && !is_held_back() &&
+      (!monitor.output_moved || monitor.drained > DRAIN_LIMIT))
+    finish_output();
+  if (monitor.phase == PHASE_REPORTED && monitor.cleanup_pid == 0 && !has_owner()) clean_up();
+  if (monitor.phase == PHASE_CLEANING && monitor.cleanup_pid == 0) monitor.phase = PHASE_DONE;
+  // Nothing was ever started, or the caller removes what was.
+  int has_caller = monitor.control >= 0 && !monitor.is_abandoned;
+  if (!monitor.has_children && !has_caller && (monitor.is_abandoned || !monitor.init_ended))
+    monitor.phase = PHASE_DONE;
+}
+
+// A session of its own: the end of the caller's terminal is not the end of the container. The
+// caller reaps the first process, which has nothing more to do, as the launcher of the plan.
+static void detach(void) {
+  int pid = (int)SYS5(clone, SIGCHLD_NUMBER, 0, 0, 0, 0);
+  if (pid < 0) give_up(STEP_SESSION, pid);
+  if (pid > 0) leave(0);
+  (void)SYS0(setsid);
+  (void)SYS2(prctl, PR_SET_NAME, "tsrun-monitor");
+  int result = (int)SYS2(prctl, PR_SET_CHILD_SUBREAPER, 1);
+  if (result < 0) give_up(STEP_SESSION, result);
+  result = (int)SYS1(fchdir, FD_DIRECTORY);
+  if (result < 0) give_up(STEP_SESSION, result);
+}
+
+// All signals stay blocked for ever: only SIGKILL ends the monitor before its container.
+static int open_signals(void) {
+  uint64_t all = ~UINT64_C(0), child = UINT64_C(1) << (SIGCHLD_NUMBER - 1);
+  (void)SYS4(rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
+  int fd = (int)SYS4(signalfd4, -1, &child, 8, O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return fd;
+  monitor.signals = (int)SYS3(fcntl, fd, F_DUPFD_CLOEXEC,
+                              FD_INIT_FIRST + (int)monitor.config.descriptor_count);
+  close_fd(&fd);
+  return monitor.signals;
+}
+
+static void adopt_descriptors(void) {
+  int has_terminal = (monitor.config.flags & MONITOR_TERMINAL) != 0;
+  if (has_terminal) {
+    monitor.console = FD_INPUT;
+  } else {
+    if ((monitor.config.flags & MONITOR_INPUT) != 0) monitor.input = FD_INPUT;
+    monitor.outputs[0] = FD_STDOUT;
+    monitor.outputs[1] = FD_STDERR;
+  }
+  for (int fd = FD_INPUT; fd <= FD_STDERR; fd++) set_nonblocking(fd);
+}
+
+// The container's init had to inherit the caller's value, so ours is lowered only now: a system
+// short of memory must not kill a container's watcher first.
+static void protect_from_oom(void) {
+  int fd = (int)SYS4(openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0);
+  if (fd < 0) return;
+  (void)SYS3(write, fd, "-999", 4);
+  close_fd(&fd);
+}
+
+_Noreturn void start(long *stack) {
+  (void)stack;
+  monitor.control = FD_CONTROL;
+  monitor.listener = monitor.console = monitor.input = -1;
+  monitor.outputs[0] = monitor.outputs[1] = -1;
+  for (int i = 0; i < MAX_CLIENTS; i++) monitor.clients[i].fd = -1;
+  int result = read_config();
+  if (result < 0) give_up(STEP_CONFIG, result);
+  detach();
+  result = open_signals();
+  if (result < 0) give_up(STEP_SIGNALS, result);
+  result = open_listener();
+  if (result < 0) give_up(STEP_LISTEN, result);
+  adopt_descriptors();
+  result = start_init();
+  if (result < 0) give_up(STEP_START, result);
+  protect_from_oom();
+  say(CONTROL_HELLO, 0, (int)SYS0(getpid));
+  while (monitor.phase != PHASE_DONE) {
+    handle_events();
+    advance();
+  }
+  leave(0);
+}
