@@ -98,7 +98,9 @@ static void receive_control(int unused) {
   }
   close_fd(&monitor.control);
   // The caller died half way: the clean-up command decides whether the container stays.
-  if (!monitor.is_started && !monitor.is_abandoned && monitor.cleanup_pid == 0) (void)start_cleanup();
+  if (!monitor.is_started && !monitor.is_abandoned && monitor.cleanup_pid == 0 &&
+      monitor.phase < PHASE_REPORTED)
+    (void)start_cleanup();
 }
 
 static void flush_input_and_resume(int unused) {
@@ -160,8 +162,14 @@ static void finish_output(void) {
   monitor.phase = PHASE_REPORTED;
 }
 
+// A caller that has not yet said `started` or `abandon` may still do the clean-up itself.
+static int is_clean_up_due(void) {
+  int has_decided = monitor.is_started || monitor.is_abandoned || monitor.control < 0;
+  return has_decided && monitor.cleanup_pid == 0 && !has_owner();
+}
+
 static void clean_up(void) {
-  if (monitor.is_cleaned || start_cleanup() < 0 || monitor.cleanup_pid == 0)
+  if (monitor.is_cleaned || monitor.is_abandoned || start_cleanup() < 0 || monitor.cleanup_pid == 0)
     monitor.phase = PHASE_DONE;
   else
     monitor.phase = PHASE_CLEANING;
@@ -176,7 +184,7 @@ static void advance(void) {
   if (monitor.phase == PHASE_DRAINING && !is_held_back() &&
       (!monitor.output_moved || monitor.drained > DRAIN_LIMIT))
     finish_output();
-  if (monitor.phase == PHASE_REPORTED && monitor.cleanup_pid == 0 && !has_owner()) clean_up();
+  if (monitor.phase == PHASE_REPORTED && is_clean_up_due()) clean_up();
   if (monitor.phase == PHASE_CLEANING && monitor.cleanup_pid == 0) monitor.phase = PHASE_DONE;
   // Nothing was ever started, or the caller removes what was.
   int has_caller = monitor.control >= 0 && !monitor.is_abandoned;

@@ -1,0 +1,169 @@
+/** A client of the monitor's attach socket: output, input, window size and the exit of one container. */
+import { closeSync, constants, openSync } from 'node:fs'
+import { createConnection, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { errnoCodeOf } from '../errors.ts'
+import {
+  CLIENT_FLAGS,
+  encodeFrame,
+  FrameDecoder,
+  MAX_FRAME,
+  type MonitorFrame,
+} from './monitor-protocol.ts'
+
+export interface AttachOptions {
+  readonly output: boolean
+  /** The container waits while this client does not read; without it a lagging client is dropped. */
+  readonly patient: boolean
+  /** This client cleans up after the exit and says so by {@link AttachClient.cleaned}. */
+  readonly owner: boolean
+  readonly onOutput?: (stream: 'stdout' | 'stderr', bytes: Buffer) => void
+}
+
+/** sizeof(sun_path) - 1, unix(7). */
+const MAX_SOCKET_PATH = 107
+
+/** Connects to the monitor of the container in `directory`; undefined when it has none any more. */
+export async function attachToMonitor(
+  directory: string,
+  options: AttachOptions,
+): Promise<AttachClient | undefined> {
+  const folder = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    const full = join(directory, 'attach.sock')
+    const path =
+      Buffer.byteLength(full) <= MAX_SOCKET_PATH ? full : `/proc/self/fd/${folder}/attach.sock`
+    const socket = await connect(path)
+    if (socket === undefined) return undefined
+    const client = new AttachClient(socket, options)
+    return (await client.attached) ? client : undefined
+  } finally {
+    closeSync(folder)
+  }
+}
+
+function connect(path: string): Promise<Socket | undefined> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection({ path })
+    socket.once('connect', () => {
+      socket.removeAllListeners('error')
+      resolve(socket)
+    })
+    socket.once('error', (error) => {
+      const code = errnoCodeOf(error)
+      if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET') resolve(undefined)
+      else reject(error)
+    })
+  })
+}
+
+export class AttachClient implements Disposable {
+  /** True once the monitor delivers what comes next; false when it went before that. */
+  readonly attached: Promise<boolean>
+  /** The wait4(2) status of the container; undefined when the connection ended without one. */
+  readonly exit: Promise<number | undefined>
+  readonly #socket: Socket
+  readonly #decoder = new FrameDecoder()
+  readonly #onOutput: AttachOptions['onOutput']
+  readonly #closed: Promise<void>
+  #resolveAttached: (attached: boolean) => void = () => {}
+  #resolveExit: (status: number | undefined) => void = () => {}
+
+  constructor(socket: Socket, options: AttachOptions) {
+    this.#socket = socket
+    this.#onOutput = options.onOutput
+    this.attached = new Promise((resolve) => {
+      this.#resolveAttached = resolve
+    })
+    this.exit = new Promise((resolve) => {
+      this.#resolveExit = resolve
+    })
+    this.#closed = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.#resolveAttached(false)
+        this.#resolveExit(undefined)
+        resolve()
+      })
+    })
+    socket.on('data', (chunk) => this.#receive(Buffer.from(chunk)))
+    // A reset is the monitor's end like any other: `close` follows and tells it.
+    socket.on('error', () => {})
+    socket.write(encodeFrame('hello', helloFlags(options)))
+  }
+
+  /** Sends bytes to the container's stdin; false asks the caller to wait for {@link drained}. */
+  sendInput(bytes: Uint8Array): boolean {
+    let flowing = true
+    for (let at = 0; at < bytes.length; at += MAX_FRAME) {
+      flowing = this.#write(encodeFrame('input', bytes.subarray(at, at + MAX_FRAME)))
+    }
+    return flowing
+  }
+
+  endInput(): void {
+    this.#write(encodeFrame('inputEnd'))
+  }
+
+  /** Calls back once the socket takes more input. */
+  drained(callback: () => void): void {
+    this.#socket.once('drain', callback)
+  }
+
+  resize(rows: number, columns: number): void {
+    const size = Buffer.alloc(4)
+    size.writeUInt16LE(Math.min(rows, 0xffff), 0)
+    size.writeUInt16LE(Math.min(columns, 0xffff), 2)
+    this.#write(encodeFrame('resize', size))
+  }
+
+  /** Stops reading: a patient client then holds the container back. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  /** Says that the owner has cleaned up, and waits for the monitor to be gone. */
+  async cleaned(): Promise<void> {
+    this.#write(encodeFrame('cleaned'))
+    this.#socket.resume()
+    await this.#closed
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy()
+  }
+
+  #write(frame: Buffer): boolean {
+    return this.#socket.writable ? this.#socket.write(frame) : true
+  }
+
+  #receive(chunk: Buffer): void {
+    for (const frame of this.#decoder.push(chunk)) this.#take(frame)
+  }
+
+  #take(frame: MonitorFrame): void {
+    switch (frame.type) {
+      case 'attached':
+        this.#resolveAttached(true)
+        return
+      case 'exit':
+        this.#resolveExit(frame.payload.readInt32LE(0))
+        return
+      default:
+        this.#onOutput?.(frame.type, frame.payload)
+    }
+  }
+}
+
+function helloFlags(options: AttachOptions): Buffer {
+  const flags = Buffer.alloc(4)
+  flags.writeUInt32LE(
+    (options.output ? CLIENT_FLAGS.wantsOutput : 0) |
+      (options.patient ? CLIENT_FLAGS.isPatient : 0) |
+      (options.owner ? CLIENT_FLAGS.isOwner : 0),
+  )
+  return flags
+}

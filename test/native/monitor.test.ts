@@ -1,0 +1,207 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { attachToMonitor } from '../../src/monitor/attach-client.ts'
+import { decodeWaitStatus, readExitRecord } from '../../src/monitor/exit-record.ts'
+import { MonitorLaunch, type MonitorOptions } from '../../src/monitor/launch-monitor.ts'
+import { reapLauncher, receiveEventSync } from '../../src/native/executor-protocol.ts'
+import { hostArchitecture } from '../../src/native/library.ts'
+import { pidfdOpen, waitReadable } from '../../src/native/syscalls.ts'
+import { PlanBuilder } from '../../src/plan/plan-builder.ts'
+
+// A plan with just what the monitor sees of a container: a launcher that leaves its child behind.
+function shellPlan(script: string) {
+  const plan = new PlanBuilder(hostArchitecture())
+  const report = plan.descriptor('report')
+  const SIGCHLD = 17
+  const child = plan.label()
+  const pid = plan.sys('clone', [SIGCHLD, 0, 0, 0, 0])
+  plan.branch(pid, 'eq', 0, child)
+  const record = plan.bytes(Buffer.from([2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]))
+  plan.store(4, record, 8, pid)
+  plan.run('sendto', [report, record, 16, 0, 0, 0])
+  plan.exit(0)
+  plan.place(child)
+  plan.run('execve', [
+    plan.string('/bin/sh'),
+    plan.stringArray(['sh', '-c', script]),
+    plan.stringArray([]),
+  ])
+  return plan.finish()
+}
+
+let directory = ''
+
+function launch(script: string, options: Partial<MonitorOptions> = {}) {
+  const monitor = new MonitorLaunch({
+    directory,
+    logFile: 'log',
+    terminal: false,
+    input: false,
+    inputOnce: false,
+    rows: 0,
+    columns: 0,
+    cleanup: ['/bin/touch', join(directory, 'cleaned')],
+    ...options,
+  })
+  const session = monitor.start(shellPlan(script), { stdio: monitor.stdio, descriptors: [] })
+  const event = receiveEventSync(session.report.fd)
+  if (event.type !== 'pid') throw new Error(`unexpected ${event.type}`)
+  reapLauncher(session.launcher.pid)
+  session[Symbol.dispose]()
+  const pidfd = pidfdOpen(monitor.pid)
+  return { monitor, pid: event.pid, pidfd }
+}
+
+function waitForEnd({ monitor, pidfd }: ReturnType<typeof launch>): void {
+  monitor[Symbol.dispose]()
+  if (pidfd !== undefined && !waitReadable(pidfd.fd, 20_000))
+    throw new Error('the monitor does not end')
+  pidfd?.close()
+}
+
+function logText(): string[] {
+  return readFileSync(join(directory, 'log'), 'latin1')
+    .split('\n')
+    .map((line) => line.replace(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z /, ''))
+}
+
+describe('tsrun-monitor', () => {
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'tsrun-monitor-'))
+  })
+  afterEach(() => {
+    rmSync(directory, { recursive: true })
+  })
+
+  it('MonitorLaunch writes log, exit record and runs the clean-up command', () => {
+    const run = launch('echo one; sleep 0.1; echo two >&2; sleep 0.1; printf part; exit 7')
+    run.monitor.created(run.pid)
+    run.monitor.started()
+    waitForEnd(run)
+    expect(logText()).toEqual(['stdout F one', 'stderr F two', 'stdout P part', ''])
+    expect(readExitRecord(directory)).toMatchObject({ exitCode: 7, signal: 0, logLost: 0 })
+    expect(readdirSync(directory).sort()).toEqual(['cleaned', 'exit', 'log'])
+  })
+
+  it('MonitorLaunch reports the signal that ended the container', () => {
+    const run = launch('kill -9 $$')
+    run.monitor.created(run.pid)
+    run.monitor.started()
+    waitForEnd(run)
+    expect(readExitRecord(directory)).toMatchObject({ exitCode: 137, signal: 9 })
+  })
+
+  it('MonitorLaunch runs the clean-up when the caller goes before the start', () => {
+    const run = launch('sleep 0.3')
+    waitForEnd(run)
+    expect(readdirSync(directory)).toContain('cleaned')
+  })
+
+  it('MonitorLaunch leaves the clean-up to a caller that abandons', () => {
+    const run = launch('exit 0')
+    run.monitor.created(run.pid)
+    run.monitor.abandon()
+    waitForEnd(run)
+    expect(readdirSync(directory)).not.toContain('cleaned')
+  })
+
+  it('attachToMonitor() passes output, input and the exit to the owner', async () => {
+    const run = launch('cat; echo done >&2; exit 3', { input: true, inputOnce: true })
+    const seen: Buffer[] = []
+    const client = await attachToMonitor(directory, {
+      output: true,
+      patient: true,
+      owner: true,
+      onOutput: (stream, bytes) => seen.push(Buffer.from(`${stream}:${bytes}`)),
+    })
+    if (client === undefined) throw new Error('no monitor')
+    run.monitor.created(run.pid)
+    run.monitor.started()
+    client.sendInput(Buffer.from('hello'))
+    client.endInput()
+    const status = await client.exit
+    expect(decodeWaitStatus(status ?? -1)).toEqual({ exitCode: 3, signal: 0 })
+    await client.cleaned()
+    waitForEnd(run)
+    expect(Buffer.concat(seen).toString()).toBe('stdout:hellostderr:done\n')
+    expect(readdirSync(directory)).not.toContain('cleaned')
+  })
+
+  it('attachToMonitor() carries megabytes both ways and a patient client loses nothing', async () => {
+    const run = launch('cat', { input: true, inputOnce: true })
+    let received = 0
+    const client = await attachToMonitor(directory, {
+      output: true,
+      patient: true,
+      owner: true,
+      onOutput: (_stream, bytes) => {
+        received += bytes.length
+      },
+    })
+    if (client === undefined) throw new Error('no monitor')
+    run.monitor.created(run.pid)
+    run.monitor.started()
+    const block = Buffer.alloc(100_000, 'x\n')
+    for (let i = 0; i < 40; i++) {
+      if (!client.sendInput(block)) await new Promise<void>((resolve) => client.drained(resolve))
+    }
+    client.pause()
+    setTimeout(() => client.resume(), 100)
+    client.endInput()
+    await client.exit
+    expect(received).toBe(4_000_000)
+    await client.cleaned()
+    waitForEnd(run)
+  })
+
+  it('attachToMonitor() ends a client that lags, not the container', async () => {
+    const run = launch('i=0; while [ $i -lt 20 ]; do head -c 100000 /dev/zero; i=$((i+1)); done')
+    const client = await attachToMonitor(directory, { output: true, patient: false, owner: false })
+    if (client === undefined) throw new Error('no monitor')
+    client.pause()
+    run.monitor.created(run.pid)
+    run.monitor.started()
+    waitForEnd(run)
+    client.resume()
+    expect(await client.exit).toBeUndefined()
+    expect(readExitRecord(directory)).toMatchObject({ exitCode: 0 })
+  })
+
+  it('MonitorLaunch cleans up when the owner goes before the exit', async () => {
+    const run = launch('sleep 0.3')
+    const client = await attachToMonitor(directory, { output: true, patient: true, owner: true })
+    run.monitor.created(run.pid)
+    run.monitor.started()
+    client?.[Symbol.dispose]()
+    waitForEnd(run)
+    expect(readdirSync(directory)).toContain('cleaned')
+  })
+
+  it('attachToMonitor() works in a folder with a long path', async () => {
+    const outer = directory
+    directory = join(outer, 'x'.repeat(120))
+    mkdirSync(directory)
+    const run = launch('sleep 0.2; exit 4')
+    const client = await attachToMonitor(directory, { output: false, patient: false, owner: false })
+    run.monitor.created(run.pid)
+    run.monitor.started()
+    expect(decodeWaitStatus((await client?.exit) ?? -1).exitCode).toBe(4)
+    waitForEnd(run)
+    directory = outer
+  })
+
+  it('the monitor keeps below 1 MB resident and ignores SIGTERM and SIGHUP', () => {
+    const run = launch('sleep 30')
+    run.monitor.created(run.pid)
+    run.monitor.started()
+    process.kill(run.monitor.pid, 'SIGTERM')
+    process.kill(run.monitor.pid, 'SIGHUP')
+    const rollup = readFileSync(`/proc/${run.monitor.pid}/smaps_rollup`, 'latin1')
+    expect(Number(/^Rss:\s+(\d+)/m.exec(rollup)?.[1])).toBeLessThan(1024)
+    process.kill(run.pid, 'SIGKILL')
+    waitForEnd(run)
+    expect(readExitRecord(directory)?.signal).toBe(9)
+  })
+})
