@@ -1,0 +1,89 @@
+/** The shape of every engine command: its options as data, and one function that runs it. */
+import { TsrunError } from '../../errors.ts'
+
+/** One option of a command. A `list` may be given several times. */
+export interface OptionSpec {
+  readonly type: 'flag' | 'string' | 'list'
+  /** One-letter name, or another long one. */
+  readonly alias?: string
+  readonly describe: string
+  /** What stands for the value in the help text. */
+  readonly value?: string
+}
+
+/** Where the engine keeps its things; options of `tsrun` itself. */
+export interface EngineRoots {
+  /** Images, layers and containers. */
+  readonly dataRoot: string
+  /** State of running containers; gone after a reboot. */
+  readonly stateRoot: string
+}
+
+export interface CommandInput {
+  readonly options: CommandOptions
+  readonly positionals: readonly string[]
+  readonly roots: EngineRoots
+}
+
+export interface EngineCommand {
+  /** Without `tsrun`: `run [options] IMAGE [COMMAND] [ARG...]`. */
+  readonly usage: string
+  readonly describe: string
+  readonly options: Readonly<Record<string, OptionSpec>>
+  readonly positionals: { readonly min: number; readonly max: number }
+  /** Options end at the first positional: the rest belongs to the container's command. */
+  readonly optionsFirst?: boolean
+  /** Runs the command; resolves to the exit code. */
+  readonly run: (input: CommandInput) => Promise<number>
+}
+
+/** The options a user gave, read by name; a name that the command does not declare is a bug and throws. */
+export class CommandOptions {
+  readonly #specs: EngineCommand['options']
+  readonly #values: ReadonlyMap<string, boolean | string | readonly string[]>
+
+  constructor(
+    specs: EngineCommand['options'],
+    values: ReadonlyMap<string, boolean | string | readonly string[]>,
+  ) {
+    this.#specs = specs
+    this.#values = values
+  }
+
+  has(name: string): boolean {
+    return this.#value(name) !== undefined
+  }
+
+  flag(name: string, fallback = false): boolean {
+    const value = this.#value(name)
+    return typeof value === 'boolean' ? value : fallback
+  }
+
+  string(name: string): string | undefined {
+    const value = this.#value(name)
+    return typeof value === 'string' ? value : undefined
+  }
+
+  list(name: string): readonly string[] {
+    const value = this.#value(name)
+    return Array.isArray(value) ? value : []
+  }
+
+  /** A whole number of at least `min`. */
+  integer(name: string, min = 0): number | undefined {
+    const text = this.string(name)
+    if (text === undefined) return undefined
+    const number = /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+    if (number >= min) return number
+    throw new TsrunError(
+      'invalid-argument',
+      `cannot use --${name} "${text}": it must be a whole number of at least ${min}`,
+    )
+  }
+
+  #value(name: string) {
+    if (!Object.hasOwn(this.#specs, name))
+      throw new RangeError(`the option ${name} is not declared`)
+    return this.#values.get(name)
+  }
+}

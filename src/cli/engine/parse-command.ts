@@ -1,0 +1,103 @@
+/** Reads an engine command line with yargs. Nothing is guessed: unknown options are refused. */
+import yargs from 'yargs'
+import { TsrunError } from '../../errors.ts'
+import { CommandOptions, type EngineCommand, type OptionSpec } from './command.ts'
+
+export type ParsedCommand =
+  | { readonly help: string }
+  | { readonly options: CommandOptions; readonly positionals: readonly string[] }
+
+/** Parses what follows the command's name. */
+export async function parseCommand(
+  command: EngineCommand,
+  args: readonly string[],
+): Promise<ParsedCommand> {
+  const parser = parserFor(command)
+  const { given, failure } = run(parser, args)
+  if (given.help === true) return { help: await parser.getHelp() }
+  if (failure !== undefined) throw usageError(command, failure)
+  const positionals = [...given._, ...(given['--'] ?? [])].map(String)
+  checkCount(command, positionals)
+  return { options: new CommandOptions(command.options, valuesOf(command, given)), positionals }
+}
+
+interface Given {
+  readonly _: readonly (string | number)[]
+  readonly '--'?: readonly (string | number)[]
+  readonly [name: string]: unknown
+}
+
+function parserFor(command: EngineCommand) {
+  const parser = yargs()
+    .scriptName('tsrun')
+    .usage(`Usage: tsrun ${command.usage}\n\n${command.describe}`)
+    .version(false)
+    .help(false)
+    .exitProcess(false)
+    .option('help', { type: 'boolean', describe: 'show this text' })
+    .strictOptions()
+    .parserConfiguration({
+      'halt-at-non-option': command.optionsFirst === true,
+      'greedy-arrays': false,
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'boolean-negation': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'duplicate-arguments-array': true,
+      'populate--': true,
+    })
+  for (const [name, spec] of Object.entries(command.options)) parser.option(name, yargsOption(spec))
+  return parser
+}
+
+function yargsOption(spec: OptionSpec) {
+  return {
+    type: spec.type === 'flag' ? ('boolean' as const) : ('string' as const),
+    describe: spec.value === undefined ? spec.describe : `${spec.describe} (${spec.value})`,
+    ...(spec.type === 'flag' ? {} : { requiresArg: true, nargs: 1 }),
+    ...(spec.alias === undefined ? {} : { alias: spec.alias }),
+  }
+}
+
+function run(
+  parser: ReturnType<typeof parserFor>,
+  args: readonly string[],
+): { given: Given; failure?: string } {
+  let failure: string | undefined
+  const given = parser
+    .fail((message, error) => {
+      failure ??= message ?? error?.message
+    })
+    .parseSync([...args])
+  return failure === undefined ? { given } : { given, failure }
+}
+
+function valuesOf(command: EngineCommand, given: Given): Map<string, boolean | string | string[]> {
+  const values = new Map<string, boolean | string | string[]>()
+  for (const [name, { type }] of Object.entries(command.options)) {
+    const value = given[name]
+    if (value === undefined) continue
+    const all = Array.isArray(value) ? value : [value]
+    if (type === 'list') values.set(name, all.map(String))
+    else if (type === 'flag') values.set(name, all.at(-1) === true)
+    else values.set(name, String(all.at(-1)))
+  }
+  return values
+}
+
+function checkCount(command: EngineCommand, positionals: readonly string[]): void {
+  const { min, max } = command.positionals
+  if (positionals.length < min)
+    throw usageError(command, `${min} ${min === 1 ? 'argument is' : 'arguments are'} needed`)
+  if (positionals.length > max)
+    throw usageError(command, `"${positionals[max]}" is one argument too many`)
+}
+
+function usageError(command: EngineCommand, detail: string): TsrunError {
+  const name = command.usage.split(' ', 1)[0]
+  const text = detail.charAt(0).toLowerCase() + detail.slice(1)
+  return new TsrunError('invalid-argument', `cannot read the command line of "${name}": ${text}`, {
+    hint: `usage: tsrun ${command.usage}`,
+  })
+}
