@@ -12,19 +12,78 @@ export async function parseCommand(
   command: EngineCommand,
   args: readonly string[],
 ): Promise<ParsedCommand> {
+  const { options, positionals } = separate(command, args)
   const parser = parserFor(command)
-  const { given, failure } = run(parser, args)
+  const { given, failure } = run(parser, options)
   if (given.help === true) return { help: await parser.getHelp() }
   if (failure !== undefined) throw usageError(command, failure)
-  const positionals = [...given._, ...(given['--'] ?? [])].map(String)
   checkCount(command, positionals)
   return { options: new CommandOptions(command.options, valuesOf(command, given)), positionals }
 }
 
 interface Given {
-  readonly _: readonly (string | number)[]
-  readonly '--'?: readonly (string | number)[]
   readonly [name: string]: unknown
+}
+
+/**
+ * Splits the arguments as getopt does, each option in the form `--name=value`: yargs would take
+ * `-m64m` for seven flags and `--name -x` for two options.
+ */
+function separate(
+  command: EngineCommand,
+  args: readonly string[],
+): { options: string[]; positionals: string[] } {
+  const options: string[] = []
+  const positionals: string[] = []
+  const rest = [...args]
+  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
+    if (arg === '--') {
+      positionals.push(...rest)
+      break
+    }
+    if (arg.startsWith('--')) {
+      const value = takesValue(command, arg.slice(2)) ? rest.shift() : undefined
+      options.push(value === undefined ? arg : `${arg}=${value}`)
+    } else if (arg.startsWith('-') && arg !== '-') {
+      options.push(...expandShort(command, arg, rest))
+    } else {
+      positionals.push(arg)
+      if (command.optionsFirst === true) {
+        positionals.push(...rest)
+        break
+      }
+    }
+  }
+  return { options, positionals }
+}
+
+// `-it` is two flags, `-m64m` and `-m 64m` are one value.
+function expandShort(command: EngineCommand, arg: string, rest: string[]): string[] {
+  const expanded: string[] = []
+  for (let i = 1; i < arg.length; i++) {
+    const name = longName(command, arg.charAt(i))
+    if (name === undefined) return [...expanded, `-${arg.charAt(i)}`]
+    if (command.options[name]?.type === 'flag') {
+      const assigned = arg.charAt(i + 1) === '=' ? arg.slice(i + 1) : ''
+      expanded.push(`--${name}${assigned}`)
+      if (assigned !== '') return expanded
+      continue
+    }
+    const attached = arg.slice(i + 1).replace(/^=/, '')
+    const value = attached === '' ? rest.shift() : attached
+    return [...expanded, value === undefined ? `--${name}` : `--${name}=${value}`]
+  }
+  return expanded
+}
+
+function longName(command: EngineCommand, alias: string): string | undefined {
+  return Object.keys(command.options).find((name) => command.options[name]?.alias === alias)
+}
+
+function takesValue(command: EngineCommand, text: string): boolean {
+  if (text.includes('=')) return false
+  const name = Object.hasOwn(command.options, text) ? text : longName(command, text)
+  return name !== undefined && command.options[name]?.type !== 'flag'
 }
 
 function parserFor(command: EngineCommand) {
@@ -37,15 +96,12 @@ function parserFor(command: EngineCommand) {
     .option('help', { type: 'boolean', describe: 'show this text' })
     .strictOptions()
     .parserConfiguration({
-      'halt-at-non-option': command.optionsFirst === true,
       'greedy-arrays': false,
       'camel-case-expansion': false,
       'dot-notation': false,
       'boolean-negation': false,
       'parse-numbers': false,
-      'parse-positional-numbers': false,
       'duplicate-arguments-array': true,
-      'populate--': true,
     })
   for (const [name, spec] of Object.entries(command.options)) parser.option(name, yargsOption(spec))
   return parser
