@@ -19,8 +19,8 @@
  * A sync is the only two-way moment: the plan waits for one record, and ends when Node is gone.
  */
 import { TsrunError } from '../errors.ts'
-import { syscall } from './syscalls.ts'
 import { newBatch, runBatch, runBatchAsync } from './run-batch.ts'
+import { syscall } from './syscalls.ts'
 
 export const RECORD_SIZE = 16
 
@@ -55,11 +55,18 @@ export function receiveEventSync(fd: number): ExecutorEvent {
   return decodeEvent(result.bytes(buffer), result.value(length))
 }
 
-/** Lets the plan go on after a `sync`. */
-export function reply(fd: number): void {
+/** Lets the plan go on after a `sync`. At `sync hooks` the reply carries init's pid as text. */
+export function reply(fd: number, pid = 1): void {
   const MSG_NOSIGNAL = 0x4000
   const batch = newBatch()
-  batch.run('sendto', [fd, batch.zeros(RECORD_SIZE), RECORD_SIZE, MSG_NOSIGNAL, 0, 0])
+  batch.run('sendto', [
+    fd,
+    batch.bytes(Buffer.from(String(pid).padStart(RECORD_SIZE))),
+    RECORD_SIZE,
+    MSG_NOSIGNAL,
+    0,
+    0,
+  ])
   runBatch(batch)
 }
 
@@ -71,14 +78,17 @@ export function reapLauncher(pid: number): void {
 function receiveBatch(fd: number) {
   const batch = newBatch()
   const buffer = batch.zeros(RECORD_SIZE)
-  const length = batch.sys('recvfrom', [fd, buffer, RECORD_SIZE, 0, 0, 0], { tolerate: ['ECONNRESET'] })
+  const length = batch.sys('recvfrom', [fd, buffer, RECORD_SIZE, 0, 0, 0], {
+    tolerate: ['ECONNRESET'],
+  })
   return { batch, buffer, length }
 }
 
 /** Decodes one record; hostile or torn records are refused. */
 export function decodeEvent(bytes: Buffer, length: number): ExecutorEvent {
   if (length <= 0) return { type: 'end' }
-  if (length !== RECORD_SIZE) throw new TsrunError('internal', `cannot read a report of ${length} bytes`)
+  if (length !== RECORD_SIZE)
+    throw new TsrunError('internal', `cannot read a report of ${length} bytes`)
   const type = bytes.readUInt32LE(0)
   const a = bytes.readUInt32LE(4)
   const b = bytes.readInt32LE(8)
@@ -99,6 +109,7 @@ export function decodeEvent(bytes: Buffer, length: number): ExecutorEvent {
 }
 
 function syncPoint(number: number): SyncPoint {
-  for (const [name, value] of Object.entries(SYNC_POINTS)) if (value === number) return name as SyncPoint
+  for (const [name, value] of Object.entries(SYNC_POINTS))
+    if (value === number) return name as SyncPoint
   throw new TsrunError('internal', `cannot read the sync point ${number}`)
 }

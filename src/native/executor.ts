@@ -75,7 +75,11 @@ export function startPlan(plan: Plan, options: StartOptions): ExecutorSession {
  * Starts the executable behind `executable` with exactly `descriptors` as 0, 1, 2, … (-1 leaves a
  * number closed), default signal dispositions and an empty environment.
  */
-export function startExecutable(executable: number, args: readonly string[], descriptors: readonly number[]): Child {
+export function startExecutable(
+  executable: number,
+  args: readonly string[],
+  descriptors: readonly number[],
+): Child {
   const request = Buffer.alloc(REQUEST_SIZE)
   const strings = Buffer.from(args.map((arg) => `${arg}\0`).join(''))
   request.writeInt32LE(executable, 0)

@@ -22,7 +22,10 @@ export interface NativeLibrary {
 export function hostArchitecture(): Architecture {
   if (process.arch === 'x64') return 'x86_64'
   if (process.arch === 'arm64') return 'aarch64'
-  throw new TsrunError('not-implemented', `cannot run on the architecture "${process.arch}": tsrun has x86_64 and aarch64`)
+  throw new TsrunError(
+    'not-implemented',
+    `cannot run on the architecture "${process.arch}": tsrun has x86_64 and aarch64`,
+  )
 }
 
 /** Absolute path of a native part: beside the bundle, or in the build folder of a source tree. */

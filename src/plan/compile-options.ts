@@ -38,6 +38,7 @@ export interface CompileCreateOptions extends CompileOptions {
 }
 
 export interface CompileExecOptions extends CompileOptions {
+  readonly containerId: string
   /** CLONE_NEW* of the namespaces to join through the `container` pidfd descriptor. */
   readonly joinFlags: number
 }

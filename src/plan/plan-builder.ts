@@ -1,5 +1,13 @@
 /** Append-only emitter of plans that stamps each instruction with its origin. */
-import type { Condition, DataRef, Instruction, Operand, Operator, Slot, Width } from './instruction.ts'
+import type {
+  Condition,
+  DataRef,
+  Instruction,
+  Operand,
+  Operator,
+  Slot,
+  Width,
+} from './instruction.ts'
 import type { Architecture, Plan, Relocation } from './plan.ts'
 
 export interface SysOptions {
@@ -109,13 +117,26 @@ export class PlanBuilder {
   /** Appends the system call `name`; returns the slot with its result. */
   sys(name: string, args: readonly Operand[], options: SysOptions = {}): Slot {
     const result = options.into ?? this.slot(`${name}_${this.#instructions.length}`)
-    this.#push({ op: 'sys', name, args, result, tolerate: options.tolerate ?? [], ...this.#common(options.note) })
+    this.#push({
+      op: 'sys',
+      name,
+      args,
+      result,
+      tolerate: options.tolerate ?? [],
+      ...this.#common(options.note),
+    })
     return result
   }
 
   /** Appends a system call whose result nobody reads. */
   run(name: string, args: readonly Operand[], options: Omit<SysOptions, 'into'> = {}): void {
-    this.#push({ op: 'sys', name, args, tolerate: options.tolerate ?? [], ...this.#common(options.note) })
+    this.#push({
+      op: 'sys',
+      name,
+      args,
+      tolerate: options.tolerate ?? [],
+      ...this.#common(options.note),
+    })
   }
 
   label(): Label {
@@ -167,7 +188,9 @@ export class PlanBuilder {
   }
 
   finish(): Plan {
-    const instructions = this.#instructions.map((instruction) => Object.freeze(this.#resolve(instruction)))
+    const instructions = this.#instructions.map((instruction) =>
+      Object.freeze(this.#resolve(instruction)),
+    )
     return Object.freeze({
       architecture: this.architecture,
       instructions: Object.freeze(instructions),

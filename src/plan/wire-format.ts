@@ -39,7 +39,14 @@ export const OPCODES: Readonly<Record<Instruction['op'], number>> = {
   exit: 7,
 }
 
-export const CONDITIONS: Readonly<Record<Condition, number>> = { eq: 1, ne: 2, lt: 3, le: 4, gt: 5, ge: 6 }
+export const CONDITIONS: Readonly<Record<Condition, number>> = {
+  eq: 1,
+  ne: 2,
+  lt: 3,
+  le: 4,
+  gt: 5,
+  ge: 6,
+}
 
 export const OPERATORS: Readonly<Record<Operator, number>> = {
   set: 1,
@@ -112,16 +119,26 @@ function encodeHeader(view: DataView, plan: Plan, layout: PlanLayout): void {
   view.setUint16(24, plan.descriptors.length, true)
 }
 
-function encodeInstruction(view: DataView, at: number, instruction: Instruction, architecture: Architecture): void {
+function encodeInstruction(
+  view: DataView,
+  at: number,
+  instruction: Instruction,
+  architecture: Architecture,
+): void {
   view.setUint8(at, OPCODES[instruction.op])
   view.setUint8(at + 1, auxOf(instruction))
-  view.setUint16(at + 2, 'result' in instruction && instruction.result ? instruction.result.index : NO_SLOT, true)
+  view.setUint16(
+    at + 2,
+    'result' in instruction && instruction.result ? instruction.result.index : NO_SLOT,
+    true,
+  )
   if (instruction.op === 'sys') {
     view.setUint16(at + 10, numberOf(architecture, instruction.name), true)
     encodeTolerated(view, at + 12, instruction.tolerate)
   }
   const operands = operandsOf(instruction)
-  if (operands.length > MAX_OPERANDS) throw new RangeError(`${operands.length} operands in one instruction`)
+  if (operands.length > MAX_OPERANDS)
+    throw new RangeError(`${operands.length} operands in one instruction`)
   operands.forEach((operand, i) => {
     encodeOperand(view, at + 4 + i, at + 24 + i * 8, operand)
   })

@@ -1,0 +1,121 @@
+/** config.json → the plan that makes a container and its init: the table of contents of a start. */
+
+import { CLONE_NEWCGROUP } from '../linux/namespaces.ts'
+import { S_IFDIR } from '../linux/open-flags.ts'
+import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import type { CreateContext } from './compile/create-context.ts'
+import { hasNamespace } from './compile/create-context.ts'
+import { emitKeyring, isInUserNamespace } from './compile/credentials.ts'
+import { emitDevices, openConsoleTarget } from './compile/devices.ts'
+import { emitCloseOnExec } from './compile/exec-process.ts'
+import { emitCreateContainerHooks, emitHookState } from './compile/hooks.ts'
+import { emitHostname, emitLoopback } from './compile/hostname.ts'
+import { emitIdMaps } from './compile/id-maps.ts'
+import { emitMaskedPaths, emitReadonlyPaths } from './compile/masked-paths.ts'
+import { emitBindSources, emitMounts, ownsDev, requireMountNamespace } from './compile/mounts.ts'
+import {
+  emitClone,
+  emitJoinNamespaces,
+  emitTimeNamespace,
+  newNamespaceFlags,
+} from './compile/namespaces.ts'
+import { openOrMake } from './compile/path-in-root.ts'
+import { emitOomScore, emitProcessName, emitUndumpable } from './compile/process-attributes.ts'
+import { emitRlimits } from './compile/rlimits.ts'
+import { emitEnterRoot, emitLateReadonly, emitRootMount } from './compile/rootfs.ts'
+import { emitSysctls } from './compile/sysctl.ts'
+import { emitConsoleMount, emitControllingTerminal, emitTerminal } from './compile/terminal.ts'
+import type { CompileCreateOptions } from './compile-options.ts'
+import { compileProcess } from './compile-process.ts'
+import type { Slot } from './instruction.ts'
+import type { Plan } from './plan.ts'
+import { PlanBuilder } from './plan-builder.ts'
+
+/**
+ * Compiles a validated config. Descriptors of the plan, in this order: `report`, then `gate`,
+ * `console` and `cgroup` where the options say so. Throws TsrunError `not-implemented` for what
+ * tsrun does not do, by name.
+ */
+export function compileCreate(config: RuntimeConfig, options: CompileCreateOptions): Plan {
+  const b = new PlanBuilder(options.architecture)
+  const report = b.descriptor('report')
+  const gate = options.gate ? b.descriptor('gate') : undefined
+  const console = options.console ? b.descriptor('console') : undefined
+  const cgroup = options.cgroup ? b.descriptor('cgroup') : undefined
+  const descriptors = 1 + [gate, console, cgroup].filter((slot) => slot !== undefined).length
+  const c: CreateContext = {
+    b,
+    config,
+    process: config.process ?? { cwd: '/' },
+    options,
+    report,
+    ...(console === undefined ? {} : { console }),
+    inUserNamespace: isInUserNamespace(config),
+    rootfs: options.rootfs,
+    bundle: options.bundle,
+    sources: new Map(),
+    lateReadonly: [],
+  }
+  compileLauncher(c, cgroup)
+  const slave = compileContainer(c, options, cgroup)
+  if (slave !== undefined) emitControllingTerminal(c, slave)
+  compileProcess(c, gate, descriptors)
+  return b.finish()
+}
+
+/** The launcher: still in the caller's namespaces and with the caller's rights. */
+function compileLauncher(c: CreateContext, cgroup: Slot | undefined): void {
+  const { b, config } = c
+  const namespaces = config.linux?.namespaces ?? []
+  requireMountNamespace(c)
+  b.at('launcher', () => {
+    emitUndumpable(b)
+    emitCloseOnExec(c)
+  })
+  emitOomScore(c)
+  if (c.inUserNamespace) emitRlimits(c)
+  emitBindSources(c)
+  emitJoinNamespaces(b, namespaces)
+  const time = namespaces.findIndex(({ type, path }) => type === 'time' && (path ?? '') === '')
+  if (time >= 0) {
+    b.at(`/linux/namespaces/${time}`, () => emitTimeNamespace(b, config.linux?.timeOffsets ?? {}))
+  }
+  b.at('/linux/namespaces', () =>
+    emitClone(b, c.report, newNamespaceFlags(namespaces), c.options, cgroup),
+  )
+}
+
+/** Init, up to the moment when the container is complete; returns the slave of its terminal. */
+function compileContainer(
+  c: CreateContext,
+  options: CompileCreateOptions,
+  cgroup: Slot | undefined,
+): Slot | undefined {
+  const { b } = c
+  emitIdMaps(c, cgroup !== undefined && !options.features.cloneIntoCgroup)
+  b.at('init', () => {
+    emitProcessName(b)
+    b.run('setsid', [])
+    b.run('umask', [0])
+  })
+  if (hasNamespace(c.config, 'cgroup', 'new')) {
+    b.at('/linux/namespaces', () => b.run('unshare', [CLONE_NEWCGROUP], { note: 'cgroup' }))
+  }
+  emitKeyring(c, options.containerId)
+  emitHostname(c)
+  emitLoopback(c)
+  const root = emitRootMount(c)
+  emitMounts(c, root)
+  if (ownsDev(c)) emitDevices(c, root)
+  const slave = emitTerminal(c, root)
+  if (slave !== undefined) emitConsoleMount(c, slave, openConsoleTarget(b, root))
+  b.at('/process/cwd', () => openOrMake(b, root, c.process.cwd, S_IFDIR))
+  c.hookState = emitHookState(c, options.containerId)
+  emitCreateContainerHooks(c, c.hookState)
+  emitSysctls(c)
+  emitMaskedPaths(c, root)
+  emitReadonlyPaths(c, root)
+  emitLateReadonly(c, root)
+  emitEnterRoot(c, root, options.noPivot === true)
+  return slave
+}

@@ -1,0 +1,51 @@
+/** What the emitters of one plan share: the builder, the config, and the slots that outlive a step. */
+import type { HookKind, Process, RuntimeConfig } from '../../oci/runtime-config.ts'
+import type { CompileOptions } from '../compile-options.ts'
+import type { DataRef, Slot } from '../instruction.ts'
+import type { PlanBuilder } from '../plan-builder.ts'
+
+/** For emitters of the process itself: used by create and exec alike. */
+export interface ProcessContext {
+  readonly b: PlanBuilder
+  readonly config: RuntimeConfig
+  readonly process: Process
+  readonly options: CompileOptions
+  readonly report: Slot
+  /** The connected console socket, when the process gets a terminal. */
+  readonly console?: Slot
+  /** The process is in a user namespace other than ours. */
+  readonly inUserNamespace: boolean
+  /** The state documents for the hooks that the plan runs itself. */
+  hookState?: Readonly<Partial<Record<HookKind, DataRef>>>
+}
+
+/** For emitters that build a container. */
+export interface CreateContext extends ProcessContext {
+  readonly rootfs: string
+  readonly bundle: string
+  /** Bind sources, opened by the launcher with the caller's rights: mount index → its slots. */
+  readonly sources: Map<number, BindSource>
+  /** Detached filesystem mounts that become read-only once everything inside them is made. */
+  readonly lateReadonly: Slot[]
+}
+
+export interface BindSource {
+  /** Detached mount (open_tree(2) OPEN_TREE_CLONE). */
+  readonly tree: Slot
+  /** S_IFMT bits of the source. */
+  readonly fileType: Slot
+}
+
+/** CLONE_NEW* kinds that the config creates anew or joins. */
+export function hasNamespace(
+  config: RuntimeConfig,
+  type: string,
+  how: 'new' | 'joined' | 'any',
+): boolean {
+  return (config.linux?.namespaces ?? []).some(
+    (namespace) =>
+      namespace.type === type &&
+      (how === 'any' ||
+        (namespace.path === undefined || namespace.path === '') === (how === 'new')),
+  )
+}

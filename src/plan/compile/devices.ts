@@ -1,0 +1,115 @@
+/** Device nodes and the standard links of /dev (runtime-spec config-linux.md "Default Devices"). */
+import {
+  AT_FDCWD,
+  O_CLOEXEC,
+  O_PATH,
+  RESOLVE_NO_SYMLINKS,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFREG,
+} from '../../linux/open-flags.ts'
+import type { Device } from '../../oci/runtime-config.ts'
+import type { Operand, Slot } from '../instruction.ts'
+import type { PlanBuilder } from '../plan-builder.ts'
+import type { CreateContext } from './create-context.ts'
+import { componentsOf, IN_ROOT, openOrMake } from './path-in-root.ts'
+import { emitAttach, emitCloneTree } from './rootfs.ts'
+
+const DEFAULT_DEVICES: readonly Device[] = [
+  { path: '/dev/null', type: 'c', major: 1, minor: 3, fileMode: 0o666 },
+  { path: '/dev/zero', type: 'c', major: 1, minor: 5, fileMode: 0o666 },
+  { path: '/dev/full', type: 'c', major: 1, minor: 7, fileMode: 0o666 },
+  { path: '/dev/random', type: 'c', major: 1, minor: 8, fileMode: 0o666 },
+  { path: '/dev/urandom', type: 'c', major: 1, minor: 9, fileMode: 0o666 },
+  { path: '/dev/tty', type: 'c', major: 5, minor: 0, fileMode: 0o666 },
+]
+
+const LINKS: readonly (readonly [string, string])[] = [
+  ['fd', '/proc/self/fd'],
+  ['stdin', '/proc/self/fd/0'],
+  ['stdout', '/proc/self/fd/1'],
+  ['stderr', '/proc/self/fd/2'],
+  ['ptmx', 'pts/ptmx'],
+]
+
+const FILE_TYPES: Readonly<Record<string, number>> = {
+  c: S_IFCHR,
+  u: S_IFCHR,
+  b: S_IFBLK,
+  p: S_IFIFO,
+}
+
+/** linux/kdev_t.h new_encode_dev: what mknod(2) takes. */
+export function encodeDevice(major: number, minor: number): number {
+  return (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)
+}
+
+/**
+ * Fills /dev. It is opened once, as a real directory: an image may ship /dev as a symlink
+ * (CVE-2026-41579, CVE-2026-47766).
+ */
+export function emitDevices(c: CreateContext, root: Slot): void {
+  const { b } = c
+  const dev = b.at('/linux/devices', () =>
+    openOrMake(b, root, 'dev', S_IFDIR, IN_ROOT | RESOLVE_NO_SYMLINKS),
+  )
+  const configured = c.config.linux?.devices ?? []
+  const paths = new Set(configured.map(({ path }) => componentsOf(path).join('/')))
+  for (const device of DEFAULT_DEVICES) {
+    if (paths.has(componentsOf(device.path).join('/'))) continue
+    b.at('default devices', () => emitDevice(c, root, dev, device))
+  }
+  configured.forEach((device, i) => {
+    b.at(`/linux/devices/${i}`, () => emitDevice(c, root, dev, device))
+  })
+  b.at('default links', () => {
+    for (const [name, to] of LINKS) {
+      b.run('symlinkat', [b.string(to), dev, b.string(name)], { tolerate: ['EEXIST'] })
+    }
+  })
+}
+
+function emitDevice(c: CreateContext, root: Slot, dev: Slot, device: Device): void {
+  const components = componentsOf(device.path)
+  const name = components[components.length - 1] ?? ''
+  if (c.inUserNamespace) {
+    emitBoundDevice(c.b, root, device)
+    return
+  }
+  const parent =
+    components.length === 2 && components[0] === 'dev'
+      ? dev
+      : openOrMake(c.b, root, components.slice(0, -1).join('/'), S_IFDIR)
+  emitNode(c.b, parent, name, device)
+}
+
+function emitNode(b: PlanBuilder, parent: Operand, name: string, device: Device): void {
+  const mode = (FILE_TYPES[device.type] ?? S_IFCHR) | (device.fileMode ?? 0o666)
+  const number = encodeDevice(device.major ?? 0, device.minor ?? 0)
+  const made = b.sys('mknodat', [parent, b.string(name), mode, number], {
+    tolerate: ['EEXIST'],
+    note: device.path,
+  })
+  const exists = b.label()
+  b.branch(made, 'lt', 0, exists)
+  const AT_SYMLINK_NOFOLLOW = 0x100
+  b.run('fchownat', [parent, b.string(name), device.uid ?? 0, device.gid ?? 0, AT_SYMLINK_NOFOLLOW])
+  b.place(exists)
+}
+
+// A user namespace may not make device nodes (mknod(2) EPERM): the host's node is bound instead.
+// This runs before pivot_root, where the path still means the host's.
+function emitBoundDevice(b: PlanBuilder, root: Slot, device: Device): void {
+  const source = b.sys('openat', [AT_FDCWD, b.string(device.path), O_PATH | O_CLOEXEC, 0], {
+    note: `host device ${device.path}`,
+  })
+  const tree = emitCloneTree(b, source, false)
+  emitAttach(b, tree, openOrMake(b, root, device.path, S_IFREG))
+}
+
+/** Whether the image brings its own /dev/console: only then is it left alone. */
+export function openConsoleTarget(b: PlanBuilder, root: Slot): Slot {
+  return openOrMake(b, root, 'dev/console', S_IFREG, IN_ROOT | RESOLVE_NO_SYMLINKS)
+}

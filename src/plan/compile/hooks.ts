@@ -1,0 +1,138 @@
+/** createContainer and startContainer hooks, which run in the container's namespaces (runtime-spec config.md "POSIX-platform Hooks"). */
+
+import { CLONE_PIDFD } from '../../linux/namespaces.ts'
+import { AT_FDCWD, O_CLOEXEC, O_RDWR } from '../../linux/open-flags.ts'
+import type { Hook, HookKind } from '../../oci/runtime-config.ts'
+import type { DataRef, Slot } from '../instruction.ts'
+import type { PlanBuilder } from '../plan-builder.ts'
+import type { CreateContext, ProcessContext } from './create-context.ts'
+import { hasNamespace } from './create-context.ts'
+import { CLONE_ARGS_SIZE } from './kernel-structs.ts'
+import { emitSync } from './report-records.ts'
+
+const SIGCHLD = 17
+const SIGKILL = 9
+const ETIMEDOUT = 110
+const ECANCELED = 125
+const WALL = 0x40000000
+const CLOSE_RANGE_CLOEXEC = 4
+const POLLIN = 1
+const PID_FIELD = 16
+
+/** Where the state document of the in-container hooks is: one copy per status. */
+export type HookState = Readonly<Partial<Record<HookKind, DataRef>>>
+
+/** The state JSON of runtime.md with room for the pid: spaces before a number are valid JSON. */
+function stateTemplate(
+  c: CreateContext,
+  id: string,
+  status: string,
+): { text: string; pidAt: number } {
+  const head = `{"ociVersion":${JSON.stringify(c.config.ociVersion)},"id":${JSON.stringify(id)},"status":"${status}","pid":`
+  const tail = `,"bundle":${JSON.stringify(c.bundle)},"annotations":${JSON.stringify(c.config.annotations ?? {})}}`
+  const pid = '1'.padStart(PID_FIELD)
+  return { text: head + pid + tail, pidAt: Buffer.byteLength(head) }
+}
+
+/**
+ * Hands control to Node for the prestart and createRuntime hooks; Node's reply carries the pid as
+ * text for the hooks that the plan runs itself. In a new pid namespace that is 1.
+ */
+export function emitHookState(c: CreateContext, id: string): HookState {
+  const hooks = c.config.hooks ?? {}
+  const isFirst = hasNamespace(c.config, 'pid', 'new')
+  const has = (kind: HookKind): boolean => (hooks[kind] ?? []).length > 0
+  const own = has('createContainer') || has('startContainer')
+  let pid: DataRef | undefined
+  if (has('prestart') || has('createRuntime') || (own && !isFirst))
+    pid = emitSync(c.b, c.report, 'hooks')
+  const state: Partial<Record<HookKind, DataRef>> = {}
+  for (const [kind, status] of [
+    ['createContainer', 'creating'],
+    ['startContainer', 'created'],
+  ] as const) {
+    if (!has(kind)) continue
+    const { text, pidAt } = stateTemplate(c, id, status)
+    const ref = c.b.bytes(Buffer.from(text))
+    if (pid !== undefined && !isFirst) copyPid(c.b, pid, ref, pidAt)
+    state[kind] = ref
+  }
+  return state
+}
+
+function copyPid(b: PlanBuilder, from: DataRef, to: DataRef, at: number): void {
+  for (let i = 0; i < PID_FIELD; i += 8) b.store(8, to, at + i, b.load(8, from, i))
+}
+
+/** Runs in the container's namespaces, with the host's root still in place. */
+export function emitCreateContainerHooks(c: CreateContext, state: HookState): void {
+  emitHooks(c, 'createContainer', state.createContainer)
+}
+
+/** Runs after the start gate, inside the container, as the container's user. */
+export function emitStartContainerHooks(c: ProcessContext): void {
+  emitHooks(c, 'startContainer', c.hookState?.startContainer)
+}
+
+function emitHooks(c: ProcessContext, kind: HookKind, state: DataRef | undefined): void {
+  if (state === undefined) return
+  ;(c.config.hooks?.[kind] ?? []).forEach((hook, i) => {
+    c.b.at(`/hooks/${kind}/${i}`, () => emitHook(c.b, hook, state))
+  })
+}
+
+// The state is the hook's standard input as a memfd: no pipe that a hook which does not read it
+// could break or block.
+function emitHook(b: PlanBuilder, hook: Hook, state: DataRef): void {
+  const MFD_CLOEXEC = 1
+  const input = b.sys('memfd_create', [b.string('state'), MFD_CLOEXEC])
+  b.run('write', [input, state, state.length])
+  b.run('lseek', [input, 0, 0])
+  const pidfd = b.zeros(8)
+  const clone = b.words([CLONE_PIDFD, pidfd, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, 0])
+  const parent = b.label()
+  const pid = b.sys('clone3', [clone, CLONE_ARGS_SIZE])
+  b.branch(pid, 'ne', 0, parent)
+  emitHookChild(b, hook, input)
+  b.place(parent)
+  b.run('close', [input])
+  emitAwaitHook(b, hook, pid, b.load(4, pidfd))
+}
+
+function emitHookChild(b: PlanBuilder, hook: Hook, input: Slot): void {
+  b.run('dup3', [input, 0, 0])
+  const sink = b.sys('openat', [AT_FDCWD, b.string('/dev/null'), O_RDWR | O_CLOEXEC, 0], {
+    tolerate: ['*'],
+  })
+  for (const stream of [1, 2]) b.run('dup3', [sink, stream, 0], { tolerate: ['EBADF'] })
+  b.run('close_range', [3, 0xffffffff, CLOSE_RANGE_CLOEXEC])
+  const argv = b.stringArray(hook.args ?? [hook.path])
+  b.run('execve', [b.string(hook.path), argv, b.stringArray(hook.env ?? [])], { note: hook.path })
+}
+
+function emitAwaitHook(b: PlanBuilder, hook: Hook, pid: Slot, pidfd: Slot): void {
+  const reap = b.label()
+  const succeeded = b.label()
+  const timedOut = b.slot('timed out')
+  b.set(timedOut, 0)
+  if (hook.timeout !== undefined) {
+    const polled = b.zeros(8)
+    b.store(4, polled, 0, pidfd)
+    b.store(2, polled, 4, POLLIN)
+    const ready = b.sys('ppoll', [polled, 1, b.words([hook.timeout, 0]), 0, 8])
+    b.branch(ready, 'gt', 0, reap)
+    b.run('pidfd_send_signal', [pidfd, SIGKILL, 0, 0], { tolerate: ['ESRCH'] })
+    b.set(timedOut, 1)
+  }
+  b.place(reap)
+  const status = b.zeros(8)
+  b.run('wait4', [pid, status, WALL, 0])
+  b.run('close', [pidfd])
+  const lateness = b.label()
+  b.branch(timedOut, 'eq', 0, lateness)
+  b.fail(ETIMEDOUT, `hook ${hook.path} ran longer than its timeout of ${hook.timeout} s`)
+  b.place(lateness)
+  b.branch(b.load(4, status), 'eq', 0, succeeded)
+  b.fail(ECANCELED, `hook ${hook.path} failed`)
+  b.place(succeeded)
+}

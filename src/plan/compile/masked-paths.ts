@@ -1,0 +1,85 @@
+/** linux.maskedPaths and linux.readonlyPaths: each resolved once, to a descriptor (CVE-2025-31133). */
+import {
+  FSCONFIG_CMD_CREATE,
+  FSCONFIG_SET_STRING,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_RDONLY,
+} from '../../linux/mount-flags.ts'
+import { AT_FDCWD, O_CLOEXEC, O_PATH, S_IFDIR } from '../../linux/open-flags.ts'
+import type { Slot } from '../instruction.ts'
+import type { PlanBuilder } from '../plan-builder.ts'
+import type { CreateContext } from './create-context.ts'
+import { emitCheckDevice, fileTypeOf, openExisting } from './path-in-root.ts'
+import { emitAttach, emitCloneTree, emitSetAttributes } from './rootfs.ts'
+
+/** Hides files under the host's own /dev/null and directories under one empty read-only tmpfs. */
+export function emitMaskedPaths(c: CreateContext, root: Slot): void {
+  const paths = c.config.linux?.maskedPaths ?? []
+  if (paths.length === 0) return
+  const { b } = c
+  const nullDevice = b.at('/linux/maskedPaths', () => openHostNull(b))
+  const tmpfs = b.slot('empty directory')
+  paths.forEach((path, i) => {
+    b.at(`/linux/maskedPaths/${i}`, () => emitMask(b, root, path, nullDevice, tmpfs))
+  })
+}
+
+// Before pivot_root, and checked by number: the container's /dev/null may be anything.
+function openHostNull(b: PlanBuilder): Slot {
+  const fd = b.sys('openat', [AT_FDCWD, b.string('/dev/null'), O_PATH | O_CLOEXEC, 0])
+  emitCheckDevice(b, fd, 1, 3)
+  return fd
+}
+
+function emitMask(b: PlanBuilder, root: Slot, path: string, nullDevice: Slot, tmpfs: Slot): void {
+  const skip = b.label()
+  const file = b.label()
+  const target = openExisting(b, root, path)
+  b.branch(target, 'lt', 0, skip)
+  b.branch(fileTypeOf(b, target), 'ne', S_IFDIR, file)
+  emitMaskDirectory(b, target, tmpfs)
+  b.jump(skip)
+  b.place(file)
+  emitAttach(b, emitCloneTree(b, nullDevice, false), target)
+  b.place(skip)
+}
+
+// The first masked directory gets the tmpfs itself, the next ones copies of that mount: before
+// 6.15 open_tree(2) clones attached mounts only.
+function emitMaskDirectory(b: PlanBuilder, target: Slot, tmpfs: Slot): void {
+  const first = b.label()
+  const done = b.label()
+  b.branch(tmpfs, 'lt', 0, first)
+  emitAttach(b, emitCloneTree(b, tmpfs, false), target)
+  b.jump(done)
+  b.place(first)
+  const context = b.sys('fsopen', [b.string('tmpfs'), FSOPEN_CLOEXEC])
+  b.run('fsconfig', [context, FSCONFIG_SET_STRING, b.string('nr_blocks'), b.string('1'), 0])
+  b.run('fsconfig', [context, FSCONFIG_SET_STRING, b.string('nr_inodes'), b.string('1'), 0])
+  b.run('fsconfig', [context, FSCONFIG_CMD_CREATE, 0, 0, 0])
+  const attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
+  b.sys('fsmount', [context, FSMOUNT_CLOEXEC, attributes], { into: tmpfs })
+  b.run('close', [context])
+  emitAttach(b, tmpfs, target)
+  b.place(done)
+}
+
+/** Binds each path onto itself, read-only. */
+export function emitReadonlyPaths(c: CreateContext, root: Slot): void {
+  const { b } = c
+  ;(c.config.linux?.readonlyPaths ?? []).forEach((path, i) => {
+    b.at(`/linux/readonlyPaths/${i}`, () => {
+      const skip = b.label()
+      const target = openExisting(b, root, path)
+      b.branch(target, 'lt', 0, skip)
+      const tree = emitCloneTree(b, target, true)
+      emitSetAttributes(b, tree, { set: MOUNT_ATTR_RDONLY }, false)
+      emitAttach(b, tree, target)
+      b.place(skip)
+    })
+  })
+}

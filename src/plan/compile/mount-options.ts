@@ -1,0 +1,141 @@
+/** Mount option strings of config.json as kernel values (runtime-spec config.md "Linux mount options", mount(8)). */
+import {
+  MOUNT_ATTR__ATIME,
+  MOUNT_ATTR_NOATIME,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NODIRATIME,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_NOSYMFOLLOW,
+  MOUNT_ATTR_RDONLY,
+  MOUNT_ATTR_STRICTATIME,
+  MS_PRIVATE,
+  MS_SHARED,
+  MS_SLAVE,
+  MS_UNBINDABLE,
+} from '../../linux/mount-flags.ts'
+
+export interface AttributeChange {
+  readonly set: number
+  readonly clear: number
+}
+
+export interface Propagation {
+  readonly type: number
+  readonly recursive: boolean
+}
+
+export interface MountOptions {
+  /** `bind` or `rbind` was asked for. */
+  readonly bind?: 'bind' | 'rbind'
+  /** MOUNT_ATTR_* of the mount itself. */
+  readonly own: AttributeChange
+  /** MOUNT_ATTR_* of the mount and all below it (`rro`, `rnosuid`, …). */
+  readonly recursive: AttributeChange
+  readonly propagation: readonly Propagation[]
+  /** Options that the filesystem itself reads: [key, value], value undefined for flags. */
+  readonly filesystem: readonly (readonly [string, string | undefined])[]
+  /** Options that tsrun does not do, by name. */
+  readonly unsupported: readonly string[]
+}
+
+const ATTRIBUTES: ReadonlyMap<string, AttributeChange> = new Map([
+  ['ro', { set: MOUNT_ATTR_RDONLY, clear: 0 }],
+  ['rw', { set: 0, clear: MOUNT_ATTR_RDONLY }],
+  ['nosuid', { set: MOUNT_ATTR_NOSUID, clear: 0 }],
+  ['suid', { set: 0, clear: MOUNT_ATTR_NOSUID }],
+  ['nodev', { set: MOUNT_ATTR_NODEV, clear: 0 }],
+  ['dev', { set: 0, clear: MOUNT_ATTR_NODEV }],
+  ['noexec', { set: MOUNT_ATTR_NOEXEC, clear: 0 }],
+  ['exec', { set: 0, clear: MOUNT_ATTR_NOEXEC }],
+  ['nosymfollow', { set: MOUNT_ATTR_NOSYMFOLLOW, clear: 0 }],
+  ['symfollow', { set: 0, clear: MOUNT_ATTR_NOSYMFOLLOW }],
+  ['nodiratime', { set: MOUNT_ATTR_NODIRATIME, clear: 0 }],
+  ['diratime', { set: 0, clear: MOUNT_ATTR_NODIRATIME }],
+  // The atime mode is one field, not flags: every change clears it first (mount_setattr(2)).
+  ['noatime', { set: MOUNT_ATTR_NOATIME, clear: MOUNT_ATTR__ATIME }],
+  ['atime', { set: 0, clear: MOUNT_ATTR__ATIME }],
+  ['relatime', { set: 0, clear: MOUNT_ATTR__ATIME }],
+  ['norelatime', { set: 0, clear: MOUNT_ATTR__ATIME }],
+  ['strictatime', { set: MOUNT_ATTR_STRICTATIME, clear: MOUNT_ATTR__ATIME }],
+  ['nostrictatime', { set: 0, clear: MOUNT_ATTR__ATIME }],
+])
+
+const PROPAGATION: ReadonlyMap<string, Propagation> = new Map([
+  ['private', { type: MS_PRIVATE, recursive: false }],
+  ['rprivate', { type: MS_PRIVATE, recursive: true }],
+  ['slave', { type: MS_SLAVE, recursive: false }],
+  ['rslave', { type: MS_SLAVE, recursive: true }],
+  ['shared', { type: MS_SHARED, recursive: false }],
+  ['rshared', { type: MS_SHARED, recursive: true }],
+  ['unbindable', { type: MS_UNBINDABLE, recursive: false }],
+  ['runbindable', { type: MS_UNBINDABLE, recursive: true }],
+])
+
+// fsconfig(2) knows these of the superblock by name; the others are mount(2)'s alone and change nothing here.
+const SUPERBLOCK_FLAGS = new Set([
+  'sync',
+  'async',
+  'dirsync',
+  'mand',
+  'nomand',
+  'lazytime',
+  'nolazytime',
+])
+const WITHOUT_EFFECT = new Set(['defaults', 'silent', 'loud', 'iversion', 'noiversion'])
+const UNSUPPORTED = new Set([
+  'remount',
+  'tmpcopyup',
+  'idmap',
+  'ridmap',
+  'copy-symlink',
+  'src-nofollow',
+  'dest-nofollow',
+])
+
+/** Propagation of `linux.rootfsPropagation` or a mount option, or undefined for an unknown word. */
+export function parsePropagation(option: string): Propagation | undefined {
+  return PROPAGATION.get(option)
+}
+
+/** Sorts `options` by what the kernel takes them as; later options win over earlier ones. */
+export function parseMountOptions(options: readonly string[]): MountOptions {
+  let bind: MountOptions['bind']
+  let own: AttributeChange = { set: 0, clear: 0 }
+  let recursive: AttributeChange = { set: 0, clear: 0 }
+  const propagation: Propagation[] = []
+  const filesystem: (readonly [string, string | undefined])[] = []
+  const unsupported: string[] = []
+  for (const option of options) {
+    const attribute = ATTRIBUTES.get(option)
+    const deep = option.startsWith('r') ? ATTRIBUTES.get(option.slice(1)) : undefined
+    const spread = PROPAGATION.get(option)
+    if (attribute !== undefined) own = combine(own, attribute)
+    else if (deep !== undefined) recursive = combine(recursive, deep)
+    else if (spread !== undefined) propagation.push(spread)
+    else if (option === 'bind' || option === 'rbind') bind = option
+    else if (UNSUPPORTED.has(option) || /^r?idmap=/.test(option)) unsupported.push(option)
+    else if (!WITHOUT_EFFECT.has(option) && option !== '') filesystem.push(splitOption(option))
+  }
+  return {
+    ...(bind === undefined ? {} : { bind }),
+    own,
+    recursive,
+    propagation,
+    filesystem,
+    unsupported,
+  }
+}
+
+function combine(before: AttributeChange, change: AttributeChange): AttributeChange {
+  return {
+    set: (before.set & ~change.clear) | change.set,
+    clear: (before.clear & ~(change.set & ~MOUNT_ATTR__ATIME)) | change.clear,
+  }
+}
+
+function splitOption(option: string): readonly [string, string | undefined] {
+  const equals = option.indexOf('=')
+  if (equals < 0 || SUPERBLOCK_FLAGS.has(option)) return [option, undefined]
+  return [option.slice(0, equals), option.slice(equals + 1)]
+}

@@ -1,0 +1,126 @@
+/** Joins namespaces by path and starts init in the new ones (namespaces(7), setns(2), clone3(2)). */
+
+import { CLONE_INTO_CGROUP, CLONE_NEWTIME, NAMESPACES } from '../../linux/namespaces.ts'
+import { AT_FDCWD, O_CLOEXEC, O_RDONLY, O_WRONLY } from '../../linux/open-flags.ts'
+import type { Namespace, NamespaceType } from '../../oci/runtime-config.ts'
+import type { CompileOptions } from '../compile-options.ts'
+import type { Slot } from '../instruction.ts'
+import type { PlanBuilder } from '../plan-builder.ts'
+import { CLONE_ARGS_SIZE, cloneArgs } from './kernel-structs.ts'
+import { emitRecord } from './report-records.ts'
+
+const NS_GET_NSTYPE = 0xb703 // linux/nsfs.h: _IO(0xb7, 3)
+const EINVAL = 22
+const SIGCHLD = 17
+const WALL = 0x40000000
+
+// The user namespace comes last: joining it gives away the caller's own rights over the others.
+const JOIN_ORDER: readonly NamespaceType[] = [
+  'time',
+  'ipc',
+  'uts',
+  'network',
+  'cgroup',
+  'pid',
+  'mount',
+  'user',
+]
+
+/** Opens every namespace file first, checks its type, then joins: after a setns the paths may be gone. */
+export function emitJoinNamespaces(b: PlanBuilder, namespaces: readonly Namespace[]): void {
+  const joined = namespaces
+    .map((namespace, index) => ({ namespace, index, order: JOIN_ORDER.indexOf(namespace.type) }))
+    .filter(({ namespace }) => namespace.path !== undefined && namespace.path !== '')
+    .sort((a, z) => a.order - z.order)
+    .map(({ namespace, index }) => ({
+      index,
+      flag: NAMESPACES[namespace.type].cloneFlag,
+      fd: b.at(`/linux/namespaces/${index}`, () => openNamespace(b, namespace)),
+    }))
+  for (const { index, flag, fd } of joined) {
+    b.at(`/linux/namespaces/${index}`, () => b.run('setns', [fd, flag]))
+  }
+}
+
+function openNamespace(b: PlanBuilder, namespace: Namespace): Slot {
+  const fd = b.sys('openat', [AT_FDCWD, b.string(namespace.path ?? ''), O_RDONLY | O_CLOEXEC, 0])
+  const type = b.sys('ioctl', [fd, NS_GET_NSTYPE], { tolerate: ['ENOTTY'] })
+  const right = b.label()
+  b.branch(type, 'eq', NAMESPACES[namespace.type].cloneFlag, right)
+  b.fail(EINVAL, `not a ${namespace.type} namespace`)
+  b.place(right)
+  return fd
+}
+
+/** CLONE_NEW* of the namespaces made by clone3; cgroup and time namespaces are made apart. */
+export function newNamespaceFlags(namespaces: readonly Namespace[]): number {
+  return namespaces
+    .filter(
+      ({ path, type }) =>
+        (path === undefined || path === '') && type !== 'cgroup' && type !== 'time',
+    )
+    .reduce((flags, { type }) => flags | NAMESPACES[type].cloneFlag, 0)
+}
+
+/** A new time namespace: its offsets can be set only before the first process enters (time_namespaces(7)). */
+export function emitTimeNamespace(
+  b: PlanBuilder,
+  offsets: Readonly<Record<string, { readonly secs?: number; readonly nanosecs?: number }>>,
+): void {
+  b.run('unshare', [CLONE_NEWTIME])
+  const lines = Object.entries(offsets).map(
+    ([clock, { secs, nanosecs }]) => `${clock} ${secs ?? 0} ${nanosecs ?? 0}\n`,
+  )
+  if (lines.length === 0) return
+  b.at('/linux/timeOffsets', () => {
+    const text = b.string(lines.join(''))
+    const fd = b.sys('openat', [
+      AT_FDCWD,
+      b.string('/proc/self/timens_offsets'),
+      O_WRONLY | O_CLOEXEC,
+      0,
+    ])
+    b.run('write', [fd, text, text.length - 1])
+    b.run('close', [fd])
+  })
+}
+
+/**
+ * clone3: the child goes on behind this; the launcher reports its pid and ends, or with
+ * `supervise` waits for it and reports how it ended.
+ */
+export function emitClone(
+  b: PlanBuilder,
+  report: Slot,
+  flags: number,
+  options: CompileOptions,
+  cgroup?: Slot,
+): void {
+  const into = cgroup !== undefined && options.features.cloneIntoCgroup
+  const args = cloneArgs(
+    b,
+    flags + (into ? CLONE_INTO_CGROUP : 0),
+    SIGCHLD,
+    into ? cgroup : undefined,
+  )
+  const child = b.label()
+  const pid = b.sys('clone3', [args, CLONE_ARGS_SIZE])
+  b.branch(pid, 'eq', 0, child)
+  b.at('launcher', () => {
+    emitRecord(b, report, 'pid', pid)
+    if (options.supervise) emitSupervise(b, report, pid, options)
+    b.exit(0)
+  })
+  b.place(child)
+}
+
+// Standard streams and inherited descriptors are closed, so that their other ends see the end of
+// file when the container ends, not when its supervisor does.
+function emitSupervise(b: PlanBuilder, report: Slot, pid: Slot, options: CompileOptions): void {
+  const first = 3 + options.preservedFds
+  b.run('close_range', [0, first, 0])
+  b.run('close_range', [first + 2, 0xffffffff, 0])
+  const status = b.zeros(8)
+  b.run('wait4', [pid, status, WALL, 0])
+  emitRecord(b, report, 'exited', b.load(4, status))
+}

@@ -1,0 +1,40 @@
+/** Emits the records that a plan sends to Node (src/native/executor-protocol.ts has the diagram). */
+import type { DataRef, Operand, Slot } from '../instruction.ts'
+import type { PlanBuilder } from '../plan-builder.ts'
+
+const RECORD_SIZE = 16
+const MSG_NOSIGNAL = 0x4000
+const TYPES = { pid: 2, sync: 3, exited: 4, starting: 5 } as const
+const POINTS = { mappings: 1, hooks: 2, ready: 3 } as const
+const EXIT_ABANDONED = 122
+
+/** Sends {type, 0, value} to `socket`. A listener that is gone is no reason to stop. */
+export function emitRecord(
+  b: PlanBuilder,
+  socket: Slot,
+  type: keyof typeof TYPES,
+  value: Operand,
+): void {
+  const record = b.words([TYPES[type], 0])
+  b.store(4, record, 8, value)
+  b.run('sendto', [socket, record, RECORD_SIZE, MSG_NOSIGNAL, 0, 0], {
+    tolerate: ['EPIPE', 'ECONNRESET'],
+    note: type,
+  })
+}
+
+/** Hands control to Node and waits for its reply, the returned bytes; ends the process when Node is gone. */
+export function emitSync(b: PlanBuilder, report: Slot, point: keyof typeof POINTS): DataRef {
+  return b.at(`sync ${point}`, () => {
+    emitRecord(b, report, 'sync', POINTS[point])
+    const answer = b.zeros(RECORD_SIZE)
+    const received = b.sys('recvfrom', [report, answer, RECORD_SIZE, 0, 0, 0], {
+      tolerate: ['ECONNRESET'],
+    })
+    const goOn = b.label()
+    b.branch(received, 'gt', 0, goOn)
+    b.exit(EXIT_ABANDONED)
+    b.place(goOn)
+    return answer
+  })
+}

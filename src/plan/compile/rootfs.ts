@@ -1,0 +1,101 @@
+/** Makes the root filesystem a mount of its own and turns it into "/" (pivot_root(2), mount_setattr(2)). */
+import {
+  MNT_DETACH,
+  MOUNT_ATTR_RDONLY,
+  MOVE_MOUNT_F_EMPTY_PATH,
+  MOVE_MOUNT_T_EMPTY_PATH,
+  MS_PRIVATE,
+  MS_SLAVE,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+} from '../../linux/mount-flags.ts'
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE } from '../../linux/open-flags.ts'
+import type { Operand, Slot } from '../instruction.ts'
+import type { PlanBuilder } from '../plan-builder.ts'
+import type { CreateContext } from './create-context.ts'
+import { MOUNT_ATTR_SIZE, type MountAttributes, mountAttr } from './kernel-structs.ts'
+import { parsePropagation } from './mount-options.ts'
+import { directoryFlags } from './path-in-root.ts'
+
+/** mount_setattr(2) on the mount behind `fd`, and with `recursive` on all below it. */
+export function emitSetAttributes(
+  b: PlanBuilder,
+  fd: Operand,
+  attributes: MountAttributes,
+  recursive: boolean,
+): void {
+  const flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0)
+  b.run('mount_setattr', [fd, b.string(''), flags, mountAttr(b, attributes), MOUNT_ATTR_SIZE])
+}
+
+/** move_mount(2) of the detached mount `tree` onto `target`, both by descriptor. */
+export function emitAttach(b: PlanBuilder, tree: Operand, target: Operand): void {
+  const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
+  b.run('move_mount', [tree, b.string(''), target, b.string(''), flags])
+}
+
+/** A detached copy of the mount at `fd` itself (open_tree(2)). */
+export function emitCloneTree(b: PlanBuilder, fd: Operand, recursive: boolean, into?: Slot): Slot {
+  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0)
+  return b.sys('open_tree', [fd, b.string(''), flags], into === undefined ? {} : { into })
+}
+
+/** Cuts the host's mounts off, puts a private copy of the root filesystem in place; returns its descriptor. */
+export function emitRootMount(c: CreateContext): Slot {
+  const { b } = c
+  const wanted = parsePropagation(c.config.linux?.rootfsPropagation ?? 'rslave') ?? {
+    type: MS_SLAVE,
+    recursive: true,
+  }
+  return b.at('/root/path', () => {
+    const host = b.sys('openat', [AT_FDCWD, b.string('/'), directoryFlags(b), 0])
+    emitSetAttributes(b, host, { propagation: wanted.type }, wanted.recursive)
+    const place = b.sys('openat', [AT_FDCWD, b.string(c.rootfs), directoryFlags(b), 0])
+    const root = emitCloneTree(b, place, true)
+    // pivot_root refuses a root whose parent is shared; with rslave it never is.
+    if (wanted.type !== MS_SLAVE) emitSetAttributes(b, root, { propagation: MS_PRIVATE }, false)
+    emitAttach(b, root, place)
+    return root
+  })
+}
+
+/** Turns the filesystems that had to stay writable during the set-up read-only. */
+export function emitLateReadonly(c: CreateContext, root: Slot): void {
+  for (const mount of c.lateReadonly)
+    emitSetAttributes(c.b, mount, { set: MOUNT_ATTR_RDONLY }, false)
+  if (c.config.root?.readonly !== true) return
+  c.b.at('/root/readonly', () => emitSetAttributes(c.b, root, { set: MOUNT_ATTR_RDONLY }, false))
+}
+
+/** Makes `root` the root directory and drops the host's tree. */
+export function emitEnterRoot(c: CreateContext, root: Slot, noPivot: boolean): void {
+  const { b } = c
+  b.at('/root/path', () => {
+    if (noPivot) emitMoveRoot(b, root)
+    else emitPivot(b, root)
+    b.run('chdir', [b.string('/')])
+  })
+  const propagation = parsePropagation(c.config.linux?.rootfsPropagation ?? '')
+  if (propagation === undefined) return
+  b.at('/linux/rootfsPropagation', () =>
+    emitSetAttributes(b, root, { propagation: propagation.type }, propagation.recursive),
+  )
+}
+
+// pivot_root(".", ".") stacks the old root on the new one: no directory for it is needed inside
+// the container. The old root becomes a slave first, so that its unmounting stays with us.
+function emitPivot(b: PlanBuilder, root: Slot): void {
+  const old = b.sys('openat', [AT_FDCWD, b.string('/'), directoryFlags(b), 0])
+  b.run('fchdir', [root])
+  b.run('pivot_root', [b.string('.'), b.string('.')])
+  b.run('fchdir', [old])
+  emitSetAttributes(b, old, { propagation: MS_SLAVE }, true)
+  b.run('umount2', [b.string('.'), MNT_DETACH])
+}
+
+// For a host whose root is the initramfs, which pivot_root refuses.
+function emitMoveRoot(b: PlanBuilder, root: Slot): void {
+  b.run('fchdir', [root])
+  b.run('move_mount', [root, b.string(''), AT_FDCWD, b.string('/'), MOVE_MOUNT_F_EMPTY_PATH])
+  b.run('chroot', [b.string('.')])
+}

@@ -1,0 +1,31 @@
+/** Installs the compiled filter (seccomp(2) SECCOMP_SET_MODE_FILTER), as late as it can be. */
+
+import { emitFinalCapabilities, emitRaiseSysAdmin } from './capabilities.ts'
+import type { ProcessContext } from './create-context.ts'
+
+const SECCOMP_SET_MODE_FILTER = 1
+const BPF_INSTRUCTION_SIZE = 8
+
+/** Without no_new_privs the filter needs CAP_SYS_ADMIN, which the process may not have itself. */
+export function needsSysAdminForSeccomp(c: ProcessContext): boolean {
+  return (
+    c.options.seccomp !== undefined &&
+    c.process.noNewPrivileges !== true &&
+    c.process.capabilities !== undefined
+  )
+}
+
+/** The filter sees only capset(2) and execve(2) of ours, so that a strict profile can be used. */
+export function emitSeccomp(c: ProcessContext): void {
+  const filter = c.options.seccomp
+  if (filter === undefined) return
+  const { b } = c
+  const borrows = needsSysAdminForSeccomp(c)
+  b.at('/linux/seccomp', () => {
+    if (borrows) emitRaiseSysAdmin(c)
+    const program = b.bytes(filter.program)
+    const fprog = b.words([filter.program.length / BPF_INSTRUCTION_SIZE, program])
+    b.run('seccomp', [SECCOMP_SET_MODE_FILTER, filter.flags, fprog])
+    if (borrows) emitFinalCapabilities(c)
+  })
+}
