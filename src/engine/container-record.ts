@@ -1,0 +1,90 @@
+/** container.json: what the engine knows of one container beside its bundle. */
+import { TsrunError } from '../errors.ts'
+
+/** What the last command that changed the container wrote; container-status.ts says what is true now. */
+export interface RecordedState {
+  readonly status: 'creating' | 'created' | 'running' | 'exited'
+  /** Pid of the container's init; a process only together with {@link startTime}. */
+  readonly pid?: number
+  /** Clock ticks since boot (/proc/<pid>/stat). */
+  readonly startTime?: number
+  readonly monitorPid?: number
+  readonly startedAt?: string
+  readonly finishedAt?: string
+  readonly exitCode?: number
+  /** Why the container could not start, or what is wrong with it. */
+  readonly error?: string
+  readonly oomKilled?: boolean
+}
+
+export interface VolumeRecord {
+  readonly type: 'bind' | 'tmpfs'
+  readonly source: string
+  readonly destination: string
+  readonly readOnly: boolean
+  readonly propagation: string
+}
+
+export interface ContainerRecord {
+  readonly version: 1
+  readonly id: string
+  readonly name: string
+  /** RFC 3339, UTC. */
+  readonly createdAt: string
+  /** The reference as the user gave it and the digest of the image's configuration. */
+  readonly image?: { readonly reference: string; readonly id: string }
+  /** Root filesystem given by path instead of an image. */
+  readonly rootfs?: string
+  readonly entrypoint: readonly string[]
+  readonly command: readonly string[]
+  readonly terminal: boolean
+  readonly openStdin: boolean
+  readonly autoRemove: boolean
+  readonly privileged: boolean
+  readonly hostname: string
+  readonly networkMode: string
+  readonly user: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+  readonly volumes: readonly VolumeRecord[]
+  /** As `SIGTERM`. */
+  readonly stopSignal: string
+  readonly stateRoot: string
+  /** The process that owns a container without monitor (the library); it is removed with it. */
+  readonly owned: boolean
+  readonly state: RecordedState
+}
+
+/** Parses container.json; undefined when it is torn. A record of a newer tsrun is refused. */
+export function parseRecord(text: string, id: string): ContainerRecord | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    // Written without fsync: a power cut can tear it. The caller treats the container as half made.
+    return undefined
+  }
+  if (!isRecordOf(value, id)) return undefined
+  if (value.version === 1) return value
+  throw new TsrunError(
+    'failed-precondition',
+    `cannot read container "${id}": its record has the unknown version ${value.version}`,
+    {
+      hint: 'it was made by a newer tsrun',
+    },
+  )
+}
+
+function isRecordOf(value: unknown, id: string): value is ContainerRecord {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Reflect.get(value, 'id') === id &&
+    typeof Reflect.get(value, 'state') === 'object'
+  )
+}
+
+/** The twelve digits people see. */
+export function shortId(id: string): string {
+  return id.slice(0, 12)
+}

@@ -1,0 +1,89 @@
+/** What is true of a container now: its record, held against the kernel and the exit record. */
+import { readFileSync } from 'node:fs'
+import { errnoCodeOf } from '../errors.ts'
+import { isDeadState, parseProcStat } from '../linux/parse-proc-stat.ts'
+import { type ExitRecord, readExitRecord } from '../monitor/exit-record.ts'
+import type { ContainerRecord } from './container-record.ts'
+
+export interface ContainerStatus {
+  readonly status: 'creating' | 'created' | 'running' | 'exited'
+  /** Pid of init while it lives, else 0. */
+  readonly pid: number
+  readonly exitCode: number
+  readonly startedAt: string | undefined
+  readonly finishedAt: string | undefined
+  readonly error: string
+  readonly oomKilled: boolean
+  /** The container has ended but its cgroup and runtime state are still to be removed. */
+  readonly needsCleanup: boolean
+}
+
+/** Exit code of a container whose monitor was killed: nobody saw how it ended. */
+const UNKNOWN_EXIT = 255
+
+/** The status of the container in `directory`. */
+export function statusOf(record: ContainerRecord, directory: string): ContainerStatus {
+  const { state } = record
+  const alive =
+    state.pid !== undefined && state.startTime !== undefined && isAlive(state.pid, state.startTime)
+  if (alive)
+    return {
+      ...common(record),
+      status: state.status === 'running' ? 'running' : 'created',
+      pid: state.pid ?? 0,
+    }
+  if (state.status === 'exited') return { ...common(record), status: 'exited' }
+  if (state.status !== 'running') return { ...common(record), status: state.status }
+  return ended(record, readExitRecord(directory))
+}
+
+function common(record: ContainerRecord) {
+  const { state } = record
+  return {
+    pid: 0,
+    exitCode: state.exitCode ?? 0,
+    startedAt: state.startedAt,
+    finishedAt: state.finishedAt,
+    error: state.error ?? '',
+    oomKilled: state.oomKilled ?? false,
+    needsCleanup: false,
+  }
+}
+
+function ended(record: ContainerRecord, exit: ExitRecord | undefined): ContainerStatus {
+  const error =
+    exit === undefined ? 'its monitor was killed, so nobody saw how it ended' : lostLog(exit)
+  return {
+    ...common(record),
+    status: 'exited',
+    exitCode: exit?.exitCode ?? UNKNOWN_EXIT,
+    finishedAt: exit?.finishedAt,
+    error,
+    needsCleanup: true,
+  }
+}
+
+function lostLog(exit: ExitRecord): string {
+  return exit.logLost === 0 ? '' : `${exit.logLost} bytes of its log could not be written`
+}
+
+/** Whether the process with this pid and start time still runs; a reused pid has another start time. */
+export function isAlive(pid: number, startTime: number): boolean {
+  const stat = readStat(pid)
+  return stat !== undefined && stat.startTime === startTime && !isDeadState(stat.state)
+}
+
+/** Start time of a process in clock ticks since boot, undefined when there is no such process. */
+export function startTimeOf(pid: number): number | undefined {
+  return readStat(pid)?.startTime
+}
+
+function readStat(pid: number) {
+  try {
+    return parseProcStat(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  } catch (error) {
+    const code = errnoCodeOf(error)
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined
+    throw error
+  }
+}
