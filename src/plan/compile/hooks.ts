@@ -111,28 +111,34 @@ function emitHookChild(b: PlanBuilder, hook: Hook, input: Slot): void {
 }
 
 function emitAwaitHook(b: PlanBuilder, hook: Hook, pid: Slot, pidfd: Slot): void {
-  const reap = b.label()
   const succeeded = b.label()
-  const timedOut = b.slot('timed out')
-  b.set(timedOut, 0)
-  if (hook.timeout !== undefined) {
-    const polled = b.zeros(8)
-    b.store(4, polled, 0, pidfd)
-    b.store(2, polled, 4, POLLIN)
-    const ready = b.sys('ppoll', [polled, 1, b.words([hook.timeout, 0]), 0, 8])
-    b.branch(ready, 'gt', 0, reap)
-    b.run('pidfd_send_signal', [pidfd, SIGKILL, 0, 0], { tolerate: ['ESRCH'] })
-    b.set(timedOut, 1)
-  }
-  b.place(reap)
+  const timedOut = hook.timeout === undefined ? undefined : emitHookTimeout(b, hook.timeout, pidfd)
   const status = b.zeros(8)
   b.run('wait4', [pid, status, WALL, 0])
   b.run('close', [pidfd])
-  const lateness = b.label()
-  b.branch(timedOut, 'eq', 0, lateness)
-  b.fail(ETIMEDOUT, `hook ${hook.path} ran longer than its timeout of ${hook.timeout} s`)
-  b.place(lateness)
+  if (timedOut !== undefined) {
+    const inTime = b.label()
+    b.branch(timedOut, 'eq', 0, inTime)
+    b.fail(ETIMEDOUT, `hook ${hook.path} ran longer than its timeout of ${hook.timeout} s`)
+    b.place(inTime)
+  }
   b.branch(b.load(4, status), 'eq', 0, succeeded)
   b.fail(ECANCELED, `hook ${hook.path} failed`)
   b.place(succeeded)
+}
+
+/** Kills the hook once `seconds` are over; the slot is then 1. */
+function emitHookTimeout(b: PlanBuilder, seconds: number, pidfd: Slot): Slot {
+  const ended = b.label()
+  const timedOut = b.slot('timed out')
+  b.set(timedOut, 0)
+  const polled = b.zeros(8)
+  b.store(4, polled, 0, pidfd)
+  b.store(2, polled, 4, POLLIN)
+  const ready = b.sys('ppoll', [polled, 1, b.words([seconds, 0]), 0, 8])
+  b.branch(ready, 'gt', 0, ended)
+  b.run('pidfd_send_signal', [pidfd, SIGKILL, 0, 0], { tolerate: ['ESRCH'] })
+  b.set(timedOut, 1)
+  b.place(ended)
+  return timedOut
 }

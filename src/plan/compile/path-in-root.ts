@@ -115,8 +115,9 @@ function makeLast(
   fileType: number | Slot,
   into: Slot,
 ): void {
-  if (fileType === S_IFDIR) {
-    makeDirectory(b, parent, name, into)
+  if (typeof fileType === 'number') {
+    if (fileType === S_IFDIR) makeDirectory(b, parent, name, into)
+    else makeFile(b, parent, name, into)
     return
   }
   const file = b.label()
@@ -125,11 +126,15 @@ function makeLast(
   makeDirectory(b, parent, name, into)
   b.jump(done)
   b.place(file)
+  makeFile(b, parent, name, into)
+  b.place(done)
+}
+
+function makeFile(b: PlanBuilder, parent: Operand, name: string, into: Slot): void {
   const flags = O_CREAT | O_EXCL | openFlagsFor(b.architecture).O_NOFOLLOW | O_CLOEXEC
   const created = b.sys('openat', [parent, b.string(name), flags, 0o755], { tolerate: ['EEXIST'] })
   b.run('close', [created], { tolerate: ['EBADF'] })
   openBelow(b, parent, name, { flags: O_PATH | O_CLOEXEC, resolve: PLAIN_CHILD }, { into })
-  b.place(done)
 }
 
 /** The S_IFMT bits of what `fd` refers to. */

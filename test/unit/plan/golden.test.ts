@@ -1,0 +1,326 @@
+/** Golden plans: the text of `tsrun explain` for the default config and for each concern alone. */
+import { describe, expect, test } from 'vitest'
+import type { Process, RuntimeConfig } from '../../../src/oci/runtime-config.ts'
+import { compileCreate } from '../../../src/plan/compile-create.ts'
+import { compileExec } from '../../../src/plan/compile-exec.ts'
+import type { CompileCreateOptions } from '../../../src/plan/compile-options.ts'
+import { formatPlan } from '../../../src/plan/format-plan.ts'
+import type { Plan } from '../../../src/plan/plan.ts'
+
+const FEATURES = {
+  cloneIntoCgroup: true,
+  lastCapability: 40,
+  timeNamespaces: true,
+  apparmor: false,
+  selinux: false,
+}
+
+const OPTIONS: CompileCreateOptions = {
+  architecture: 'x86_64',
+  features: FEATURES,
+  supervise: false,
+  preservedFds: 0,
+  console: false,
+  cgroup: false,
+  rootfs: '/bundle/rootfs',
+  gate: true,
+  containerId: 'golden',
+  bundle: '/bundle',
+}
+
+const SMALL: RuntimeConfig = {
+  ociVersion: '1.3.0',
+  root: { path: 'rootfs' },
+  process: { cwd: '/', args: ['/bin/true'], env: ['PATH=/bin'], user: { uid: 0, gid: 0 } },
+  linux: { namespaces: [{ type: 'mount' }, { type: 'pid' }] },
+}
+
+interface Golden {
+  readonly name: string
+  readonly config?: Partial<RuntimeConfig>
+  readonly process?: Partial<Process>
+  readonly linux?: RuntimeConfig['linux']
+  readonly options?: Partial<CompileCreateOptions>
+  /** Only instructions whose origin starts with one of these are compared; none means all. */
+  readonly origins?: readonly string[]
+}
+
+const CASES: readonly Golden[] = [
+  { name: 'small' },
+  {
+    name: 'supervised',
+    options: { supervise: true, gate: false },
+    origins: ['launcher', 'gate', '/linux/namespaces'],
+  },
+  {
+    name: 'namespaces',
+    linux: {
+      namespaces: [
+        { type: 'mount' },
+        { type: 'pid', path: '/proc/7/ns/pid' },
+        { type: 'network', path: '/run/netns/blue' },
+        { type: 'uts' },
+        { type: 'ipc' },
+        { type: 'cgroup' },
+      ],
+    },
+    origins: ['/linux/namespaces', 'loopback'],
+  },
+  {
+    name: 'user-namespace',
+    linux: {
+      namespaces: [{ type: 'mount' }, { type: 'pid' }, { type: 'user' }],
+      uidMappings: [{ containerID: 0, hostID: 100000, size: 65536 }],
+      gidMappings: [{ containerID: 0, hostID: 100000, size: 65536 }],
+    },
+    origins: ['/linux', 'sync mappings', 'default devices', '/process/user'],
+  },
+  {
+    name: 'time-namespace',
+    linux: {
+      namespaces: [{ type: 'mount' }, { type: 'time' }],
+      timeOffsets: { monotonic: { secs: 100, nanosecs: 5 } },
+    },
+    origins: ['/linux/namespaces', '/linux/timeOffsets'],
+  },
+  { name: 'cgroup', options: { cgroup: true }, origins: ['/linux/namespaces'] },
+  {
+    name: 'cgroup-without-clone-into',
+    options: { cgroup: true, features: { ...FEATURES, cloneIntoCgroup: false } },
+    origins: ['/linux/namespaces', 'sync'],
+  },
+  {
+    name: 'mounts',
+    config: {
+      mounts: [
+        { destination: '/proc', type: 'proc', source: 'proc' },
+        {
+          destination: '/tmp',
+          type: 'tmpfs',
+          source: 'tmpfs',
+          options: ['nosuid', 'ro', 'size=1m', 'mode=1777'],
+        },
+        {
+          destination: '/sys/fs/cgroup',
+          type: 'cgroup',
+          source: 'cgroup',
+          options: ['ro', 'nosuid'],
+        },
+        {
+          destination: '/deep/er',
+          type: 'bind',
+          source: '/host/dir',
+          options: ['rbind', 'rro', 'rprivate'],
+        },
+        {
+          destination: '/etc/hosts',
+          source: 'hosts',
+          options: ['bind', 'ro', 'noatime', 'shared'],
+        },
+        { destination: '/img', type: 'ext4', source: '/dev/vdb', options: ['ro', 'sync'] },
+      ],
+    },
+    origins: ['/mounts', '/root/readonly'],
+  },
+  {
+    name: 'overlay-with-many-layers',
+    config: {
+      mounts: [
+        {
+          destination: '/data',
+          type: 'overlay',
+          source: 'overlay',
+          options: [
+            `lowerdir=${Array.from({ length: 12 }, (_, i) => `/layers/${String(i).repeat(20)}`).join(':')}`,
+          ],
+        },
+      ],
+    },
+    origins: ['/mounts'],
+  },
+  {
+    name: 'readonly-root',
+    config: { root: { path: 'rootfs', readonly: true } },
+    origins: ['/root'],
+  },
+  { name: 'no-pivot', options: { noPivot: true }, origins: ['/root'] },
+  {
+    name: 'rootfs-propagation',
+    linux: { namespaces: [{ type: 'mount' }], rootfsPropagation: 'rshared' },
+    origins: ['/root', '/linux/rootfsPropagation'],
+  },
+  {
+    name: 'devices',
+    linux: {
+      namespaces: [{ type: 'mount' }],
+      devices: [
+        { path: '/dev/fuse', type: 'c', major: 10, minor: 229, fileMode: 0o660, uid: 1, gid: 2 },
+        { path: '/dev/net/tun', type: 'c', major: 10, minor: 200 },
+        { path: '/dev/sdb', type: 'b', major: 8, minor: 16 },
+        { path: '/dev/pipe', type: 'p' },
+      ],
+    },
+    origins: ['/linux/devices', 'default'],
+  },
+  {
+    name: 'masked-and-readonly-paths',
+    linux: {
+      namespaces: [{ type: 'mount' }],
+      maskedPaths: ['/proc/kcore', '/sys/firmware'],
+      readonlyPaths: ['/proc/sys'],
+    },
+    origins: ['/linux/maskedPaths', '/linux/readonlyPaths'],
+  },
+  {
+    name: 'sysctl',
+    linux: {
+      namespaces: [{ type: 'mount' }, { type: 'network' }],
+      sysctl: { 'net.ipv4.ip_forward': '1', 'net/ipv4/conf/eth0.1/forwarding': '1' },
+    },
+    origins: ['/linux/sysctl'],
+  },
+  {
+    name: 'hostname',
+    config: { hostname: 'web', domainname: 'example.org' },
+    origins: ['/hostname', '/domainname'],
+  },
+  {
+    name: 'terminal',
+    process: { terminal: true, consoleSize: { height: 24, width: 80 } },
+    options: { console: true },
+    origins: ['/process/terminal', '/process/consoleSize'],
+  },
+  {
+    name: 'rlimits',
+    process: {
+      rlimits: [
+        { type: 'RLIMIT_NOFILE', soft: 1024, hard: 4096 },
+        { type: 'RLIMIT_CORE', soft: 2 ** 64, hard: 2 ** 64 },
+      ],
+    },
+    origins: ['/process/rlimits'],
+  },
+  {
+    name: 'capabilities',
+    process: {
+      capabilities: {
+        bounding: ['CAP_KILL', 'CAP_NET_BIND_SERVICE', 'CAP_SYS_CHROOT'],
+        permitted: ['CAP_KILL', 'CAP_NET_BIND_SERVICE'],
+        effective: ['CAP_KILL'],
+        inheritable: ['CAP_NET_BIND_SERVICE'],
+        ambient: ['CAP_NET_BIND_SERVICE'],
+      },
+    },
+    origins: ['/process/capabilities'],
+  },
+  {
+    name: 'credentials',
+    process: {
+      cwd: '/srv',
+      user: { uid: 1000, gid: 1001, additionalGids: [10, 20], umask: 0o77 },
+      noNewPrivileges: true,
+      oomScoreAdj: 100,
+    },
+    origins: [
+      '/process/user',
+      '/process/cwd',
+      '/process/noNewPrivileges',
+      '/process/oomScoreAdj',
+      'keyring',
+    ],
+  },
+  {
+    name: 'seccomp-without-no-new-privileges',
+    process: {
+      capabilities: { bounding: ['CAP_KILL'], permitted: ['CAP_KILL'], effective: ['CAP_KILL'] },
+    },
+    options: { seccomp: { program: Buffer.alloc(24), flags: 2 } },
+    origins: ['/linux/seccomp', '/process/capabilities'],
+  },
+  {
+    name: 'seccomp-with-no-new-privileges',
+    process: { noNewPrivileges: true },
+    options: { seccomp: { program: Buffer.alloc(24), flags: 0 } },
+    origins: ['/linux/seccomp', '/process/noNewPrivileges', '/process/args'],
+  },
+  {
+    name: 'hooks',
+    config: {
+      hooks: {
+        createRuntime: [{ path: '/host/net' }],
+        createContainer: [{ path: '/host/hook', args: ['hook', 'now'], env: ['A=1'], timeout: 3 }],
+        startContainer: [{ path: '/inside' }],
+      },
+    },
+    origins: ['/hooks', 'sync hooks'],
+  },
+  {
+    name: 'executable-lookup',
+    process: { args: ['server', '--port', '80'], env: ['PATH=/usr/bin:/bin', 'LANG=C'] },
+    origins: ['/process/args'],
+  },
+  {
+    name: 'preserved-descriptors',
+    options: { preservedFds: 2 },
+    origins: ['descriptors', 'launcher', ''],
+  },
+]
+
+function filtered(plan: Plan, origins: readonly string[] | undefined): string {
+  const text = formatPlan(plan)
+  if (origins === undefined) return text
+  return `${text
+    .split('\n')
+    .filter((line) => origins.some((origin) => (line.split('  # ')[1] ?? '').startsWith(origin)))
+    .map((line) => line.replace(/^ *\d+/, (number) => ' '.repeat(number.length)))
+    .map((line) => line.replaceAll(/ goto \d+/g, ' goto …').replaceAll(/@\d+/g, '@…'))
+    .map((line) => line.replaceAll(/%(\w+?)_\d+\b/g, '%$1'))
+    .join('\n')}\n`
+}
+
+describe('compileCreate() golden plans', () => {
+  for (const golden of CASES) {
+    test(golden.name, async () => {
+      const config: RuntimeConfig = {
+        ...SMALL,
+        ...golden.config,
+        process: { cwd: '/', ...SMALL.process, ...golden.process },
+        linux: { ...SMALL.linux, ...golden.linux },
+      }
+      const plan = compileCreate(config, { ...OPTIONS, ...golden.options })
+      await expect(filtered(plan, golden.origins)).toMatchFileSnapshot(
+        `../../golden/${golden.name}.txt`,
+      )
+    })
+  }
+})
+
+describe('compileExec() golden plans', () => {
+  test('exec joins by pidfd', async () => {
+    const plan = compileExec(
+      { cwd: '/', args: ['/bin/id'], env: [], user: { uid: 5, gid: 6 } },
+      SMALL,
+      { ...OPTIONS, cgroup: true, joinFlags: 0x02000000 | 0x20000 | 0x20000000 },
+    )
+    await expect(formatPlan(plan)).toMatchFileSnapshot('../../golden/exec.txt')
+  })
+})
+
+describe('compileCreate() refusals', () => {
+  test('a mount option that is not done yet is refused by name', () => {
+    const config = {
+      ...SMALL,
+      mounts: [{ destination: '/x', type: 'tmpfs', options: ['tmpcopyup'] }],
+    }
+    expect(() => compileCreate(config, OPTIONS)).toThrow(
+      'unsupported: mounts[0].options "tmpcopyup" (/x)',
+    )
+  })
+
+  test('a container without a mount namespace is refused by name', () => {
+    const config = { ...SMALL, linux: { namespaces: [] } }
+    expect(() => compileCreate(config, OPTIONS)).toThrow(
+      'unsupported: a container without a mount namespace',
+    )
+  })
+})
