@@ -1,0 +1,100 @@
+/** How commands print rows and objects: tables, JSON and templates, as docker's --format does. */
+
+import { parseTemplate } from './go-template.ts'
+import { toJson } from './go-template-functions.ts'
+
+/** One printable row: the fields a template can name. */
+export type Row = Readonly<Record<string, unknown>>
+
+export interface RowFormat {
+  /** The field of each column, with its heading. */
+  readonly columns: Readonly<Record<string, string>>
+  /** The columns of the plain table. */
+  readonly table: readonly string[]
+  /** The column that --quiet prints. */
+  readonly key: string
+}
+
+export interface PrintOptions {
+  /** `table`, `json`, a template, or `table` with a template; undefined is the plain table. */
+  readonly format?: string | undefined
+  readonly quiet?: boolean
+}
+
+/** The text for `rows`, with a final newline unless there is nothing to print. */
+export function formatRows(rows: readonly Row[], format: RowFormat, options: PrintOptions): string {
+  if (options.quiet === true) return lines(rows.map((row) => String(row[format.key])))
+  const wanted = options.format ?? 'table'
+  if (wanted === 'json') return lines(rows.map((row) => toJson(row)))
+  if (wanted === 'table') return plainTable(rows, format)
+  const isTable = /^table\s/.test(wanted)
+  const template = parseTemplate(unescapeTabs(isTable ? wanted.replace(/^table\s+/, '') : wanted))
+  const texts = rows.map((row) => template.render(row))
+  if (!isTable) return lines(texts)
+  return formatTable([template.render(format.columns), ...texts].map((text) => text.split('\t')))
+}
+
+/** Aligns the cells of each column with at least three spaces between; the last one is not padded. */
+export function formatTable(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = []
+  for (const [i, cell] of rows.flatMap((row) => [...row.entries()])) {
+    widths[i] = Math.max(widths[i] ?? 0, cell.length)
+  }
+  return lines(rows.map((row) => row.map((cell, i) => pad(cell, i, row, widths)).join('')))
+}
+
+/** A list of objects as docker inspect prints it: indented JSON, one line each, or a template. */
+export function formatObjects(objects: readonly unknown[], format: string | undefined): string {
+  if (format === undefined) return `${toJson(objects, 4)}\n`
+  if (format === 'json') return `${toJson(objects)}\n`
+  const template = parseTemplate(unescapeTabs(format))
+  return lines(objects.map((object) => template.render(object)))
+}
+
+/** How long ago `time` was, in one unit: `5 minutes ago`. */
+export function timeAgo(time: string, now: number): string {
+  return `${describeDuration(now - Date.parse(time))} ago`
+}
+
+const UNITS: readonly (readonly [name: string, seconds: number, from: number])[] = [
+  ['year', 31_536_000, 63_072_000],
+  ['month', 2_592_000, 5_184_000],
+  ['week', 604_800, 1_209_600],
+  ['day', 86_400, 172_800],
+  ['hour', 3600, 3600],
+  ['minute', 60, 120],
+]
+
+/** A duration in its greatest unit, in the words of `docker ps`. */
+export function describeDuration(milliseconds: number): string {
+  const seconds = Math.floor(milliseconds / 1000)
+  if (seconds < 1) return 'Less than a second'
+  if (seconds === 1) return '1 second'
+  if (seconds < 60) return `${seconds} seconds`
+  if (seconds < 120) return 'About a minute'
+  const unit = UNITS.find(([, , from]) => seconds >= from) ?? ['minute', 60, 0]
+  const count = Math.round(seconds / unit[1])
+  if (unit[0] === 'hour' && count === 1) return 'About an hour'
+  return `${count} ${unit[0]}${count === 1 ? '' : 's'}`
+}
+
+function plainTable(rows: readonly Row[], format: RowFormat): string {
+  const heading = format.table.map((field) => format.columns[field] ?? field)
+  return formatTable([
+    heading,
+    ...rows.map((row) => format.table.map((field) => String(row[field] ?? ''))),
+  ])
+}
+
+function pad(cell: string, i: number, row: readonly string[], widths: readonly number[]): string {
+  return i === row.length - 1 ? cell : cell.padEnd((widths[i] ?? 0) + 3)
+}
+
+// Shells pass `\t` and `\n` on as two characters; docker turns them into one.
+function unescapeTabs(text: string): string {
+  return text.replaceAll('\\t', '\t').replaceAll('\\n', '\n')
+}
+
+function lines(texts: readonly string[]): string {
+  return texts.map((text) => `${text}\n`).join('')
+}
