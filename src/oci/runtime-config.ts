@@ -99,7 +99,9 @@ export interface Hook {
 export interface Linux {
   readonly uidMappings?: readonly IdMapping[]
   readonly gidMappings?: readonly IdMapping[]
-  readonly timeOffsets?: Readonly<Record<string, { readonly secs?: number; readonly nanosecs?: number }>>
+  readonly timeOffsets?: Readonly<
+    Record<string, { readonly secs?: number; readonly nanosecs?: number }>
+  >
   readonly sysctl?: Readonly<Record<string, string>>
   readonly resources?: Resources
   readonly cgroupsPath?: string
@@ -113,7 +115,11 @@ export interface Linux {
   readonly mountLabel?: string
   readonly intelRdt?: Readonly<Record<string, unknown>>
   readonly personality?: { readonly domain: string; readonly flags?: readonly string[] }
-  readonly memoryPolicy?: { readonly mode: string; readonly nodes?: string; readonly flags?: readonly string[] }
+  readonly memoryPolicy?: {
+    readonly mode: string
+    readonly nodes?: string
+    readonly flags?: readonly string[]
+  }
 }
 
 export interface IdMapping {
@@ -180,7 +186,9 @@ export interface Resources {
     readonly classID?: number
     readonly priorities?: readonly { readonly name: string; readonly priority: number }[]
   }
-  readonly rdma?: Readonly<Record<string, { readonly hcaHandles?: number; readonly hcaObjects?: number }>>
+  readonly rdma?: Readonly<
+    Record<string, { readonly hcaHandles?: number; readonly hcaObjects?: number }>
+  >
   readonly unified?: Readonly<Record<string, string>>
 }
 

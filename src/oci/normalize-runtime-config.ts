@@ -1,0 +1,88 @@
+/** Brings a valid config.json to the one form the compiler reads, and says what it had to change or ignore. */
+import { isCapabilityName } from '../linux/capabilities.ts'
+import type { Problem } from './json-cursor.ts'
+import type { Namespace, Process, RuntimeConfig, User } from './runtime-config.ts'
+
+/**
+ * Removes object fields that are null, in place: Go's encoder writes null for a nil pointer, slice or
+ * map where it means absent. Only for a document that was just parsed and belongs to the caller.
+ */
+export function removeNulls(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) {
+    for (const item of value) removeNulls(item)
+    return value
+  }
+  for (const [key, field] of Object.entries(value)) {
+    if (field === null) Reflect.deleteProperty(value, key)
+    else removeNulls(field)
+  }
+  return value
+}
+
+/**
+ * Mount destinations absolute (config.md asks for it, engines write relative ones and runc takes
+ * them from `/`), empty namespace paths absent, a user always with uid and gid.
+ */
+export function normalizeRuntimeConfig(config: RuntimeConfig): RuntimeConfig {
+  return {
+    ...config,
+    ...(config.process === undefined ? {} : { process: normalizeProcess(config.process) }),
+    ...(config.mounts === undefined
+      ? {}
+      : {
+          mounts: config.mounts.map((mount) =>
+            mount.destination.startsWith('/')
+              ? mount
+              : { ...mount, destination: `/${mount.destination}` },
+          ),
+        }),
+    ...(config.linux?.namespaces === undefined
+      ? {}
+      : {
+          linux: { ...config.linux, namespaces: config.linux.namespaces.map(normalizeNamespace) },
+        }),
+  }
+}
+
+/** A process whose user has uid and gid: Go's callers leave zeroes out. */
+export function normalizeProcess(process: Process): Process {
+  const user: Partial<User> = process.user ?? {}
+  return { ...process, user: { ...user, uid: user.uid ?? 0, gid: user.gid ?? 0 } }
+}
+
+/** What the caller may want to hear about a valid document: nothing here keeps it from running. */
+export function runtimeConfigWarnings(config: RuntimeConfig): readonly Problem[] {
+  return [...mountWarnings(config), ...capabilityWarnings(config)]
+}
+
+function mountWarnings(config: RuntimeConfig): readonly Problem[] {
+  return (config.mounts ?? []).flatMap((mount, index) =>
+    mount.destination.startsWith('/')
+      ? []
+      : [
+          {
+            pointer: `/mounts/${index}/destination`,
+            message: `should be an absolute path; ${JSON.stringify(mount.destination)} is taken from /`,
+          },
+        ],
+  )
+}
+
+function capabilityWarnings(config: RuntimeConfig): readonly Problem[] {
+  const unknown = new Map<string, string>()
+  for (const [set, names] of Object.entries(config.process?.capabilities ?? {})) {
+    if (!Array.isArray(names)) continue
+    for (const name of names) {
+      if (!isCapabilityName(name) && !unknown.has(name)) unknown.set(name, set)
+    }
+  }
+  return [...unknown].map(([name, set]) => ({
+    pointer: `/process/capabilities/${set}`,
+    message: `names ${JSON.stringify(name)}, which is not a capability of Linux, ignoring it`,
+  }))
+}
+
+function normalizeNamespace(namespace: Namespace): Namespace {
+  return namespace.path === '' ? { type: namespace.type } : namespace
+}

@@ -1,0 +1,82 @@
+/** The one table of what a config.json may ask for and tsrun does not do yet: refused by name, never ignored. */
+import type { RuntimeConfig } from './runtime-config.ts'
+
+/** Facts of the host that decide whether a field can be honoured. */
+export interface SecurityModules {
+  readonly apparmor: boolean
+  readonly selinux: boolean
+}
+
+interface UnsupportedFeature {
+  /** Path of the field as the message names it: `linux.intelRdt`. */
+  readonly name: string
+  readonly asked: (config: RuntimeConfig, modules: SecurityModules) => boolean
+}
+
+/** Delete a row once the plan compiler honours its field. */
+const UNSUPPORTED: readonly UnsupportedFeature[] = [
+  section('vm'),
+  section('solaris'),
+  section('windows'),
+  section('zos'),
+  section('freebsd'),
+  { name: 'linux.intelRdt', asked: ({ linux }) => linux?.intelRdt !== undefined },
+  { name: 'linux.netDevices', asked: ({ linux }) => hasEntries(linux?.netDevices) },
+  { name: 'linux.memoryPolicy', asked: ({ linux }) => linux?.memoryPolicy !== undefined },
+  { name: 'linux.personality', asked: ({ linux }) => linux?.personality !== undefined },
+  { name: 'linux.timeOffsets', asked: ({ linux }) => hasEntries(linux?.timeOffsets) },
+  {
+    name: 'linux.namespaces without a mount namespace',
+    asked: ({ linux }) => linux?.namespaces?.some(({ type }) => type === 'mount') !== true,
+  },
+  { name: 'process.scheduler', asked: ({ process }) => process?.scheduler !== undefined },
+  { name: 'process.ioPriority', asked: ({ process }) => process?.ioPriority !== undefined },
+  {
+    name: 'process.execCPUAffinity',
+    asked: ({ process }) => process?.execCPUAffinity !== undefined,
+  },
+  {
+    name: 'process.apparmorProfile (AppArmor is not enabled on this host)',
+    asked: ({ process }, modules) => isSet(process?.apparmorProfile) && !modules.apparmor,
+  },
+  {
+    name: 'process.selinuxLabel (SELinux is not enabled on this host)',
+    asked: ({ process }, modules) => isSet(process?.selinuxLabel) && !modules.selinux,
+  },
+  {
+    name: 'linux.mountLabel (SELinux is not enabled on this host)',
+    asked: ({ linux }, modules) => isSet(linux?.mountLabel) && !modules.selinux,
+  },
+  {
+    name: 'linux.seccomp with SCMP_ACT_NOTIFY',
+    asked: ({ linux }) =>
+      isSet(linux?.seccomp?.listenerPath) ||
+      linux?.seccomp?.syscalls?.some(({ action }) => action === 'SCMP_ACT_NOTIFY') === true,
+  },
+]
+
+/** Names of what `config` asks for and tsrun cannot do on this host; empty when it can run. */
+export function unsupportedFeatures(
+  config: RuntimeConfig,
+  modules: SecurityModules = { apparmor: false, selinux: false },
+): readonly string[] {
+  return UNSUPPORTED.filter((feature) => feature.asked(config, modules)).map(({ name }) => name)
+}
+
+/** The sentence users see: `unsupported: linux.intelRdt, linux.personality`. */
+export function unsupportedMessage(names: readonly string[]): string {
+  return `unsupported: ${names.join(', ')}`
+}
+
+/** A section for another platform, which the type of config.json here does not even have. */
+function section(name: string): UnsupportedFeature {
+  return { name, asked: (config) => Reflect.get(config, name) !== undefined }
+}
+
+function isSet(text: string | undefined): boolean {
+  return text !== undefined && text !== ''
+}
+
+function hasEntries(record: Readonly<Record<string, unknown>> | undefined): boolean {
+  return record !== undefined && Object.keys(record).length > 0
+}

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import type { RuntimeConfig } from '../../../src/oci/runtime-config.ts'
+import { unsupportedFeatures, unsupportedMessage } from '../../../src/oci/unsupported-features.ts'
+
+const CONFIG: RuntimeConfig = {
+  ociVersion: '1.3.0',
+  process: { cwd: '/' },
+  linux: { namespaces: [{ type: 'mount' }] },
+}
+
+describe('unsupportedFeatures()', () => {
+  it('is empty for a common config and for empty sections', () => {
+    expect(unsupportedFeatures(CONFIG)).toEqual([])
+    const linux = { ...CONFIG.linux, netDevices: {}, mountLabel: '' }
+    expect(unsupportedFeatures({ ...CONFIG, linux })).toEqual([])
+  })
+
+  it('names sections of other platforms and of linux', () => {
+    const config = { ...CONFIG, vm: {}, linux: { ...CONFIG.linux, intelRdt: {} } }
+    const names = unsupportedFeatures(config)
+    expect(names).toEqual(['vm', 'linux.intelRdt'])
+    expect(unsupportedMessage(names)).toBe('unsupported: vm, linux.intelRdt')
+  })
+
+  it('refuses labels only where the kernel lacks the module', () => {
+    const config = { ...CONFIG, process: { cwd: '/', apparmorProfile: 'docker-default' } }
+    expect(unsupportedFeatures(config)).toHaveLength(1)
+    expect(unsupportedFeatures(config, { apparmor: true, selinux: false })).toEqual([])
+  })
+
+  it('refuses a config without a mount namespace', () => {
+    expect(unsupportedFeatures({ ...CONFIG, linux: {} })).toEqual([
+      'linux.namespaces without a mount namespace',
+    ])
+  })
+})
