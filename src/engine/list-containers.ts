@@ -1,0 +1,140 @@
+/** Finds containers for `ps`: those that exist, what is true of them, and docker's filters. */
+import { TsrunError } from '../errors.ts'
+import type { ContainerRecord } from './container-record.ts'
+import { type ContainerStatus, statusOf } from './container-status.ts'
+import type { ContainerStore } from './container-store.ts'
+
+export interface ListedContainer {
+  readonly record: ContainerRecord
+  readonly status: ContainerStatus
+}
+
+export interface ListOptions {
+  /** Also those that do not run. */
+  readonly all: boolean
+  /** `key=value` as docker's --filter takes them: one key's values are alternatives, keys must all hold. */
+  readonly filters: readonly string[]
+  /** Only the newest. */
+  readonly last?: number | undefined
+}
+
+type Filter = (container: ListedContainer, value: string) => boolean
+
+const FILTERS: Readonly<Record<string, Filter>> = {
+  id: ({ record }, value) => record.id.startsWith(value),
+  name: ({ record }, value) => nameMatches(record.name, value),
+  label: ({ record }, value) => hasLabel(record.labels, value),
+  status: ({ status }, value) => status.status === value,
+  exited: ({ status }, value) => status.status === 'exited' && String(status.exitCode) === value,
+  ancestor: ({ record }, value) => isImage(record.image, value),
+  volume: ({ record }, value) =>
+    record.volumes.some(({ source, destination }) => source === value || destination === value),
+  network: ({ record }, value) => record.networkMode === value,
+}
+
+const STATUSES = ['created', 'running', 'exited'] as const
+
+/** The containers that the options ask for, newest first. */
+export function listContainers(store: ContainerStore, options: ListOptions): ListedContainer[] {
+  const filters = groupFilters(options.filters)
+  const wantsStatus = filters.has('status') || filters.has('exited')
+  const all = everyContainer(store)
+  const listed = withinTime(all, filters).filter(
+    ({ status }) =>
+      options.all || options.last !== undefined || wantsStatus || status.status === 'running',
+  )
+  const matching = listed.filter((container) =>
+    [...filters].every(([key, values]) =>
+      values.some((value) => FILTERS[key]?.(container, value) ?? true),
+    ),
+  )
+  return options.last === undefined ? matching : matching.slice(0, options.last)
+}
+
+/** All containers, newest first. */
+export function everyContainer(store: ContainerStore): ListedContainer[] {
+  const containers: ListedContainer[] = []
+  for (const id of store.ids()) {
+    const record = store.read(id)
+    if (record !== undefined)
+      containers.push({ record, status: statusOf(record, store.directory(id)) })
+  }
+  return containers.sort((a, b) => (a.record.createdAt < b.record.createdAt ? 1 : -1))
+}
+
+function groupFilters(texts: readonly string[]): Map<string, string[]> {
+  const groups = new Map<string, string[]>()
+  for (const text of texts) {
+    const [key = '', ...rest] = text.split('=')
+    const value = rest.join('=')
+    if (rest.length === 0)
+      throw new TsrunError(
+        'invalid-argument',
+        `cannot use the filter "${text}": it has the form key=value`,
+      )
+    if (!Object.hasOwn(FILTERS, key) && key !== 'before' && key !== 'since') {
+      throw new TsrunError(
+        'invalid-argument',
+        `cannot filter by "${key}": the keys are ${[...Object.keys(FILTERS), 'before', 'since'].join(', ')}`,
+      )
+    }
+    if (key === 'status' && !STATUSES.some((status) => status === value)) {
+      throw new TsrunError(
+        'invalid-argument',
+        `cannot filter by the status "${value}": it is one of ${STATUSES.join(', ')}`,
+      )
+    }
+    groups.set(key, [...(groups.get(key) ?? []), value])
+  }
+  return groups
+}
+
+// `before` and `since` compare with another container, not with a time.
+function withinTime(
+  all: readonly ListedContainer[],
+  filters: ReadonlyMap<string, readonly string[]>,
+): ListedContainer[] {
+  const before = createdAtOf(all, filters.get('before')?.at(-1))
+  const since = createdAtOf(all, filters.get('since')?.at(-1))
+  return all.filter(
+    ({ record }) =>
+      (before === undefined || record.createdAt < before) &&
+      (since === undefined || record.createdAt > since),
+  )
+}
+
+function createdAtOf(
+  all: readonly ListedContainer[],
+  text: string | undefined,
+): string | undefined {
+  if (text === undefined) return undefined
+  const found = all.find(({ record }) => record.name === text || record.id.startsWith(text))
+  if (found === undefined) throw new TsrunError('not-found', `no such container: ${text}`)
+  return found.record.createdAt
+}
+
+// docker matches a name as a regular expression, anywhere in the name.
+function nameMatches(name: string, pattern: string): boolean {
+  try {
+    return new RegExp(pattern).test(name) || new RegExp(pattern).test(`/${name}`)
+  } catch (error) {
+    throw new TsrunError('invalid-argument', `cannot filter by the name "${pattern}"`, {
+      cause: error,
+    })
+  }
+}
+
+function hasLabel(labels: Readonly<Record<string, string>>, wanted: string): boolean {
+  const [key = '', ...rest] = wanted.split('=')
+  if (!Object.hasOwn(labels, key)) return false
+  return rest.length === 0 || labels[key] === rest.join('=')
+}
+
+function isImage(image: ContainerRecord['image'], wanted: string): boolean {
+  if (image === undefined) return false
+  const { reference, id } = image
+  if (reference === wanted || reference === `${wanted}:latest` || reference.endsWith(`/${wanted}`))
+    return true
+  const digest = id.replace(/^sha256:/, '')
+  return id === wanted || (wanted.length >= 4 && digest.startsWith(wanted.replace(/^sha256:/, '')))
+}
