@@ -122,9 +122,7 @@ export class JsonCursor {
   }
 
   stringMap(): void {
-    for (const [, entry] of this.entries())
-      if (!entry.present) entry.report('must be a string, not null')
-      else entry.string()
+    for (const [, entry] of this.entries()) entry.required().string()
   }
 
   oneOf<T extends string>(allowed: readonly T[]): T | undefined {

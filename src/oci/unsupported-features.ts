@@ -24,7 +24,6 @@ const UNSUPPORTED: readonly UnsupportedFeature[] = [
   { name: 'linux.netDevices', asked: ({ linux }) => hasEntries(linux?.netDevices) },
   { name: 'linux.memoryPolicy', asked: ({ linux }) => linux?.memoryPolicy !== undefined },
   { name: 'linux.personality', asked: ({ linux }) => linux?.personality !== undefined },
-  { name: 'linux.timeOffsets', asked: ({ linux }) => hasEntries(linux?.timeOffsets) },
   {
     name: 'linux.namespaces without a mount namespace',
     asked: ({ linux }) => linux?.namespaces?.some(({ type }) => type === 'mount') !== true,

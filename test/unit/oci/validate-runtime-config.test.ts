@@ -36,9 +36,11 @@ describe('validateRuntimeConfig()', () => {
   })
 
   it('names every missing field of an empty document', () => {
-    expect(problemsOf({})).toEqual(
-      ['/ociVersion is required', '/root is required', '/process is required'].map((line) => line),
-    )
+    expect(problemsOf({})).toEqual([
+      '/ociVersion is required',
+      '/root is required',
+      '/process is required',
+    ])
   })
 
   it('collects several problems in document order', () => {
