@@ -1,0 +1,303 @@
+/** The cgroup driver that writes files of cgroup v2 itself. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { newBatch, runBatch, runBatchAsync } from '../native/run-batch.ts'
+import type { Resources } from '../oci/runtime-config.ts'
+import type { CgroupManager } from './cgroup-manager.ts'
+import type { CgroupHierarchy } from './detect.ts'
+import { type CgroupWrite, resourcesToFiles, unsupportedResources } from './resources-to-files.ts'
+
+const POLLPRI = 2
+const EMPTY_TIMEOUT_MS = 10_000
+
+/**
+ * The directory for `cgroupsPath`: absolute below the mount, relative below our own cgroup, and
+ * `/tsrun/<id>` when it is not given. `..` never leaves the mount.
+ */
+export function cgroupPath(
+  hierarchy: CgroupHierarchy,
+  cgroupsPath: string | undefined,
+  id: string,
+): string {
+  const wanted = cgroupsPath === undefined || cgroupsPath === '' ? `/tsrun/${id}` : cgroupsPath
+  const absolute = wanted.startsWith('/') ? wanted : join(ownCgroup(), wanted)
+  return join(hierarchy.mountPoint, join('/', absolute))
+}
+
+function ownCgroup(): string {
+  const line = readFileSync('/proc/self/cgroup', 'utf8')
+    .split('\n')
+    .find((entry) => entry.startsWith('0::'))
+  return line?.slice('0::'.length) ?? '/'
+}
+
+export class CgroupfsManager implements CgroupManager {
+  readonly path: string
+  readonly #hierarchy: CgroupHierarchy
+
+  constructor(hierarchy: CgroupHierarchy, path: string) {
+    this.#hierarchy = hierarchy
+    this.path = path
+  }
+
+  create(): void {
+    try {
+      mkdirSync(this.path, { recursive: true, mode: 0o755 })
+    } catch (cause) {
+      const code = errnoCodeOf(cause)
+      throw new TsrunError(
+        'failed-precondition',
+        `cannot create the cgroup ${this.path}: ${code}`,
+        {
+          cause,
+          ...(code === 'EROFS' ? { hint: 'remount the cgroup2 file system read-write' } : {}),
+        },
+      )
+    }
+    const own = this.#read('cgroup.procs')
+    if (own !== '') {
+      throw new TsrunError(
+        'failed-precondition',
+        `container's cgroup is not empty: ${own.split('\n').length} process(es) found in ${this.path}`,
+        {
+          hint: 'choose another linux.cgroupsPath, or end these processes',
+        },
+      )
+    }
+  }
+
+  apply(resources: Resources): void {
+    const unsupported = unsupportedResources(resources)[0]
+    if (unsupported !== undefined) {
+      throw new TsrunError(
+        'not-implemented',
+        `unsupported: linux.resources.${unsupported} (cgroup v2 has no such limit)`,
+      )
+    }
+    const writes = resourcesToFiles(resources)
+    const controllers = [...new Set(writes.flatMap(({ controller }) => controller ?? []))]
+    for (const controller of controllers) this.#enable(controller)
+    for (const write of writes) this.#write(write)
+  }
+
+  processes(): readonly number[] {
+    return this.#directories(this.path).flatMap((directory) =>
+      readIfThere(join(directory, 'cgroup.procs'))
+        .split('\n')
+        .filter((line) => line !== '')
+        .map(Number),
+    )
+  }
+
+  kill(): void {
+    try {
+      writeFileSync(join(this.path, 'cgroup.kill'), '1')
+    } catch (error) {
+      if (errnoCodeOf(error) !== 'ENOENT' && errnoCodeOf(error) !== 'ENODEV') throw error
+    }
+  }
+
+  freeze(frozen: boolean): void {
+    try {
+      writeFileSync(join(this.path, 'cgroup.freeze'), frozen ? '1' : '0')
+    } catch (cause) {
+      throw new TsrunError(
+        'failed-precondition',
+        `cannot ${frozen ? 'freeze' : 'thaw'} the cgroup ${this.path}: ${errnoCodeOf(cause)}`,
+        { cause },
+      )
+    }
+    const deadline = Date.now() + EMPTY_TIMEOUT_MS
+    while (!this.#events().includes(`frozen ${frozen ? 1 : 0}`) && Date.now() < deadline)
+      this.#waitForEvent(100)
+  }
+
+  async remove(): Promise<void> {
+    if (!existsSync(this.path)) return
+    if (this.#events().includes('populated 1')) {
+      this.kill()
+      await this.#waitUntilEmpty()
+    }
+    for (const directory of [...this.#directories(this.path)].reverse())
+      await removeDirectory(directory)
+    this.#removeDefaultParent()
+  }
+
+  // `tsrun/` is ours alone: it goes with its last container. Another may just be starting there.
+  #removeDefaultParent(): void {
+    const parent = dirname(this.path)
+    if (parent !== join(this.#hierarchy.mountPoint, 'tsrun')) return
+    try {
+      rmdirSync(parent)
+    } catch (error) {
+      const code = errnoCodeOf(error)
+      if (code !== 'EBUSY' && code !== 'ENOTEMPTY' && code !== 'ENOENT') throw error
+    }
+  }
+
+  // Parents first: a directory, then what is in it.
+  #directories(directory: string): readonly string[] {
+    let entries: readonly string[]
+    try {
+      entries = readdirSync(directory, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => join(directory, entry.name))
+    } catch (error) {
+      if (errnoCodeOf(error) === 'ENOENT') return []
+      throw error
+    }
+    return [directory, ...entries.flatMap((entry) => this.#directories(entry))]
+  }
+
+  #read(file: string): string {
+    return readIfThere(join(this.path, file)).trim()
+  }
+
+  #events(): readonly string[] {
+    return this.#read('cgroup.events').split('\n')
+  }
+
+  async #waitUntilEmpty(): Promise<void> {
+    const deadline = Date.now() + EMPTY_TIMEOUT_MS
+    while (this.#events().includes('populated 1')) {
+      if (Date.now() > deadline) {
+        throw new TsrunError(
+          'unavailable',
+          `cannot empty the cgroup ${this.path}: its processes do not end`,
+          {
+            hint: 'look for processes in uninterruptible sleep (state D)',
+          },
+        )
+      }
+      await this.#waitForEventAsync(1000)
+    }
+  }
+
+  #eventBatch(timeoutMs: number) {
+    const batch = newBatch()
+    const AT_FDCWD = -100
+    const fd = batch.sys(
+      'openat',
+      [AT_FDCWD, batch.string(join(this.path, 'cgroup.events')), 0o2000000, 0],
+      { tolerate: ['ENOENT', 'ENODEV'] },
+    )
+    const gone = batch.label()
+    batch.branch(fd, 'lt', 0, gone)
+    // Read first: only a change after a read is an event (cgroup-v2.rst, poll on cgroup.events).
+    const buffer = batch.zeros(128)
+    batch.run('read', [fd, buffer, 128], { tolerate: ['ENODEV'] })
+    const polled = batch.zeros(8)
+    batch.store(4, polled, 0, fd)
+    batch.store(2, polled, 4, POLLPRI)
+    const timeout = batch.words([Math.floor(timeoutMs / 1000), (timeoutMs % 1000) * 1_000_000])
+    batch.run('ppoll', [polled, 1, timeout, 0, 8], { tolerate: ['*'] })
+    batch.run('close', [fd])
+    batch.place(gone)
+    return batch
+  }
+
+  // A change between the check and the read is missed by the poll: its timeout is the safety net.
+  #waitForEvent(timeoutMs: number): void {
+    runBatch(this.#eventBatch(Math.min(timeoutMs, 20)))
+  }
+
+  async #waitForEventAsync(timeoutMs: number): Promise<void> {
+    await runBatchAsync(this.#eventBatch(Math.min(timeoutMs, 20)))
+  }
+
+  #enable(controller: string): void {
+    const available = readIfThere(join(this.#hierarchy.mountPoint, 'cgroup.controllers'))
+      .trim()
+      .split(/\s+/)
+    if (!available.includes(controller)) throw this.#missingController(controller)
+    const relative = this.path
+      .slice(this.#hierarchy.mountPoint.length)
+      .split('/')
+      .filter((part) => part !== '')
+    let directory = this.#hierarchy.mountPoint
+    for (const part of relative) {
+      enableIn(directory, controller)
+      directory = join(directory, part)
+    }
+  }
+
+  #missingController(controller: string): TsrunError {
+    const v1 = this.#hierarchy.v1Controllers.get(controller)
+    const where =
+      v1 === undefined ? 'the kernel does not offer it there' : `it is bound to cgroup v1 at ${v1}`
+    return new TsrunError(
+      'failed-precondition',
+      `cannot set a ${controller} limit: the cgroup v2 hierarchy at ${this.#hierarchy.mountPoint} has no ${controller} controller, ${where}`,
+      {
+        hint: 'boot with systemd.unified_cgroup_hierarchy=1 (or cgroup_no_v1=all), or run without this limit',
+      },
+    )
+  }
+
+  #write({ file, value, pointer }: CgroupWrite): void {
+    try {
+      writeFileSync(join(this.path, file), value)
+    } catch (cause) {
+      throw new TsrunError(
+        'failed-precondition',
+        `cannot write ${JSON.stringify(value)} to ${join(this.path, file)} (linux.resources${pointer.replaceAll('/', '.')}): ${errnoCodeOf(cause)}`,
+        { cause },
+      )
+    }
+  }
+}
+
+function enableIn(directory: string, controller: string): void {
+  const file = join(directory, 'cgroup.subtree_control')
+  if (readIfThere(file).trim().split(/\s+/).includes(controller)) return
+  try {
+    writeFileSync(file, `+${controller}`)
+  } catch (cause) {
+    const code = errnoCodeOf(cause)
+    throw new TsrunError(
+      'failed-precondition',
+      `cannot enable the ${controller} controller in ${directory}: ${code}`,
+      {
+        cause,
+        ...(code === 'EBUSY'
+          ? {
+              hint: `${directory} has processes of its own (no internal process rule): move them to a child cgroup`,
+            }
+          : {}),
+        ...(code === 'EACCES'
+          ? { hint: `delegate the controller: Delegate=${controller} in the unit of this user` }
+          : {}),
+      },
+    )
+  }
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    const code = errnoCodeOf(error)
+    if (code === 'ENOENT' || code === 'ENODEV') return ''
+    throw error
+  }
+}
+
+// The kernel needs a moment after the last process: rmdir says EBUSY until then.
+async function removeDirectory(directory: string): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      rmdirSync(directory)
+      return
+    } catch (error) {
+      const code = errnoCodeOf(error)
+      if (code === 'ENOENT') return
+      if (code !== 'EBUSY' || attempt >= 100) {
+        throw new TsrunError('unavailable', `cannot remove the cgroup ${directory}: ${code}`, {
+          cause: error,
+        })
+      }
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+}

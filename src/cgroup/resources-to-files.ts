@@ -1,0 +1,161 @@
+/** linux.resources as writes to cgroup v2 files (config-linux.md "Control groups", kernel cgroup-v2.rst). */
+import type { Resources } from '../oci/runtime-config.ts'
+
+export interface CgroupWrite {
+  /** The controller that must be enabled, or undefined for core files. */
+  readonly controller: string | undefined
+  readonly file: string
+  readonly value: string
+  /** JSON pointer below /linux/resources. */
+  readonly pointer: string
+}
+
+/** Every write that `resources` asks for, in an order in which the kernel accepts them. */
+export function resourcesToFiles(resources: Resources): readonly CgroupWrite[] {
+  return [
+    ...memoryWrites(resources.memory ?? {}),
+    ...cpuWrites(resources.cpu ?? {}),
+    ...pidsWrites(resources.pids ?? {}),
+    ...blockIoWrites(resources.blockIO ?? {}),
+    ...hugepageWrites(resources.hugepageLimits ?? []),
+    ...rdmaWrites(resources.rdma ?? {}),
+    ...unifiedWrites(resources.unified ?? {}),
+  ]
+}
+
+/** What v2 has no file for, by name: refused, not ignored. */
+export function unsupportedResources(resources: Resources): readonly string[] {
+  const memory = resources.memory ?? {}
+  const cpu = resources.cpu ?? {}
+  return [
+    ...(isSet(memory.kernel) ? ['memory.kernel'] : []),
+    ...(isSet(memory.kernelTCP) ? ['memory.kernelTCP'] : []),
+    ...(isSet(memory.swappiness) ? ['memory.swappiness'] : []),
+    ...(memory.disableOOMKiller === true ? ['memory.disableOOMKiller'] : []),
+    ...(isSet(cpu.realtimeRuntime) ? ['cpu.realtimeRuntime'] : []),
+    ...(isSet(cpu.realtimePeriod) ? ['cpu.realtimePeriod'] : []),
+    ...(isSet(resources.network?.classID) ? ['network.classID'] : []),
+    ...((resources.network?.priorities ?? []).length > 0 ? ['network.priorities'] : []),
+  ]
+}
+
+/**
+ * cpu.shares (2..262144) to cpu.weight (1..10000), by the formula that runc and crun took in 2025:
+ * 10^((log2(shares)^2 + 125·log2(shares)) / 612 − 7/34), which maps 1024 to 100.
+ */
+export function sharesToWeight(shares: number): number {
+  if (shares === 0) return 0
+  if (shares <= 2) return 1
+  if (shares >= 262144) return 10000
+  const log = Math.log2(shares)
+  return Math.ceil(10 ** ((log * log + 125 * log) / 612 - 7 / 34))
+}
+
+function isSet(value: number | undefined): value is number {
+  return value !== undefined && value !== 0
+}
+
+function limit(value: number): string {
+  return value < 0 ? 'max' : String(value)
+}
+
+type Memory = NonNullable<Resources['memory']>
+
+function memoryWrites(memory: Memory): readonly CgroupWrite[] {
+  const write = (file: string, value: string, key: string): CgroupWrite => ({
+    controller: 'memory',
+    file,
+    value,
+    pointer: `/memory/${key}`,
+  })
+  const writes: CgroupWrite[] = []
+  const swap = swapMax(memory)
+  if (swap !== undefined) writes.push(write('memory.swap.max', swap, 'swap'))
+  if (isSet(memory.limit)) writes.push(write('memory.max', limit(memory.limit), 'limit'))
+  if (isSet(memory.reservation))
+    writes.push(write('memory.low', limit(memory.reservation), 'reservation'))
+  return writes
+}
+
+// The spec's swap is memory plus swap; v2 counts swap alone.
+function swapMax(memory: Memory): string | undefined {
+  const { swap, limit: bytes } = memory
+  if (!isSet(swap)) return undefined
+  if (swap < 0) return 'max'
+  if (!isSet(bytes) || bytes < 0) return undefined
+  return String(swap - bytes)
+}
+
+function cpuWrites(cpu: NonNullable<Resources['cpu']>): readonly CgroupWrite[] {
+  const writes: CgroupWrite[] = []
+  const add = (controller: string, file: string, value: string, key: string): void => {
+    writes.push({ controller, file, value, pointer: `/cpu/${key}` })
+  }
+  if (cpu.idle !== undefined) add('cpu', 'cpu.idle', String(cpu.idle), 'idle')
+  if (isSet(cpu.shares)) add('cpu', 'cpu.weight', String(sharesToWeight(cpu.shares)), 'shares')
+  if (isSet(cpu.quota) || isSet(cpu.period)) {
+    const quota = isSet(cpu.quota) && cpu.quota > 0 ? String(cpu.quota) : 'max'
+    add('cpu', 'cpu.max', isSet(cpu.period) ? `${quota} ${cpu.period}` : quota, 'quota')
+  }
+  if (cpu.burst !== undefined) add('cpu', 'cpu.max.burst', String(cpu.burst), 'burst')
+  if (cpu.cpus !== undefined && cpu.cpus !== '') add('cpuset', 'cpuset.cpus', cpu.cpus, 'cpus')
+  if (cpu.mems !== undefined && cpu.mems !== '') add('cpuset', 'cpuset.mems', cpu.mems, 'mems')
+  return writes
+}
+
+// runtime-spec 1.3: 0 is a limit of no processes; engines that mean "none" leave the field out.
+function pidsWrites(pids: NonNullable<Resources['pids']>): readonly CgroupWrite[] {
+  if (pids.limit === undefined) return []
+  return [
+    { controller: 'pids', file: 'pids.max', value: limit(pids.limit), pointer: '/pids/limit' },
+  ]
+}
+
+function blockIoWrites(blockIo: NonNullable<Resources['blockIO']>): readonly CgroupWrite[] {
+  const writes: CgroupWrite[] = []
+  const add = (file: string, value: string, key: string): void => {
+    writes.push({ controller: 'io', file, value, pointer: `/blockIO/${key}` })
+  }
+  // BFQ takes 1..1000 directly; io.weight would be the iocost controller's.
+  if (isSet(blockIo.weight)) add('io.bfq.weight', String(blockIo.weight), 'weight')
+  for (const { major, minor, weight } of blockIo.weightDevice ?? []) {
+    if (isSet(weight)) add('io.bfq.weight', `${major}:${minor} ${weight}`, 'weightDevice')
+  }
+  for (const [key, name] of [
+    ['throttleReadBpsDevice', 'rbps'],
+    ['throttleWriteBpsDevice', 'wbps'],
+    ['throttleReadIOPSDevice', 'riops'],
+    ['throttleWriteIOPSDevice', 'wiops'],
+  ] as const) {
+    for (const { major, minor, rate } of blockIo[key] ?? [])
+      add('io.max', `${major}:${minor} ${name}=${rate}`, key)
+  }
+  return writes
+}
+
+function hugepageWrites(limits: NonNullable<Resources['hugepageLimits']>): readonly CgroupWrite[] {
+  return limits.map(({ pageSize, limit: bytes }, i) => ({
+    controller: 'hugetlb',
+    file: `hugetlb.${pageSize}.max`,
+    value: String(bytes),
+    pointer: `/hugepageLimits/${i}`,
+  }))
+}
+
+function rdmaWrites(rdma: NonNullable<Resources['rdma']>): readonly CgroupWrite[] {
+  return Object.entries(rdma).map(([device, { hcaHandles, hcaObjects }]) => ({
+    controller: 'rdma',
+    file: 'rdma.max',
+    value: `${device} hca_handle=${hcaHandles ?? 'max'} hca_object=${hcaObjects ?? 'max'}`,
+    pointer: `/rdma/${device}`,
+  }))
+}
+
+function unifiedWrites(unified: Readonly<Record<string, string>>): readonly CgroupWrite[] {
+  return Object.entries(unified).map(([file, value]) => ({
+    controller: file.startsWith('cgroup.') ? undefined : file.split('.')[0],
+    file,
+    value,
+    pointer: `/unified/${file}`,
+  }))
+}

@@ -1,0 +1,134 @@
+/** The steps of a create: cgroup, gate, plan, the conversation with the executor, the record. */
+import { constants, openSync, statSync } from 'node:fs'
+import { CgroupfsManager, cgroupPath } from '../cgroup/cgroupfs-manager.ts'
+import { requireCgroups } from '../cgroup/detect.ts'
+import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { hostFeatures } from '../native/host-features.ts'
+import { hostArchitecture } from '../native/library.ts'
+import { OwnedFd } from '../native/owned-fd.ts'
+import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import { unsupportedFeatures, unsupportedMessage } from '../oci/unsupported-features.ts'
+import { compileCreate } from '../plan/compile-create.ts'
+import type { Plan } from '../plan/plan.ts'
+import { compileFilter } from '../seccomp/compile-filter.ts'
+import { writeContainerFile } from '../state/state-directory.ts'
+import { openConsole } from './console.ts'
+import type { CreatedContainer, CreateOptions } from './create.ts'
+import { rootfsOf } from './create.ts'
+import { driveCreate } from './drive-create.ts'
+import { withHome } from './home-directory.ts'
+import { CGROUP_FILE } from './remove-half-made.ts'
+import { OPTIONS_FILE, type SavedOptions } from './saved-options.ts'
+import { startGatePath } from './status.ts'
+import { listenUnix } from './unix-socket.ts'
+
+/** Everything that a container in the making holds; released by {@link Disposable} on every path. */
+export interface Assembly {
+  readonly options: CreateOptions
+  readonly bundle: string
+  readonly rootfs: string
+  readonly config: RuntimeConfig
+  readonly cgroup: CgroupfsManager | undefined
+  readonly plan: Plan
+  /** By the names of plan.descriptors. */
+  readonly descriptors: ReadonlyMap<string, number>
+}
+
+/** Makes the container in its claimed folder. On failure the cgroup is gone again. */
+export async function assembleContainer(
+  options: CreateOptions,
+  bundle: string,
+  given: RuntimeConfig,
+): Promise<CreatedContainer> {
+  const features = hostFeatures()
+  const unsupported = unsupportedFeatures(given, features)
+  if (unsupported.length > 0)
+    throw new TsrunError('not-implemented', unsupportedMessage(unsupported))
+  const rootfs = rootfsOf(bundle, given)
+  checkRootfs(rootfs)
+  const config = withHome(given, rootfs)
+  writeContainerFile(options.root, options.id, 'config.json', JSON.stringify(config))
+  const cgroup = makeCgroup(options, config)
+  const opened: OwnedFd[] = []
+  try {
+    const descriptors = openDescriptors(options, config, cgroup, opened)
+    const saved: SavedOptions = {
+      supervise: options.supervise === true,
+      preservedFds: (options.preserved ?? []).length,
+      console: descriptors.has('console'),
+      noPivot: options.noPivot === true,
+      noNewKeyring: options.noNewKeyring === true,
+    }
+    writeContainerFile(options.root, options.id, OPTIONS_FILE, JSON.stringify(saved))
+    const plan = compileCreate(config, {
+      ...saved,
+      architecture: hostArchitecture(),
+      features,
+      ...seccompOf(config),
+      cgroup: cgroup !== undefined,
+      rootfs,
+      gate: descriptors.has('gate'),
+      containerId: options.id,
+      bundle,
+    })
+    return await driveCreate({ options, bundle, rootfs, config, cgroup, plan, descriptors })
+  } catch (error) {
+    await cgroup?.remove()
+    throw error
+  } finally {
+    for (const fd of opened) fd.close()
+  }
+}
+
+/** The compiled filter of `linux.seccomp`, spread into compile options. */
+export function seccompOf(config: RuntimeConfig) {
+  const seccomp = config.linux?.seccomp
+  return seccomp === undefined ? {} : { seccomp: compileFilter(seccomp, hostArchitecture()) }
+}
+
+function checkRootfs(rootfs: string): void {
+  try {
+    if (statSync(rootfs).isDirectory()) return
+  } catch (cause) {
+    throw new TsrunError('invalid-argument', `invalid rootfs: ${rootfs}: ${errnoCodeOf(cause)}`, {
+      cause,
+      hint: 'root.path of config.json must be a directory, absolute or below the bundle',
+    })
+  }
+  throw new TsrunError('invalid-argument', `invalid rootfs: ${rootfs} is not a directory`)
+}
+
+function makeCgroup(options: CreateOptions, config: RuntimeConfig): CgroupfsManager {
+  const hierarchy = requireCgroups()
+  const path = cgroupPath(hierarchy, config.linux?.cgroupsPath, options.id)
+  const cgroup = new CgroupfsManager(hierarchy, path)
+  writeContainerFile(options.root, options.id, CGROUP_FILE, path)
+  cgroup.create()
+  cgroup.apply(config.linux?.resources ?? {})
+  return cgroup
+}
+
+function openDescriptors(
+  options: CreateOptions,
+  config: RuntimeConfig,
+  cgroup: CgroupfsManager | undefined,
+  opened: OwnedFd[],
+): ReadonlyMap<string, number> {
+  const descriptors = new Map<string, number>()
+  const keep = (name: string, fd: OwnedFd): void => {
+    opened.push(fd)
+    descriptors.set(name, fd.fd)
+  }
+  if (options.startAtOnce !== true)
+    keep('gate', listenUnix(startGatePath(options.root, options.id), 'seqpacket'))
+  const console = openConsole(config.process?.terminal === true, options)
+  if (console !== undefined) {
+    if (console.owned) keep('console', console.owned)
+    else descriptors.set('console', console.fd)
+  }
+  if (cgroup !== undefined) {
+    const O_PATH = 0o10000000
+    keep('cgroup', new OwnedFd(openSync(cgroup.path, constants.O_DIRECTORY | O_PATH)))
+  }
+  return descriptors
+}

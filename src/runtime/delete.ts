@@ -1,0 +1,102 @@
+/** `delete`: removes what `create` made (runtime-spec runtime.md "Delete"). */
+import { TsrunError } from '../errors.ts'
+import { newBatch, runBatchAsync } from '../native/run-batch.ts'
+import { pollOperands } from '../native/syscalls.ts'
+import type { ContainerRecord } from '../state/container-record.ts'
+import {
+  containerExists,
+  readContainerRecord,
+  removeContainerDirectory,
+} from '../state/state-directory.ts'
+import { lockContainer } from './container-lock.ts'
+import { runHooksAnyway } from './hooks.ts'
+import { cgroupOf, killInit } from './kill.ts'
+import { openProcess } from './process-liveness.ts'
+import { removeHalfMade } from './remove-half-made.ts'
+import { savedConfig } from './start.ts'
+import { canDelete, containerStatus } from './status.ts'
+
+const KILL_TIMEOUT_MS = 10_000
+
+export interface DeleteResult {
+  /** Failures of poststop hooks: warnings, as the spec says. */
+  readonly hookFailures: readonly unknown[]
+}
+
+/**
+ * Removes a stopped container. With `force` a running one is killed first, and an unknown one is no
+ * error. Throws `not-found`, and `failed-precondition` for one that still runs.
+ */
+export async function deleteContainer(
+  root: string,
+  id: string,
+  force: boolean,
+): Promise<DeleteResult> {
+  if (force && !containerExists(root, id)) return { hookFailures: [] }
+  const record = readContainerRecord(root, id)
+  if (record === undefined) {
+    if (await removeHalfMade(root, id)) return { hookFailures: [] }
+    throw new TsrunError(
+      'failed-precondition',
+      `cannot delete container "${id}": it is still being created`,
+    )
+  }
+  return await deleteRecorded(root, record, force)
+}
+
+async function deleteRecorded(
+  root: string,
+  record: ContainerRecord,
+  force: boolean,
+): Promise<DeleteResult> {
+  using lock = lockContainer(root, record.id)
+  const status = containerStatus(root, record)
+  if (!canDelete(status)) {
+    // A created container has not begun to run: runc removes it without --force too.
+    if (!force && status !== 'created') {
+      throw new TsrunError(
+        'failed-precondition',
+        `cannot delete container ${record.id} that is not stopped: ${status}`,
+        {
+          hint: 'stop it first, or use --force',
+        },
+      )
+    }
+    await endInit(record)
+  }
+  await cgroupOf(record)?.remove()
+  const hookFailures = await poststop(root, record)
+  removeContainerDirectory(root, record.id)
+  void lock
+  return { hookFailures }
+}
+
+async function poststop(root: string, record: ContainerRecord): Promise<readonly unknown[]> {
+  const config = savedConfig(root, record.id)
+  return await runHooksAnyway(config, 'poststop', {
+    ociVersion: config.ociVersion,
+    id: record.id,
+    status: 'stopped',
+    bundle: record.bundle,
+    annotations: config.annotations ?? {},
+  })
+}
+
+/** Kills init and waits for its end on a pidfd. */
+async function endInit(record: ContainerRecord): Promise<void> {
+  using pidfd = openProcess(record.pid, record.startTime)
+  if (pidfd === undefined) return
+  killInit(record)
+  cgroupOf(record)?.kill()
+  const batch = newBatch()
+  const ready = batch.sys('ppoll', pollOperands(batch, pidfd.fd, KILL_TIMEOUT_MS))
+  const result = await runBatchAsync(batch)
+  if (result.value(ready) > 0) return
+  throw new TsrunError(
+    'unavailable',
+    `cannot delete container ${record.id}: init ${record.pid} does not end after SIGKILL`,
+    {
+      hint: 'look at /proc/<pid>/stack: it is in uninterruptible sleep',
+    },
+  )
+}

@@ -1,0 +1,213 @@
+/** `exec`: another process in a running container. */
+import { constants, openSync, readlinkSync } from 'node:fs'
+import { TsrunError } from '../errors.ts'
+import { NAMESPACES, type NamespaceKind } from '../linux/namespaces.ts'
+import { type ExecutorSession, type StartOptions, startPlan } from '../native/executor.ts'
+import { reapLauncher, receiveEvent, reply } from '../native/executor-protocol.ts'
+import { hostFeatures } from '../native/host-features.ts'
+import { hostArchitecture } from '../native/library.ts'
+import { OwnedFd } from '../native/owned-fd.ts'
+import type { ExitStatus } from '../native/syscalls.ts'
+import type { Process, RuntimeConfig } from '../oci/runtime-config.ts'
+import { compileExec } from '../plan/compile-exec.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { ContainerRecord } from '../state/container-record.ts'
+import { seccompOf } from './assemble-container.ts'
+import { openConsole } from './console.ts'
+import { decodeWaitStatus, writePidFile } from './drive-create.ts'
+import { explainFailure } from './explain-failure.ts'
+import { processWithHome } from './home-directory.ts'
+import { loadContainer } from './load-container.ts'
+import { openProcess } from './process-liveness.ts'
+import { savedConfig } from './start.ts'
+import { containerStatus } from './status.ts'
+
+export interface ExecOptions {
+  readonly root: string
+  readonly id: string
+  /** Already validated; capabilities and the like that it leaves out are the container's where runc says so. */
+  readonly process: Process
+  readonly stdio: readonly [number, number, number]
+  readonly preserved?: readonly number[]
+  readonly consoleSocket?: string
+  readonly consoleFd?: number
+  readonly pidFile?: string
+  /** The launcher stays and reports how the process ended. */
+  readonly supervise?: boolean
+  /** Exec in a paused container instead of refusing: it runs once the container is resumed. */
+  readonly ignorePaused?: boolean
+  /** A cgroup below the container's own, as runc's `--cgroup` takes. */
+  readonly cgroup?: string
+  readonly noNewKeyring?: boolean
+  readonly start?: (plan: Plan, options: StartOptions) => ExecutorSession
+}
+
+export interface ExecProcess {
+  readonly pid: number
+  readonly exited?: Promise<ExitStatus>
+}
+
+/** Starts the process. Throws `failed-precondition` when the container does not run. */
+export async function execInContainer(options: ExecOptions): Promise<ExecProcess> {
+  const record = loadContainer(options.root, options.id)
+  refuseWrongStatus(options, record)
+  const config = savedConfig(options.root, options.id)
+  using init = openProcess(record.pid, record.startTime)
+  if (init === undefined) throw notRunning(options.id)
+  const process = completeProcess(options.process, config, record)
+  const opened: OwnedFd[] = []
+  try {
+    const descriptors = openExecDescriptors(options, process, record, opened)
+    const plan = compileExec(process, config, {
+      architecture: hostArchitecture(),
+      features: hostFeatures(),
+      ...seccompOf(config),
+      supervise: options.supervise === true,
+      preservedFds: (options.preserved ?? []).length,
+      console: descriptors.has('console'),
+      cgroup: descriptors.has('cgroup'),
+      noNewKeyring: options.noNewKeyring === true,
+      containerId: options.id,
+      joinFlags: differentNamespaces(record.pid),
+    })
+    descriptors.set('container', init.fd)
+    const session = (options.start ?? startPlan)(plan, {
+      stdio: options.stdio,
+      preserved: options.preserved ?? [],
+      descriptors: plan.descriptors.slice(1).map((name) => descriptors.get(name) ?? -1),
+    })
+    return await driveExec(options, config, process, session)
+  } finally {
+    for (const fd of opened) fd.close()
+  }
+}
+
+function refuseWrongStatus(options: ExecOptions, record: ContainerRecord): void {
+  const status = containerStatus(options.root, record)
+  if (status === 'stopped') throw notRunning(options.id)
+  if (status === 'paused' && options.ignorePaused !== true) {
+    throw new TsrunError(
+      'failed-precondition',
+      'cannot exec in a paused container (use --ignore-paused to override)',
+    )
+  }
+}
+
+function notRunning(id: string): TsrunError {
+  return new TsrunError('failed-precondition', 'cannot exec in a stopped container', {
+    hint: `start container ${id} first`,
+  })
+}
+
+function completeProcess(
+  process: Process,
+  config: RuntimeConfig,
+  record: ContainerRecord,
+): Process {
+  const inherited = config.process
+  return {
+    ...(inherited?.capabilities === undefined ? {} : { capabilities: inherited.capabilities }),
+    ...(inherited?.noNewPrivileges === undefined
+      ? {}
+      : { noNewPrivileges: inherited.noNewPrivileges }),
+    ...processWithHome(process, `/proc/${record.pid}/root`),
+  }
+}
+
+function openExecDescriptors(
+  options: ExecOptions,
+  process: Process,
+  record: ContainerRecord,
+  opened: OwnedFd[],
+): Map<string, number> {
+  const descriptors = new Map<string, number>()
+  const console = openConsole(process.terminal === true, options)
+  if (console !== undefined) {
+    if (console.owned) opened.push(console.owned)
+    descriptors.set('console', console.fd)
+  }
+  if (record.cgroup !== undefined) {
+    const O_PATH = 0o10000000
+    const below = options.cgroup === undefined ? '' : `/${options.cgroup}`
+    const fd = new OwnedFd(openSync(`${record.cgroup}${below}`, constants.O_DIRECTORY | O_PATH))
+    opened.push(fd)
+    descriptors.set('cgroup', fd.fd)
+  }
+  return descriptors
+}
+
+/** CLONE_NEW* of the namespaces in which the process `pid` is not with us. */
+export function differentNamespaces(pid: number): number {
+  let flags = 0
+  for (const kind of Object.keys(NAMESPACES) as NamespaceKind[]) {
+    const { procFile, cloneFlag } = NAMESPACES[kind]
+    if (namespaceOf('self', procFile) !== namespaceOf(String(pid), procFile)) flags |= cloneFlag
+  }
+  return flags
+}
+
+function namespaceOf(process: string, file: string): string {
+  return readlinkSync(`/proc/${process}/ns/${file}`)
+}
+
+async function driveExec(
+  options: ExecOptions,
+  config: RuntimeConfig,
+  process: Process,
+  session: ExecutorSession,
+): Promise<ExecProcess> {
+  const fail = (pc: number, errno: number): TsrunError => {
+    const cause = explainFailure(session.plan, config, process.args ?? [], pc, errno)
+    return new TsrunError(cause.kind, 'exec failed', { cause, exitCode: cause.exitCode ?? 255 })
+  }
+  const end = (): void => {
+    session[Symbol.dispose]()
+    if (session.launcher.pid > 0) reapLauncher(session.launcher.pid)
+  }
+  let pid = 0
+  try {
+    for (let started = false; ; ) {
+      const event = await receiveEvent(session.report.fd)
+      if (event.type === 'pid') pid = event.pid
+      else if (event.type === 'failed') throw fail(event.pc, event.errno)
+      else if (event.type === 'sync') {
+        if (event.point === 'ready' && options.pidFile !== undefined)
+          writePidFile(options.pidFile, pid)
+        reply(session.report.fd, pid)
+      } else if (event.type === 'starting') {
+        started = true
+        if (options.supervise === true) return { pid, exited: awaitExec(session, fail, end) }
+      } else if (event.type === 'end' && started) break
+      else
+        throw new TsrunError('internal', 'exec failed: the process ended before it was ready', {
+          exitCode: 255,
+        })
+    }
+  } catch (error) {
+    end()
+    throw error
+  }
+  end()
+  return { pid }
+}
+
+async function awaitExec(
+  session: ExecutorSession,
+  fail: (pc: number, errno: number) => TsrunError,
+  end: () => void,
+): Promise<ExitStatus> {
+  try {
+    for (;;) {
+      const event = await receiveEvent(session.report.fd)
+      if (event.type === 'failed') throw fail(event.pc, event.errno)
+      if (event.type === 'exited') return decodeWaitStatus(event.status)
+      if (event.type === 'end')
+        throw new TsrunError(
+          'internal',
+          'cannot tell how the process ended: its supervisor was killed',
+        )
+    }
+  } finally {
+    end()
+  }
+}

@@ -1,0 +1,179 @@
+/** Turns "instruction 117 failed with 13" into the sentence that a user reads. */
+import { type ErrorKind, TsrunError } from '../errors.ts'
+import { errnoName, errnoText } from '../linux/errno.ts'
+import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import type { Instruction } from '../plan/instruction.ts'
+import type { Plan } from '../plan/plan.ts'
+import { PC_REFUSED, REFUSALS } from '../plan/wire-format.ts'
+
+/** The failed instruction, for `--debug` and tests. */
+export class PlanError extends TsrunError {
+  readonly index: number
+  readonly instruction: Instruction | undefined
+  readonly origin: string
+
+  constructor(
+    kind: ErrorKind,
+    message: string,
+    index: number,
+    instruction: Instruction | undefined,
+    code: string,
+    options: { hint?: string; exitCode?: number },
+  ) {
+    super(kind, message, { errno: code, ...options })
+    this.name = 'PlanError'
+    this.index = index
+    this.instruction = instruction
+    this.origin = instruction?.origin ?? ''
+  }
+}
+
+/** The error for a `failed` report of `plan`, which was compiled from `config` with `args` as its process. */
+export function explainFailure(
+  plan: Plan,
+  config: RuntimeConfig,
+  args: readonly string[],
+  pc: number,
+  errno: number,
+): PlanError {
+  if (pc === PC_REFUSED) {
+    return new PlanError(
+      'internal',
+      `the executor refused the plan: bad ${REFUSALS[errno] ?? errno}`,
+      pc,
+      undefined,
+      'EINVAL',
+      {},
+    )
+  }
+  const instruction = plan.instructions[pc]
+  const code = errnoName(errno)
+  if (instruction?.origin === '/process/args/0')
+    return explainExec(instruction, args[0] ?? '', pc, code)
+  const origin = instruction === undefined ? '' : `${describeOrigin(instruction.origin, config)}: `
+  const message = `${origin}${describeCall(instruction)}: ${code} (${errnoText(code)})`
+  const hint = hintFor(instruction, code)
+  return new PlanError(
+    kindOf(code),
+    message,
+    pc,
+    instruction,
+    code,
+    hint === undefined ? {} : { hint },
+  )
+}
+
+// runc's words: podman, containerd and dockerd derive 126 and 127 from them.
+function explainExec(instruction: Instruction, name: string, pc: number, code: string): PlanError {
+  const quoted = JSON.stringify(name)
+  const isLookup = instruction.op !== 'sys' || instruction.name !== 'execve'
+  if (code === 'ENOENT' && isLookup) {
+    const text = name.includes('/')
+      ? `stat ${name}: no such file or directory`
+      : 'executable file not found in $PATH'
+    return new PlanError(
+      'not-found',
+      `unable to start container process: exec: ${quoted}: ${text}`,
+      pc,
+      instruction,
+      code,
+      { exitCode: 127 },
+    )
+  }
+  const missingInterpreter =
+    code === 'ENOENT'
+      ? {
+          hint: `${name} is there, but the interpreter it names (ELF loader or #! line) is not in the container`,
+        }
+      : {}
+  const wrongFormat =
+    code === 'ENOEXEC'
+      ? { hint: `${name} is built for another architecture, or is a script without a #! line` }
+      : {}
+  const exitCode = code === 'ENOENT' || code === 'ENOTDIR' ? 127 : 126
+  const text = `unable to start container process: exec: ${quoted}: ${errnoText(code).toLowerCase()}`
+  return new PlanError(kindOf(code), text, pc, instruction, code, {
+    exitCode,
+    ...missingInterpreter,
+    ...wrongFormat,
+  })
+}
+
+/** `/mounts/2` as `mounts[2] (/proc)`. */
+function describeOrigin(origin: string, config: RuntimeConfig): string {
+  if (!origin.startsWith('/')) return origin
+  const path = origin
+    .slice(1)
+    .split('/')
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .reduce(
+      (text, part) =>
+        /^\d+$/.test(part) ? `${text}[${part}]` : text === '' ? part : `${text}.${part}`,
+      '',
+    )
+  const subject = subjectOf(origin, config)
+  return subject === undefined ? path : `${path} (${subject})`
+}
+
+function subjectOf(origin: string, config: RuntimeConfig): string | undefined {
+  const [section = '', key = '', index = ''] = origin.slice(1).split('/')
+  if (section === 'mounts') return config.mounts?.[Number(key)]?.destination
+  if (section === 'hooks') return config.hooks?.[key as 'prestart']?.[Number(index)]?.path
+  if (section === 'root') return config.root?.path
+  if (section === 'process' && key === 'cwd') return config.process?.cwd
+  if (section !== 'linux') return undefined
+  if (key === 'maskedPaths' || key === 'readonlyPaths') return config.linux?.[key]?.[Number(index)]
+  if (key === 'devices') return config.linux?.devices?.[Number(index)]?.path
+  if (key === 'namespaces' && index !== '') {
+    const namespace = config.linux?.namespaces?.[Number(index)]
+    return namespace === undefined
+      ? undefined
+      : [namespace.type, namespace.path].filter(Boolean).join(' ')
+  }
+  return undefined
+}
+
+function describeCall(instruction: Instruction | undefined): string {
+  if (instruction === undefined) return 'the plan'
+  const note = instruction.note
+  if (instruction.op === 'sys')
+    return note === undefined ? instruction.name : `${instruction.name} ${note}`
+  return note ?? instruction.op
+}
+
+function kindOf(code: string): ErrorKind {
+  switch (code) {
+    case 'EPERM':
+    case 'EACCES':
+      return 'permission-denied'
+    case 'ENOENT':
+      return 'not-found'
+    case 'EINVAL':
+      return 'invalid-argument'
+    default:
+      return 'failed-precondition'
+  }
+}
+
+function hintFor(instruction: Instruction | undefined, code: string): string | undefined {
+  const name = instruction?.op === 'sys' ? instruction.name : ''
+  const note = instruction?.note ?? ''
+  if (name === 'clone3' && code === 'EPERM')
+    return 'creating namespaces needs root, or user namespaces that this host allows'
+  if (name === 'prlimit64' && code === 'EPERM')
+    return 'raising a hard limit needs CAP_SYS_RESOURCE, which tsrun does not have here'
+  if (note.startsWith('oom_score_adj') && code === 'EACCES')
+    return 'lowering oom_score_adj needs CAP_SYS_RESOURCE, which tsrun does not have here'
+  if (note.startsWith('bind source') && code === 'ENOENT')
+    return 'create the source path on the host first'
+  if (name === 'openat2' && code === 'ELOOP')
+    return 'a symbolic link stands where a real file or directory must be'
+  if (name === 'fsopen' && code === 'ENODEV')
+    return 'the kernel does not know this file system type'
+  if (name === 'pivot_root' && code === 'EINVAL') return 'on an initramfs root use --no-pivot'
+  if (name === 'seccomp' && code === 'EINVAL')
+    return 'the kernel refuses the filter or one of its flags'
+  if (name === 'chdir' && code === 'ENOENT')
+    return 'the working directory does not exist in the container'
+  return undefined
+}

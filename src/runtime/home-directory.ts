@@ -1,0 +1,57 @@
+/** HOME from the container's /etc/passwd when the config does not set it, as runc does. */
+import { readSync } from 'node:fs'
+import { errnoCodeOf } from '../errors.ts'
+import { OwnedFd } from '../native/owned-fd.ts'
+import { newBatch, runBatch } from '../native/run-batch.ts'
+import type { Process, RuntimeConfig } from '../oci/runtime-config.ts'
+
+const AT_FDCWD = -100
+const O_CLOEXEC = 0o2000000
+const O_NONBLOCK = 0o4000 // an image may ship a FIFO there
+const RESOLVE_NO_MAGICLINKS = 2
+const RESOLVE_IN_ROOT = 16
+const PASSWD_LIMIT = 1 << 20
+
+/** `config` with HOME in process.env. */
+export function withHome(config: RuntimeConfig, rootfs: string): RuntimeConfig {
+  const process = config.process
+  if (process === undefined) return config
+  return { ...config, process: processWithHome(process, rootfs) }
+}
+
+/** `process` with HOME in its environment; `rootfs` may be /proc/<pid>/root of a running container. */
+export function processWithHome(process: Process, rootfs: string): Process {
+  const env = process.env ?? []
+  if (env.some((entry) => entry.startsWith('HOME='))) return process
+  const home = homeOf(process.user?.uid ?? 0, readPasswd(rootfs))
+  return { ...process, env: [...env, `HOME=${home}`] }
+}
+
+/** The home directory of `uid` in the text of a passwd(5), `/` when it has no entry. */
+export function homeOf(uid: number, passwd: string): string {
+  for (const line of passwd.split('\n')) {
+    const fields = line.split(':')
+    if (fields[2] === String(uid) && fields[5] !== undefined && fields[5] !== '') return fields[5]
+  }
+  return '/'
+}
+
+// The image is hostile: symlinks resolve inside it, and what is not a plain file is not read.
+function readPasswd(rootfs: string): string {
+  const batch = newBatch()
+  const how = batch.words([O_CLOEXEC | O_NONBLOCK, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS])
+  const root = batch.sys('openat', [AT_FDCWD, batch.string(rootfs), 0o10000000 | O_CLOEXEC, 0])
+  const fd = batch.sys('openat2', [root, batch.string('etc/passwd'), how, 24], { tolerate: ['*'] })
+  batch.run('close', [root])
+  const opened = runBatch(batch).value(fd)
+  if (opened < 0) return ''
+  using file = new OwnedFd(opened)
+  const buffer = Buffer.alloc(PASSWD_LIMIT)
+  try {
+    return buffer.subarray(0, readSync(file.fd, buffer, 0, PASSWD_LIMIT, 0)).toString()
+  } catch (error) {
+    const code = errnoCodeOf(error)
+    if (code === 'EISDIR' || code === 'ESPIPE' || code === 'EINVAL') return ''
+    throw error
+  }
+}

@@ -1,0 +1,102 @@
+/** Hooks that run outside the container: prestart, createRuntime, poststart, poststop (runtime-spec config.md). */
+import { spawn } from 'node:child_process'
+import { TsrunError } from '../errors.ts'
+import type { Hook, HookKind, RuntimeConfig } from '../oci/runtime-config.ts'
+
+/** The state document that hooks read from standard input. */
+export interface HookState {
+  readonly ociVersion: string
+  readonly id: string
+  readonly status: string
+  readonly pid?: number
+  readonly bundle: string
+  readonly annotations?: Readonly<Record<string, string>>
+}
+
+const STDERR_LIMIT = 4096
+
+/** Runs the hooks of `kind` in order; throws at the first that fails, naming it and what it wrote to stderr. */
+export async function runHooks(
+  config: RuntimeConfig,
+  kind: HookKind,
+  state: HookState,
+): Promise<void> {
+  const hooks = config.hooks?.[kind] ?? []
+  for (const [index, hook] of hooks.entries()) await runHook(`hooks.${kind}[${index}]`, hook, state)
+}
+
+/** As {@link runHooks}, but every hook runs, and the failures are returned: for poststop. */
+export async function runHooksAnyway(
+  config: RuntimeConfig,
+  kind: HookKind,
+  state: HookState,
+): Promise<readonly unknown[]> {
+  const failures: unknown[] = []
+  for (const [index, hook] of (config.hooks?.[kind] ?? []).entries()) {
+    try {
+      await runHook(`hooks.${kind}[${index}]`, hook, state)
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  return failures
+}
+
+function runHook(name: string, hook: Hook, state: HookState): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (detail: string, cause?: unknown): void => {
+      reject(
+        new TsrunError('failed-precondition', `error running ${name} (${hook.path}): ${detail}`, {
+          cause,
+        }),
+      )
+    }
+    const [argv0 = hook.path, ...args] = hook.args ?? [hook.path]
+    const child = spawn(hook.path, args, {
+      argv0,
+      env: environmentOf(hook.env ?? []),
+      cwd: state.bundle,
+      stdio: ['pipe', 'ignore', 'pipe'],
+      detached: false,
+    })
+    let stderr = ''
+    let timedOut = false
+    const timer =
+      hook.timeout === undefined
+        ? undefined
+        : setTimeout(() => {
+            timedOut = true
+            child.kill('SIGKILL')
+          }, hook.timeout * 1000)
+    child.stderr.on('data', (chunk: Buffer) => {
+      if (stderr.length < STDERR_LIMIT) stderr += chunk.toString()
+    })
+    // A hook need not read its state: EPIPE is its choice, not a failure.
+    child.stdin.on('error', () => undefined)
+    child.stdin.end(JSON.stringify(state))
+    child.on('error', (error) => {
+      clearTimeout(timer)
+      fail(error.message, error)
+    })
+    // `exit`, not `close`: a daemon that the hook left behind may hold its stderr for ever.
+    child.on('exit', (code, signal) => {
+      clearTimeout(timer)
+      child.stderr.destroy()
+      if (timedOut) fail(`it ran longer than its timeout of ${hook.timeout} s`)
+      else if (signal !== null) fail(`it was killed by ${signal}`)
+      else if (code !== 0)
+        fail(`exit status ${code}${stderr === '' ? '' : `, stderr: ${stderr.trim()}`}`)
+      else resolve()
+    })
+  })
+}
+
+// Only what the hook names: the caller's environment is not the hook's (config.md, `env`).
+function environmentOf(entries: readonly string[]): Record<string, string> {
+  const environment: Record<string, string> = Object.create(null)
+  for (const entry of entries) {
+    const equals = entry.indexOf('=')
+    if (equals > 0) environment[entry.slice(0, equals)] = entry.slice(equals + 1)
+  }
+  return environment
+}

@@ -1,0 +1,63 @@
+/** `kill`: a signal to a container's init, through a pidfd (runtime-spec runtime.md "Kill"). */
+import { CgroupfsManager } from '../cgroup/cgroupfs-manager.ts'
+import { requireCgroups } from '../cgroup/detect.ts'
+import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { pidfdSendSignal } from '../native/syscalls.ts'
+import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import type { ContainerRecord } from '../state/container-record.ts'
+import { readContainerFile } from '../state/state-directory.ts'
+import { loadContainer } from './load-container.ts'
+import { openProcess } from './process-liveness.ts'
+import { canKill, containerStatus } from './status.ts'
+
+const SIGKILL = 9
+
+/**
+ * Sends `signal`. Throws "container not running" for a stopped one, which callers match, unless
+ * `all` (shim.md: `kill --all` on a stopped container succeeds).
+ */
+export function killContainer(root: string, id: string, signal: number, all = false): void {
+  const record = loadContainer(root, id)
+  if (!canKill(containerStatus(root, record))) {
+    // Without a pid namespace of its own, processes can outlive init (runc kills them too).
+    if (signal === SIGKILL && sharesPidNamespace(root, id)) cgroupOf(record)?.kill()
+    if (all) return
+    throw notRunning()
+  }
+  if (signal === SIGKILL && sharesPidNamespace(root, id)) {
+    cgroupOf(record)?.kill()
+    return
+  }
+  using pidfd = openProcess(record.pid, record.startTime)
+  if (pidfd === undefined) throw notRunning()
+  try {
+    pidfdSendSignal(pidfd.fd, signal)
+  } catch (error) {
+    if (errnoCodeOf(error) === 'ESRCH') throw notRunning()
+    throw error
+  }
+}
+
+/** SIGKILL to init if it is still there. */
+export function killInit(record: ContainerRecord): void {
+  using pidfd = openProcess(record.pid, record.startTime)
+  if (pidfd !== undefined) pidfdSendSignal(pidfd.fd, SIGKILL)
+}
+
+/** The container's cgroup, when it has one of its own. */
+export function cgroupOf(record: ContainerRecord): CgroupfsManager | undefined {
+  return record.cgroup === undefined
+    ? undefined
+    : new CgroupfsManager(requireCgroups(), record.cgroup)
+}
+
+function sharesPidNamespace(root: string, id: string): boolean {
+  const config: RuntimeConfig = JSON.parse(readContainerFile(root, id, 'config.json'))
+  return !(config.linux?.namespaces ?? []).some(
+    ({ type, path }) => type === 'pid' && (path ?? '') === '',
+  )
+}
+
+function notRunning(): TsrunError {
+  return new TsrunError('not-found', 'container not running')
+}

@@ -1,0 +1,89 @@
+/** `start`: lets a created container run its program (runtime-spec runtime.md "Start"). */
+import { rmSync } from 'node:fs'
+import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { receiveEvent } from '../native/executor-protocol.ts'
+import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import { parseRuntimeConfig } from '../oci/validate-runtime-config.ts'
+import type { ContainerRecord } from '../state/container-record.ts'
+import { readContainerFile } from '../state/state-directory.ts'
+import { lockContainer } from './container-lock.ts'
+import { runHooks } from './hooks.ts'
+import { killInit } from './kill.ts'
+import { loadContainer } from './load-container.ts'
+import { stateOf } from './state.ts'
+import { canStart, containerStatus, startGatePath } from './status.ts'
+import { connectUnix } from './unix-socket.ts'
+
+/**
+ * Starts the container. Throws `failed-precondition` when it is not `created`, and when its program
+ * could not be executed. A poststart hook that fails stops the container (runtime-spec 1.3).
+ */
+export async function startContainer(root: string, id: string): Promise<void> {
+  using lock = lockContainer(root, id)
+  const record = loadContainer(root, id)
+  const status = containerStatus(root, record)
+  if (!canStart(status)) throw cannotStart(status)
+  await passGate(root, record)
+  const config = savedConfig(root, id)
+  try {
+    await runHooks(config, 'poststart', stateOf(root, record))
+  } catch (error) {
+    killInit(record)
+    throw error
+  }
+  void lock
+}
+
+/** The config as it was at create: later edits of the bundle change nothing. */
+export function savedConfig(root: string, id: string): RuntimeConfig {
+  return parseRuntimeConfig(readContainerFile(root, id, 'config.json'))
+}
+
+// runc's words for each state.
+function cannotStart(status: string): TsrunError {
+  const text: Readonly<Record<string, string>> = {
+    stopped: 'cannot start a container that has stopped',
+    running: 'cannot start an already running container',
+    paused: 'cannot start an already running container',
+  }
+  return new TsrunError(
+    'failed-precondition',
+    text[status] ?? `cannot start a container in the ${status} state`,
+  )
+}
+
+async function passGate(root: string, record: ContainerRecord): Promise<void> {
+  const path = startGatePath(root, record.id)
+  using connection = connectGate(path)
+  const first = await receiveEvent(connection.fd)
+  // From here on the container counts as started, whatever comes of the exec.
+  rmSync(path, { force: true })
+  if (first.type === 'failed') throw await execFailure(root, record, first.pc, first.errno)
+  if (first.type !== 'starting') throw cannotStart('stopped')
+  const second = await receiveEvent(connection.fd)
+  if (second.type === 'failed') throw await execFailure(root, record, second.pc, second.errno)
+}
+
+function connectGate(path: string) {
+  try {
+    return connectUnix(path, 'seqpacket')
+  } catch (error) {
+    if (errnoCodeOf(error) === 'ECONNREFUSED') throw cannotStart('stopped')
+    throw error
+  }
+}
+
+// The plan itself is gone with `create`; it is the same for the same config, so it is made again.
+async function execFailure(
+  root: string,
+  record: ContainerRecord,
+  pc: number,
+  errno: number,
+): Promise<TsrunError> {
+  const { explainSavedFailure } = await import('./explain-saved-failure.ts')
+  const cause = explainSavedFailure(root, record, pc, errno)
+  return new TsrunError(cause.kind, `cannot start container "${record.id}"`, {
+    cause,
+    ...(cause.exitCode === undefined ? {} : { exitCode: cause.exitCode }),
+  })
+}

@@ -1,0 +1,53 @@
+/** The state of a container and what may be done in it (runtime-spec runtime.md "State"). */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { errnoCodeOf } from '../errors.ts'
+import type { ContainerRecord } from '../state/container-record.ts'
+import { containerDirectory } from '../state/state-directory.ts'
+import { isAlive } from './process-liveness.ts'
+
+/** The spec's states, and runc's `paused`. */
+export type ContainerStatus = 'creating' | 'created' | 'running' | 'paused' | 'stopped'
+
+/** The state right now, from the kernel; `record` is undefined for a container that is half made. */
+export function containerStatus(
+  root: string,
+  record: ContainerRecord | undefined,
+): ContainerStatus {
+  if (record === undefined) return 'creating'
+  if (!isAlive(record.pid, record.startTime)) return 'stopped'
+  if (existsSync(startGatePath(root, record.id))) return 'created'
+  return isFrozen(record.cgroup) ? 'paused' : 'running'
+}
+
+/** The socket that init waits at; removed when the container was started. */
+export function startGatePath(root: string, id: string): string {
+  return join(containerDirectory(root, id), 'start')
+}
+
+export function canStart(status: ContainerStatus): boolean {
+  return status === 'created'
+}
+
+export function canKill(status: ContainerStatus): boolean {
+  return status === 'created' || status === 'running' || status === 'paused'
+}
+
+export function canExec(status: ContainerStatus): boolean {
+  return status === 'created' || status === 'running'
+}
+
+export function canDelete(status: ContainerStatus): boolean {
+  return status === 'stopped'
+}
+
+function isFrozen(cgroup: string | undefined): boolean {
+  if (cgroup === undefined) return false
+  try {
+    return readFileSync(join(cgroup, 'cgroup.freeze'), 'utf8').trim() === '1'
+  } catch (error) {
+    // The root cgroup has no such file, and a removed one has none at all.
+    if (errnoCodeOf(error) === 'ENOENT' || errnoCodeOf(error) === 'ENODEV') return false
+    throw error
+  }
+}
