@@ -96,6 +96,13 @@ static void op_store(const struct plan *plan, const struct instruction *instruct
   memcpy(plan->data + (instruction->operands[0] & 0xffffffffu), &value, instruction->aux);
 }
 
+// What is not an errno of either sign would be read as another report or another instruction.
+static int op_fail(const struct plan *plan, const struct instruction *instruction) {
+  int64_t error = operand(plan, instruction, 0);
+  if (error < -4095 || error > 4095) return EINVAL;
+  return (int)(error < 0 ? -error : error);
+}
+
 static void prepare(const struct plan *plan, int first_descriptor) {
   for (uint32_t i = 0; i < plan->relocation_count; i++) {
     uint64_t address = (uint64_t)(uintptr_t)(plan->data + plan->relocations[i].target);
@@ -131,8 +138,7 @@ struct outcome run_plan(const struct plan *plan, int first_descriptor) {
         op_store(plan, instruction);
         break;
       case OP_FAIL:
-        outcome.error = (int)operand(plan, instruction, 0);
-        if (outcome.error < 0 && outcome.error >= -4095) outcome.error = -outcome.error;
+        outcome.error = op_fail(plan, instruction);
         outcome.failed = 1;
         break;
       default:

@@ -46,7 +46,7 @@ enum opcode {
   OP_COMPUTE = 3, // result = operand0 <aux> operand1
   OP_LOAD = 4,    // result = aux bytes at data operand0, zero extended
   OP_STORE = 5,   // aux bytes at data operand0 = operand1
-  OP_FAIL = 6,    // report errno operand0 (either sign) and end
+  OP_FAIL = 6,    // report errno operand0 (either sign; EINVAL for what is none) and end
   OP_EXIT = 7,    // end with status operand0
 };
 
