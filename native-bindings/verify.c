@@ -96,9 +96,10 @@ static enum refusal verify_instruction(const struct plan *plan, uint32_t pc) {
   }
 }
 
+// Empty bytes at the end of the data have an address too, as an operand with extent 0 has.
 static int relocation_fits(const struct plan *plan, const struct relocation *relocation) {
   return relocation->at % 8 == 0 && (uint64_t)relocation->at + 8 <= plan->data_length &&
-         relocation->target < plan->data_length;
+         relocation->target <= plan->data_length;
 }
 
 // Lays the sections out; the sums cannot overflow in 64 bits.
