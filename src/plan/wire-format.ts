@@ -21,6 +21,7 @@ import type { Architecture, Plan } from './plan.ts'
 
 export const PLAN_MAGIC = 0x50525354
 export const PLAN_VERSION = 1
+export const MAX_PLAN_LENGTH = 256 * 2 ** 20
 export const HEADER_SIZE = 32
 export const INSTRUCTION_SIZE = 72
 export const RELOCATION_SIZE = 8
@@ -91,9 +92,11 @@ export function layoutOf(plan: Plan): PlanLayout {
   return { relocations, data, slots, total: slots + plan.slots.length * 8 }
 }
 
-/** The image of `plan`. Throws RangeError for a system call that its architecture does not have. */
+/** The image of `plan`. Throws RangeError for what the format or the architecture does not have. */
 export function encodePlan(plan: Plan): Buffer {
   const layout = layoutOf(plan)
+  if (plan.slots.length >= NO_SLOT) throw new RangeError(`${plan.slots.length} slots in one plan`)
+  if (layout.total > MAX_PLAN_LENGTH) throw new RangeError(`a plan of ${layout.total} bytes`)
   const image = Buffer.alloc(layout.total)
   const view = new DataView(image.buffer, image.byteOffset, image.length)
   encodeHeader(view, plan, layout)
@@ -192,6 +195,7 @@ function encodeTolerated(view: DataView, at: number, tolerate: readonly string[]
 
 function encodeOperand(view: DataView, kindAt: number, valueAt: number, operand: Operand): void {
   if (typeof operand === 'number') {
+    if (!Number.isSafeInteger(operand)) throw new RangeError(`the operand ${operand}`)
     // The common case without BigInt: two halves of the two's complement.
     view.setInt32(valueAt, operand | 0, true)
     view.setInt32(valueAt + 4, Math.floor(operand / 2 ** 32) | 0, true)
