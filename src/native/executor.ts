@@ -53,22 +53,31 @@ export function sealedExecutable(name: string): OwnedFd {
 export function startPlan(plan: Plan, options: StartOptions): ExecutorSession {
   const [ours, theirs] = seqpacketPair()
   using closing = theirs
+  try {
+    const launcher = startLauncher(plan, options, closing)
+    return {
+      plan,
+      launcher,
+      report: ours,
+      [Symbol.dispose]() {
+        ours.close()
+        launcher.pidfd.close()
+      },
+    }
+  } catch (error) {
+    ours.close()
+    throw error
+  }
+}
+
+function startLauncher(plan: Plan, options: StartOptions, report: OwnedFd): Child {
   using image = sealedMemfd('tsrun-plan', encodePlan(plan), false)
   const preserved = options.preserved ?? []
-  const launcher = startExecutable(
+  return startExecutable(
     sealedExecutable('tsrun-init').fd,
     ['tsrun-init', String(3 + preserved.length)],
-    [...options.stdio, ...preserved, image.fd, closing.fd, ...options.descriptors],
+    [...options.stdio, ...preserved, image.fd, report.fd, ...options.descriptors],
   )
-  return {
-    plan,
-    launcher,
-    report: ours,
-    [Symbol.dispose]() {
-      ours.close()
-      launcher.pidfd.close()
-    },
-  }
 }
 
 /**
