@@ -1,0 +1,66 @@
+/** `create`, and what `run` shares with it. */
+import { TsrunError } from '../../errors.ts'
+import { type CreateOptions, createContainer } from '../../runtime/create.ts'
+import { oneContainerId, type ParsedArguments } from './arguments.ts'
+import type { OciCommand, OciGlobals } from './command.ts'
+import { CREATE_FLAGS } from './flag-tables.ts'
+
+export const createCommand: OciCommand = {
+  usage: '[flags] <container-id>',
+  description: 'create a container whose process waits for start',
+  table: CREATE_FLAGS,
+  async run(args, globals) {
+    await createContainer(createOptions(args, globals, 'create'))
+    return 0
+  },
+}
+
+/** The options of the command line for createContainer. */
+export function createOptions(
+  args: ParsedArguments,
+  globals: OciGlobals,
+  command: string,
+): CreateOptions {
+  refuseUnsupported(args, globals)
+  const id = oneContainerId(args, command)
+  const consoleSocket = args.string('console-socket')
+  const pidFile = args.string('pid-file')
+  return {
+    root: globals.root,
+    stickyRoot: globals.stickyRoot,
+    id,
+    bundle: args.string('bundle') ?? process.cwd(),
+    stdio: [0, 1, 2],
+    preserved: preservedDescriptors(args, process.env),
+    noPivot: args.boolean('no-pivot'),
+    noNewKeyring: args.boolean('no-new-keyring'),
+    ...(consoleSocket === undefined || consoleSocket === '' ? {} : { consoleSocket }),
+    ...(pidFile === undefined || pidFile === '' ? {} : { pidFile }),
+  }
+}
+
+export function refuseUnsupported(args: ParsedArguments, globals: OciGlobals): void {
+  if (globals.systemdCgroup) {
+    throw new TsrunError('not-implemented', 'unsupported: --systemd-cgroup', {
+      hint: 'leave it out: tsrun writes the cgroup files itself',
+    })
+  }
+  if (args.has('pidfd-socket'))
+    throw new TsrunError('not-implemented', 'unsupported: --pidfd-socket')
+}
+
+/** 3, 4, …: socket-activation descriptors first, then those of --preserve-fds, as runc counts. */
+export function preservedDescriptors(
+  args: ParsedArguments,
+  env: NodeJS.ProcessEnv,
+): readonly number[] {
+  const listen = Number(env.LISTEN_FDS ?? '0')
+  const count =
+    (Number.isSafeInteger(listen) && listen > 0 ? listen : 0) + (args.number('preserve-fds') ?? 0)
+  if (count < 0 || count > 200) {
+    throw new TsrunError('invalid-argument', `cannot preserve ${count} descriptors`, {
+      hint: 'give --preserve-fds a number from 0 to 200',
+    })
+  }
+  return Array.from({ length: count }, (_, i) => 3 + i)
+}

@@ -1,0 +1,131 @@
+/** `exec`: a process in a running container, in the foreground or detached. */
+import { readFileSync } from 'node:fs'
+import { errnoCodeOf, TsrunError } from '../../errors.ts'
+import { isCapabilityName } from '../../linux/capabilities.ts'
+import type { Process, User } from '../../oci/runtime-config.ts'
+import { parseProcess } from '../../oci/validate-runtime-config.ts'
+import { execInContainer } from '../../runtime/exec.ts'
+import { loadContainer } from '../../runtime/load-container.ts'
+import { savedConfig } from '../../runtime/start.ts'
+import type { ParsedArguments } from './arguments.ts'
+import type { OciCommand } from './command.ts'
+import { preservedDescriptors, refuseUnsupported } from './create.ts'
+import { EXEC_FLAGS } from './flag-tables.ts'
+
+const MAX_ID = 2 ** 32 - 2 // -1 means "no change" to the kernel
+
+export const execCommand: OciCommand = {
+  usage: '[flags] <container-id> [command [arguments]]',
+  description: 'run a process in a running container',
+  table: EXEC_FLAGS,
+  async run(args, globals) {
+    refuseUnsupported(args, globals)
+    for (const flag of ['process-label', 'apparmor']) {
+      if ((args.string(flag) ?? '') !== '')
+        throw new TsrunError('not-implemented', `unsupported: exec --${flag}`)
+    }
+    const [id, ...command] = args.positional
+    if (id === undefined)
+      throw new TsrunError('invalid-argument', 'exec: a container id is required')
+    loadContainer(globals.root, id)
+    const consoleSocket = args.string('console-socket')
+    const pidFile = args.string('pid-file')
+    const cgroup = args.string('cgroup')
+    const detach = args.boolean('detach')
+    const { exited } = await execInContainer({
+      root: globals.root,
+      id,
+      process: args.has('process')
+        ? processFromFile(args)
+        : processFromFlags(args, command, globals.root, id),
+      stdio: [0, 1, 2],
+      preserved: preservedDescriptors(args, process.env),
+      supervise: !detach,
+      ignorePaused: args.boolean('ignore-paused'),
+      noNewKeyring: args.boolean('no-new-keyring'),
+      ...(consoleSocket === undefined ? {} : { consoleSocket }),
+      ...(pidFile === undefined ? {} : { pidFile }),
+      ...(cgroup === undefined ? {} : { cgroup }),
+    })
+    return exited === undefined ? 0 : (await exited).exitCode
+  },
+}
+
+function processFromFile(args: ParsedArguments): Process {
+  const path = args.string('process') ?? ''
+  try {
+    const process = parseProcess(readFileSync(path, 'utf8'))
+    return args.has('tty') ? { ...process, terminal: args.boolean('tty') } : process
+  } catch (error) {
+    const code = errnoCodeOf(error)
+    if (code === undefined) throw error
+    throw new TsrunError('invalid-argument', `cannot read the process file "${path}": ${code}`, {
+      cause: error,
+    })
+  }
+}
+
+// As runc: the container's own process, with what the flags change.
+function processFromFlags(
+  args: ParsedArguments,
+  command: readonly string[],
+  root: string,
+  id: string,
+): Process {
+  if (command.length === 0) throw new TsrunError('invalid-argument', 'process args cannot be empty')
+  const own = savedConfig(root, id).process ?? { cwd: '/' }
+  const user = args.string('user')
+  const gids = args.list('additional-gids').map((gid) => parseId(gid, 'additional gid'))
+  return {
+    ...own,
+    terminal: args.boolean('tty'),
+    args: command,
+    cwd: args.string('cwd') ?? own.cwd,
+    env: [...(own.env ?? []), ...args.list('env')],
+    user: {
+      ...(user === undefined ? (own.user ?? { uid: 0, gid: 0 }) : parseUser(user)),
+      ...(gids.length === 0 ? {} : { additionalGids: gids }),
+    },
+    ...(args.has('no-new-privs') ? { noNewPrivileges: args.boolean('no-new-privs') } : {}),
+    capabilities: withCapabilities(own.capabilities ?? {}, args.list('cap')),
+  }
+}
+
+/** Strict decimal `uid[:gid]`: anything lenient here once meant root (CVE-2026-30892). */
+export function parseUser(text: string): User {
+  const [uid = '', gid = '0', extra] = text.split(':')
+  if (extra !== undefined)
+    throw new TsrunError('invalid-argument', `invalid user ${JSON.stringify(text)}`, {
+      hint: 'give uid or uid:gid, in digits',
+    })
+  return { uid: parseId(uid, 'uid'), gid: parseId(gid, 'gid') }
+}
+
+function parseId(text: string, what: string): number {
+  const value = Number(text)
+  if (/^(0|[1-9]\d{0,9})$/.test(text) && value <= MAX_ID) return value
+  throw new TsrunError('invalid-argument', `invalid ${what} ${JSON.stringify(text)}`, {
+    hint: `give decimal digits, at most ${MAX_ID}`,
+  })
+}
+
+function withCapabilities(
+  own: NonNullable<Process['capabilities']>,
+  added: readonly string[],
+): NonNullable<Process['capabilities']> {
+  for (const name of added) {
+    if (!isCapabilityName(name))
+      throw new TsrunError('invalid-argument', `unknown capability ${JSON.stringify(name)}`)
+  }
+  const plus = (set: readonly string[] | undefined): readonly string[] => [
+    ...new Set([...(set ?? []), ...added]),
+  ]
+  return added.length === 0
+    ? own
+    : {
+        ...own,
+        bounding: plus(own.bounding),
+        effective: plus(own.effective),
+        permitted: plus(own.permitted),
+      }
+}

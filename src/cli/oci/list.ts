@@ -1,0 +1,68 @@
+/** `list` and `ps`: tables for people, JSON for callers. */
+import { TsrunError } from '../../errors.ts'
+import { hostProcessTable } from '../../runtime/host-ps.ts'
+import { cgroupOf } from '../../runtime/kill.ts'
+import { loadContainer } from '../../runtime/load-container.ts'
+import { listContainers } from '../../runtime/state.ts'
+import { oneContainerId } from './arguments.ts'
+import { type OciCommand, print } from './command.ts'
+
+export const listCommand: OciCommand = {
+  usage: '[flags]',
+  description: 'list the containers of this root',
+  table: { flags: { format: 'string', quiet: 'boolean' }, aliases: { f: 'format', q: 'quiet' } },
+  async run(args, { root }) {
+    const containers = listContainers(root)
+    const format = args.string('format') ?? 'table'
+    if (args.boolean('quiet')) print(containers.map(({ id }) => `${id}\n`).join(''))
+    else if (format === 'json')
+      print(`${JSON.stringify(containers.length === 0 ? null : containers)}\n`)
+    else if (format === 'table') {
+      const rows = containers.map((c) => [
+        c.id,
+        String(c.pid),
+        c.status,
+        c.bundle,
+        c.created,
+        c.owner,
+      ])
+      print(table([['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'], ...rows]))
+    } else throw invalidFormat(format)
+    return 0
+  },
+}
+
+export const psCommand: OciCommand = {
+  usage: '[--format table|json] <container-id> [ps options]',
+  description: 'list the processes of a container',
+  table: { flags: { format: 'string' }, aliases: { f: 'format' } },
+  async run(args, { root }) {
+    const [id = '', ...options] = args.positional
+    const format = args.string('format') ?? 'table'
+    const record = loadContainer(root, options.length === 0 ? oneContainerId(args, 'ps') : id)
+    const pids = cgroupOf(record)?.processes() ?? []
+    if (format === 'json') print(`${JSON.stringify(pids)}\n`)
+    else if (format === 'table') print(hostProcessTable(pids, options))
+    else throw invalidFormat(format)
+    return 0
+  },
+}
+
+function invalidFormat(format: string): TsrunError {
+  return new TsrunError('invalid-argument', `invalid format option ${JSON.stringify(format)}`, {
+    hint: 'give table or json',
+  })
+}
+
+/** Columns as Go's tabwriter aligns them in runc: at least 12 wide, one space between. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(12, ...rows.map((row) => (row[column]?.length ?? 0) + 1)),
+  )
+  return rows
+    .map((row) =>
+      row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join(''),
+    )
+    .map((line) => `${line}\n`)
+    .join('')
+}

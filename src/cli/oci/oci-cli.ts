@@ -1,0 +1,143 @@
+/** The OCI runtime command line: globals, the verb, its errors where callers look for them. */
+import { appendFileSync } from 'node:fs'
+import { describeError, TsrunError } from '../../errors.ts'
+import { createLogger, type LogFormat } from '../../log.ts'
+import { defaultRuntimeRoot } from '../../state/state-directory.ts'
+import { VERSION } from '../../version.ts'
+import { type FlagTable, type ParsedArguments, parseArguments } from './arguments.ts'
+import { helpText, type OciCommand, type OciGlobals, print } from './command.ts'
+
+const GLOBAL_FLAGS: FlagTable = {
+  flags: {
+    root: 'string',
+    log: 'string',
+    'log-format': 'string',
+    debug: 'boolean',
+    'systemd-cgroup': 'boolean',
+    rootless: 'string',
+    criu: 'string',
+    'cgroup-manager': 'string',
+    version: 'boolean',
+    help: 'boolean',
+  },
+  aliases: { v: 'version', h: 'help' },
+}
+
+// One dynamic import each: `kill` must not pay for the compiler.
+const COMMANDS: Readonly<Record<string, () => Promise<OciCommand>>> = {
+  create: async () => (await import('./create.ts')).createCommand,
+  start: async () => (await import('./simple-commands.ts')).startCommand,
+  run: async () => (await import('./run.ts')).runCommand,
+  exec: async () => (await import('./exec.ts')).execCommand,
+  state: async () => (await import('./simple-commands.ts')).stateCommand,
+  kill: async () => (await import('./simple-commands.ts')).killCommand,
+  delete: async () => (await import('./simple-commands.ts')).deleteCommand,
+  list: async () => (await import('./list.ts')).listCommand,
+  ps: async () => (await import('./list.ts')).psCommand,
+  pause: async () => (await import('./simple-commands.ts')).pauseCommand,
+  resume: async () => (await import('./simple-commands.ts')).resumeCommand,
+  update: async () => (await import('./update.ts')).updateCommand,
+  spec: async () => (await import('./information.ts')).specCommand,
+  features: async () => (await import('./information.ts')).featuresCommand,
+}
+
+const NOT_YET = ['checkpoint', 'restore', 'events'] as const
+
+/** Words after which this command line, and not the engine's, is meant. */
+export const OCI_VERBS: readonly string[] = [...Object.keys(COMMANDS), ...NOT_YET]
+
+/** Runs `argv` (without the program's name) and returns the exit status; errors are reported here. */
+export async function runOciCli(argv: readonly string[]): Promise<number> {
+  let globals: ParsedArguments | undefined
+  try {
+    globals = parseArguments(argv, GLOBAL_FLAGS)
+    return await dispatch(globals)
+  } catch (error) {
+    report(error, globals)
+    return exitCodeOf(error, globals?.positional[0])
+  }
+}
+
+async function dispatch(globals: ParsedArguments): Promise<number> {
+  const [verb, ...rest] = globals.positional
+  if (globals.boolean('version')) {
+    print(`tsrun version ${VERSION}\ncommit: none\nspec: 1.3.0\n`)
+    return 0
+  }
+  if (verb === undefined || verb === 'help' || globals.boolean('help')) {
+    print(
+      `USAGE:\n   tsrun [global flags] command [flags] [arguments]\n\nCOMMANDS:\n   ${OCI_VERBS.join('\n   ')}\n`,
+    )
+    return 0
+  }
+  const asksHelp = rest[0] === '--help' || rest[0] === '-h' || rest[0] === '-help'
+  if (NOT_YET.some((name) => name === verb)) {
+    // podman and CRI-O probe `checkpoint --help` for its exit status.
+    if (asksHelp) return 0
+    throw new TsrunError('not-implemented', `unsupported: ${verb}`)
+  }
+  const load = Object.hasOwn(COMMANDS, verb) ? COMMANDS[verb] : undefined
+  if (load === undefined)
+    throw new TsrunError('invalid-argument', `no such command: ${JSON.stringify(verb)}`, {
+      hint: 'tsrun oci help lists the commands',
+    })
+  const command = await load()
+  if (asksHelp) {
+    print(helpText(verb, command))
+    return 0
+  }
+  return await command.run(parseArguments(rest, command.table), decodeGlobals(globals))
+}
+
+function decodeGlobals(globals: ParsedArguments): OciGlobals {
+  const format = globals.string('log-format') ?? 'text'
+  if (format !== 'text' && format !== 'json') {
+    throw new TsrunError('invalid-argument', `invalid log-format: ${format}`, {
+      hint: 'give text or json',
+    })
+  }
+  const manager = globals.string('cgroup-manager') ?? 'cgroupfs'
+  if (manager !== 'cgroupfs' && manager !== 'systemd') {
+    throw new TsrunError('not-implemented', `unsupported: --cgroup-manager ${manager}`)
+  }
+  const uid = process.geteuid?.() ?? 0
+  const given = globals.string('root')
+  return {
+    root: given === undefined || given === '' ? defaultRuntimeRoot(process.env, uid) : given,
+    stickyRoot: (given ?? '') === '' && uid !== 0,
+    debug: globals.boolean('debug'),
+    systemdCgroup: globals.boolean('systemd-cgroup') || manager === 'systemd',
+  }
+}
+
+/**
+ * One line in --log, only for an error: podman reads the whole file as one JSON object, containerd
+ * shows the last error line. Another on stderr, which conmon and go-runc pass on.
+ */
+function report(error: unknown, globals: ParsedArguments | undefined): void {
+  const message = describeError(error)
+  const format: LogFormat = globals?.string('log-format') === 'json' ? 'json' : 'text'
+  const log = globals?.string('log') ?? ''
+  if (log !== '') {
+    const write = (line: string): void => appendFileSync(log, line, { mode: 0o644 })
+    try {
+      createLogger({ write, format, level: 'error' }).error(message)
+    } catch (cause) {
+      process.stderr.write(
+        `tsrun: cannot write to the log file "${log}": ${describeError(cause)}\n`,
+      )
+    }
+  }
+  const write = (line: string): void => {
+    process.stderr.write(line)
+  }
+  createLogger({ write, format, level: 'error' }).error(message)
+  if (globals?.boolean('debug') === true && error instanceof Error)
+    process.stderr.write(`${error.stack}\n`)
+}
+
+// runc: 255 when exec fails before the process runs, 1 for everything else.
+function exitCodeOf(error: unknown, verb: string | undefined): number {
+  void error
+  return verb === 'exec' ? 255 : 1
+}

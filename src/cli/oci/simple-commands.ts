@@ -1,0 +1,94 @@
+/** The verbs that need a line or two each: start, state, kill, delete, pause, resume, ps, list. */
+import { TsrunError } from '../../errors.ts'
+import { parseSignal } from '../../linux/signals.ts'
+import { deleteContainer } from '../../runtime/delete.ts'
+import { cgroupOf, killContainer } from '../../runtime/kill.ts'
+import { loadContainer } from '../../runtime/load-container.ts'
+import { startContainer } from '../../runtime/start.ts'
+import { containerState, stateOf } from '../../runtime/state.ts'
+import { oneContainerId } from './arguments.ts'
+import { type OciCommand, print } from './command.ts'
+
+export const startCommand: OciCommand = {
+  usage: '<container-id>',
+  description: 'run the process of a created container',
+  table: { flags: {} },
+  async run(args, { root }) {
+    await startContainer(root, oneContainerId(args, 'start'))
+    return 0
+  },
+}
+
+export const stateCommand: OciCommand = {
+  usage: '<container-id>',
+  description: 'print the state of a container',
+  table: { flags: {} },
+  async run(args, { root }) {
+    print(`${JSON.stringify(containerState(root, oneContainerId(args, 'state')), undefined, 2)}\n`)
+    return 0
+  },
+}
+
+export const killCommand: OciCommand = {
+  usage: '[--all] <container-id> [signal]',
+  description: 'send a signal, TERM when none is given, to the init process of a container',
+  table: { flags: { all: 'boolean' }, aliases: { a: 'all' } },
+  async run(args, { root }) {
+    const [id, name = 'SIGTERM', extra] = args.positional
+    if (id === undefined || extra !== undefined) {
+      throw new TsrunError('invalid-argument', 'kill: takes a container id and at most one signal')
+    }
+    const signal = parseSignal(name)
+    if (signal === undefined)
+      throw new TsrunError('invalid-argument', `unknown signal ${JSON.stringify(name)}`)
+    killContainer(root, id, signal, args.boolean('all'))
+    return 0
+  },
+}
+
+export const deleteCommand: OciCommand = {
+  usage: '[--force] <container-id>',
+  description: 'remove what create made',
+  table: { flags: { force: 'boolean' }, aliases: { f: 'force' } },
+  async run(args, { root }) {
+    const { hookFailures } = await deleteContainer(
+      root,
+      oneContainerId(args, 'delete'),
+      args.boolean('force'),
+    )
+    for (const failure of hookFailures)
+      process.stderr.write(`warning: ${failure instanceof Error ? failure.message : failure}\n`)
+    return 0
+  },
+}
+
+function freezeCommand(name: 'pause' | 'resume'): OciCommand {
+  return {
+    usage: '<container-id>',
+    description:
+      name === 'pause' ? 'freeze all processes of a container' : 'thaw a paused container',
+    table: { flags: {} },
+    async run(args, { root }) {
+      const record = loadContainer(root, oneContainerId(args, name))
+      const { status } = stateOf(root, record)
+      const wanted = name === 'pause' ? ['running', 'created'] : ['paused']
+      if (!wanted.includes(status)) {
+        throw new TsrunError(
+          'failed-precondition',
+          name === 'pause' ? `container not running: ${status}` : 'container not paused',
+        )
+      }
+      const cgroup = cgroupOf(record)
+      if (cgroup === undefined)
+        throw new TsrunError(
+          'failed-precondition',
+          `cannot ${name} container "${record.id}": it has no cgroup of its own`,
+        )
+      cgroup.freeze(name === 'pause')
+      return 0
+    },
+  }
+}
+
+export const pauseCommand = freezeCommand('pause')
+export const resumeCommand = freezeCommand('resume')

@@ -1,0 +1,71 @@
+/** `update`: new limits for a running container. */
+import { readFileSync } from 'node:fs'
+import { errnoCodeOf, TsrunError } from '../../errors.ts'
+import type { Resources } from '../../oci/runtime-config.ts'
+import { parseResources } from '../../oci/validate-runtime-config.ts'
+import { cgroupOf } from '../../runtime/kill.ts'
+import { loadContainer } from '../../runtime/load-container.ts'
+import { oneContainerId, type ParsedArguments } from './arguments.ts'
+import type { OciCommand } from './command.ts'
+import { UPDATE_FLAGS } from './flag-tables.ts'
+
+export const updateCommand: OciCommand = {
+  usage: '[flags] <container-id>',
+  description: 'change the limits of a container',
+  table: UPDATE_FLAGS,
+  async run(args, { root }) {
+    const record = loadContainer(root, oneContainerId(args, 'update'))
+    const resources = args.has('resources')
+      ? resourcesFromFile(args.string('resources') ?? '')
+      : resourcesFromFlags(args)
+    const cgroup = cgroupOf(record)
+    if (cgroup === undefined)
+      throw new TsrunError(
+        'failed-precondition',
+        `cannot update container "${record.id}": it has no cgroup of its own`,
+      )
+    cgroup.apply(resources)
+    return 0
+  },
+}
+
+function resourcesFromFile(path: string): Resources {
+  try {
+    return parseResources(readFileSync(path === '-' ? 0 : path, 'utf8'))
+  } catch (error) {
+    const code = errnoCodeOf(error)
+    if (code === undefined) throw error
+    throw new TsrunError('invalid-argument', `cannot read the resources file "${path}": ${code}`, {
+      cause: error,
+    })
+  }
+}
+
+function resourcesFromFlags(args: ParsedArguments): Resources {
+  const number = (key: string, flag: string): Record<string, number> => {
+    const value = args.number(flag)
+    return value === undefined ? {} : { [key]: value }
+  }
+  const text = (key: string, flag: string): Record<string, string> => {
+    const value = args.string(flag)
+    return value === undefined ? {} : { [key]: value }
+  }
+  return {
+    memory: {
+      ...number('limit', 'memory'),
+      ...number('reservation', 'memory-reservation'),
+      ...number('swap', 'memory-swap'),
+    },
+    cpu: {
+      ...number('shares', 'cpu-share'),
+      ...number('quota', 'cpu-quota'),
+      ...number('period', 'cpu-period'),
+      ...number('burst', 'cpu-burst'),
+      ...number('idle', 'cpu-idle'),
+      ...text('cpus', 'cpuset-cpus'),
+      ...text('mems', 'cpuset-mems'),
+    },
+    pids: number('limit', 'pids-limit'),
+    blockIO: number('weight', 'blkio-weight'),
+  }
+}

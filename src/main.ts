@@ -1,0 +1,45 @@
+/** The entry of the command: chooses the personality, runs it, ends with its exit status. */
+import { existsSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { choosePersonality } from './cli/choose-personality.ts'
+import { describeError } from './errors.ts'
+
+const OCI_ROOT = '/run/tsrun'
+
+async function main(): Promise<number> {
+  const argv = process.argv.slice(2)
+  const argv0 = basename(process.env.TSRUN_ARGV0 ?? process.argv[1] ?? 'tsrun')
+  delete process.env.TSRUN_ARGV0
+  if (argv[0] === 'oci') return await runOci(argv.slice(1))
+  const personality = choosePersonality(argv, { argv0, ociContainerExists })
+  if (personality === 'oci' || argv[0] === '--version' || argv[0] === '-v')
+    return await runOci(argv)
+  const { runEngineCli } = await import('./cli/engine/engine-cli.ts')
+  return await runEngineCli(argv)
+}
+
+async function runOci(argv: readonly string[]): Promise<number> {
+  const { runOciCli } = await import('./cli/oci/oci-cli.ts')
+  return await runOciCli(argv)
+}
+
+function ociContainerExists(id: string): boolean {
+  const directory =
+    process.geteuid?.() === 0 ? OCI_ROOT : join(process.env.XDG_RUNTIME_DIR ?? '/run', 'tsrun')
+  return /^[A-Za-z0-9_+-][A-Za-z0-9_+.-]*$/.test(id) && existsSync(join(directory, id))
+}
+
+// A reader that went away (`tsrun list | head`) is no failure of ours, and no stack trace.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+
+main().then(
+  (status) => {
+    process.exitCode = status
+  },
+  (error: unknown) => {
+    process.stderr.write(`tsrun: ${describeError(error)}\n`)
+    process.exitCode = 125
+  },
+)
