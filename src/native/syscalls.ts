@@ -1,4 +1,5 @@
 /** Typed single system calls for Node: quick, process-wide and non-forking ones only. */
+import { writeSync } from 'node:fs'
 import { SyscallError } from '../errors.ts'
 import { errnoName } from '../linux/errno.ts'
 import { syscallNumber } from '../linux/syscall-numbers.ts'
@@ -118,9 +119,16 @@ export function sealedMemfd(name: string, content: Uint8Array, executable: boole
   batch.branch(fd, 'ge', 0, made)
   batch.sys('memfd_create', [label, flags], { into: fd })
   batch.place(made)
-  batch.run('write', [fd, batch.bytes(content), content.length])
-  batch.run('fcntl', [fd, F_ADD_SEALS, ALL_SEALS])
-  return new OwnedFd(runBatch(batch).value(fd))
+  const memfd = new OwnedFd(runBatch(batch).value(fd))
+  try {
+    // RLIMIT_FSIZE cuts a write short before it fails one: only a whole copy may be sealed.
+    for (let done = 0; done < content.length; ) done += writeSync(memfd.fd, content, done)
+    syscall('fcntl', [memfd.fd, F_ADD_SEALS, ALL_SEALS])
+  } catch (error) {
+    memfd.close()
+    throw error
+  }
+  return memfd
 }
 
 /** A connected pair of AF_UNIX SOCK_SEQPACKET sockets, close-on-exec: record boundaries are kept. */
