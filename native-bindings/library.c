@@ -37,13 +37,13 @@ EXPORT int64_t tsrun_syscall(int64_t number, int64_t a, int64_t b, int64_t c, in
 
 // What tsrun_spawn starts; filled by src/native/executor.ts, all fields 32-bit.
 struct spawn_request {
-  int32_t executable;       // descriptor, run with execveat(AT_EMPTY_PATH)
-  int32_t pidfd;            // out: pidfd of the child
+  int32_t executable; // descriptor, run with execveat(AT_EMPTY_PATH)
+  int32_t pidfd;      // out: pidfd of the child
   uint32_t descriptor_count;
   uint32_t argument_count;
   uint32_t arguments_length;
   uint32_t reserved;
-  int32_t descriptors[MAX_DESCRIPTORS]; // become 0, 1, 2, … in the child; -1 leaves that number closed
+  int32_t descriptors[MAX_DESCRIPTORS]; // become 0, 1, … in the child; -1 leaves a number closed
   char arguments[4096];                 // argument_count strings, each with its NUL
 };
 
@@ -90,8 +90,10 @@ static int place_descriptors(struct spawn_request *request, int32_t *moved, int 
 }
 
 // The child after vfork: shares memory with the suspended caller until the exec, so it only
-// touches its own stack frame and `*error`.
-static _Noreturn void exec_child(struct spawn_request *request, volatile int *error) {
+// touches its own stack frame and `*error`. The frame must be its own: inlined into tsrun_spawn,
+// its variables could share stack slots with what the caller still needs when it wakes up.
+__attribute__((noinline)) static _Noreturn void exec_child(struct spawn_request *request,
+                                                           volatile int *error) {
   int32_t moved[MAX_DESCRIPTORS];
   const char *arguments[MAX_ARGUMENTS + 1];
   const char *none[1] = {NULL};
@@ -111,7 +113,8 @@ static _Noreturn void exec_child(struct spawn_request *request, volatile int *er
 }
 
 static int request_is_valid(const struct spawn_request *request) {
-  if (request->descriptor_count > MAX_DESCRIPTORS || request->argument_count > MAX_ARGUMENTS) return 0;
+  if (request->descriptor_count > MAX_DESCRIPTORS) return 0;
+  if (request->argument_count > MAX_ARGUMENTS) return 0;
   if (request->arguments_length > sizeof request->arguments) return 0;
   uint32_t strings = 0;
   for (uint32_t i = 0; i < request->arguments_length; i++) strings += request->arguments[i] == 0;
@@ -135,9 +138,12 @@ EXPORT int64_t tsrun_spawn(struct spawn_request *request) {
   if (pid == 0) exec_child(request, &error);
   (void)SYS4(rt_sigprocmask, SIG_SETMASK, &before, 0, 8);
   if (pid < 0) return pid;
+  if (error != 0) {
+    // A handler without SA_RESTART must not leave a zombie behind.
+    while (SYS4(wait4, pid, 0, 0, 0) == -EINTR) continue;
+    (void)SYS1(close, pidfd);
+    return error;
+  }
   request->pidfd = pidfd;
-  if (error == 0) return pid;
-  (void)SYS4(wait4, pid, 0, 0, 0);
-  (void)SYS1(close, pidfd);
-  return error;
+  return pid;
 }
