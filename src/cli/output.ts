@@ -1,5 +1,6 @@
 /** How commands print rows and objects: tables, JSON and templates, as docker's --format does. */
 
+import { humanDuration } from '../util/duration.ts'
 import { parseTemplate } from './go-template.ts'
 import { toJson } from './go-template-functions.ts'
 
@@ -53,29 +54,7 @@ export function formatObjects(objects: readonly unknown[], format: string | unde
 
 /** How long ago `time` was, in one unit: `5 minutes ago`. */
 export function timeAgo(time: string, now: number): string {
-  return `${describeDuration(now - Date.parse(time))} ago`
-}
-
-const UNITS: readonly (readonly [name: string, seconds: number, from: number])[] = [
-  ['year', 31_536_000, 63_072_000],
-  ['month', 2_592_000, 5_184_000],
-  ['week', 604_800, 1_209_600],
-  ['day', 86_400, 172_800],
-  ['hour', 3600, 3600],
-  ['minute', 60, 120],
-]
-
-/** A duration in its greatest unit, in the words of `docker ps`. */
-export function describeDuration(milliseconds: number): string {
-  const seconds = Math.floor(milliseconds / 1000)
-  if (seconds < 1) return 'Less than a second'
-  if (seconds === 1) return '1 second'
-  if (seconds < 60) return `${seconds} seconds`
-  if (seconds < 120) return 'About a minute'
-  const unit = UNITS.find(([, , from]) => seconds >= from) ?? ['minute', 60, 0]
-  const count = Math.round(seconds / unit[1])
-  if (unit[0] === 'hour' && count === 1) return 'About an hour'
-  return `${count} ${unit[0]}${count === 1 ? '' : 's'}`
+  return `${humanDuration(now - Date.parse(time))} ago`
 }
 
 function plainTable(rows: readonly Row[], format: RowFormat): string {

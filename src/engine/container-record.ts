@@ -1,5 +1,6 @@
 /** container.json: what the engine knows of one container beside its bundle. */
 import { TsrunError } from '../errors.ts'
+import type { RunRequest } from './run-request.ts'
 
 /** What the last command that changed the container wrote; container-status.ts says what is true now. */
 export interface RecordedState {
@@ -45,7 +46,8 @@ export interface ContainerRecord {
   readonly networkMode: string
   readonly user: string
   readonly labels: Readonly<Record<string, string>>
-  readonly annotations: Readonly<Record<string, string>>
+  /** As the user gave it; `inspect` shows it. */
+  readonly request: RunRequest
   readonly volumes: readonly VolumeRecord[]
   /** As `SIGTERM`. */
   readonly stopSignal: string

@@ -1,8 +1,6 @@
 /** What is true of a container now: its record, held against the kernel and the exit record. */
-import { readFileSync } from 'node:fs'
-import { errnoCodeOf } from '../errors.ts'
-import { isDeadState, parseProcStat } from '../linux/parse-proc-stat.ts'
 import { type ExitRecord, readExitRecord } from '../monitor/exit-record.ts'
+import { isAlive } from '../runtime/process-liveness.ts'
 import type { ContainerRecord } from './container-record.ts'
 
 export interface ContainerStatus {
@@ -65,25 +63,4 @@ function ended(record: ContainerRecord, exit: ExitRecord | undefined): Container
 
 function lostLog(exit: ExitRecord): string {
   return exit.logLost === 0 ? '' : `${exit.logLost} bytes of its log could not be written`
-}
-
-/** Whether the process with this pid and start time still runs; a reused pid has another start time. */
-export function isAlive(pid: number, startTime: number): boolean {
-  const stat = readStat(pid)
-  return stat !== undefined && stat.startTime === startTime && !isDeadState(stat.state)
-}
-
-/** Start time of a process in clock ticks since boot, undefined when there is no such process. */
-export function startTimeOf(pid: number): number | undefined {
-  return readStat(pid)?.startTime
-}
-
-function readStat(pid: number) {
-  try {
-    return parseProcStat(readFileSync(`/proc/${pid}/stat`, 'latin1'))
-  } catch (error) {
-    const code = errnoCodeOf(error)
-    if (code === 'ENOENT' || code === 'ESRCH') return undefined
-    throw error
-  }
 }

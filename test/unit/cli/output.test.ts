@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { describeDuration, formatObjects, formatRows, timeAgo } from '../../../src/cli/output.ts'
+import { formatObjects, formatRows, timeAgo } from '../../../src/cli/output.ts'
 
 const format = { columns: { ID: 'ID', Names: 'NAMES' }, table: ['ID', 'Names'], key: 'ID' }
 const rows = [
@@ -33,25 +33,6 @@ describe('formatObjects()', () => {
   it('prints Maps as objects', () => {
     expect(formatObjects([{ a: new Map([['k', 1]]) }], 'json')).toBe('[{"a":{"k":1}}]\n')
     expect(JSON.parse(formatObjects([{ a: 1 }], undefined))).toEqual([{ a: 1 }])
-  })
-})
-
-describe('describeDuration()', () => {
-  it.each([
-    [0, 'Less than a second'],
-    [1000, '1 second'],
-    [59_000, '59 seconds'],
-    [60_000, 'About a minute'],
-    [600_000, '10 minutes'],
-    [5_400_000, '2 hours'],
-    [4_000_000, 'About an hour'],
-    [86_400_000, '24 hours'],
-    [172_800_000, '2 days'],
-    [1_209_600_000, '2 weeks'],
-    [5_184_000_000, '2 months'],
-    [63_072_000_000, '2 years'],
-  ])('says %d ms as %s', (duration, text) => {
-    expect(describeDuration(duration)).toBe(text)
   })
 })
 

@@ -1,0 +1,20 @@
+/** Commands on several containers: each is tried, each failure is told, the exit code says whether one failed. */
+import { describeError } from '../../errors.ts'
+
+/** Runs `act` for each name at the same time and prints what it resolves to, in order. */
+export async function forEachContainer(
+  names: readonly string[],
+  act: (name: string) => Promise<string>,
+): Promise<number> {
+  const results = await Promise.allSettled(names.map(act))
+  let failed = false
+  for (const result of results) {
+    if (result.status === 'fulfilled') {
+      process.stdout.write(`${result.value}\n`)
+      continue
+    }
+    failed = true
+    process.stderr.write(`tsrun: ${describeError(result.reason)}\n`)
+  }
+  return failed ? 1 : 0
+}

@@ -1,0 +1,33 @@
+/** `tsrun inspect`: everything about containers, in docker's shape. */
+import { openEngine } from '../../engine/engine.ts'
+import { inspectContainer } from '../../engine/inspect-container.ts'
+import { describeError } from '../../errors.ts'
+import { formatObjects } from '../output.ts'
+import type { CommandInput, EngineCommand } from './command.ts'
+
+export const command: EngineCommand = {
+  usage: 'inspect [options] CONTAINER [CONTAINER...]',
+  describe: 'Show everything about containers as JSON.',
+  options: {
+    format: { type: 'string', alias: 'f', describe: 'json or a Go template', value: 'text' },
+  },
+  positionals: { min: 1, max: Number.POSITIVE_INFINITY },
+  run,
+}
+
+async function run({ options, positionals, roots }: CommandInput): Promise<number> {
+  const engine = openEngine(roots)
+  await engine.sweep()
+  const found: unknown[] = []
+  const failures: unknown[] = []
+  for (const name of positionals) {
+    try {
+      found.push(inspectContainer(engine, engine.containers.find(name)))
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  process.stdout.write(formatObjects(found, options.string('format')))
+  for (const failure of failures) process.stderr.write(`tsrun: ${describeError(failure)}\n`)
+  return failures.length > 0 ? 1 : 0
+}

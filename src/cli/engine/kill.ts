@@ -1,0 +1,25 @@
+/** `tsrun kill`: sends a signal to containers. */
+import { openEngine } from '../../engine/engine.ts'
+import { signalContainer } from '../../engine/stop-container.ts'
+import type { CommandInput, EngineCommand } from './command.ts'
+import { forEachContainer } from './each-container.ts'
+
+export const command: EngineCommand = {
+  usage: 'kill [options] CONTAINER [CONTAINER...]',
+  describe: 'Send a signal to the first process of running containers.',
+  options: {
+    signal: { type: 'string', alias: 's', describe: 'name or number', value: 'KILL' },
+  },
+  positionals: { min: 1, max: Number.POSITIVE_INFINITY },
+  run,
+}
+
+async function run({ options, positionals, roots }: CommandInput): Promise<number> {
+  const engine = openEngine(roots)
+  await engine.sweep()
+  const signal = options.string('signal') ?? 'KILL'
+  return forEachContainer(positionals, async (name) => {
+    signalContainer(engine, engine.containers.find(name), signal)
+    return name
+  })
+}

@@ -1,0 +1,109 @@
+/** `tsrun ps`: the containers there are. */
+import { openEngine } from '../../engine/engine.ts'
+import { type ListedContainer, listContainers } from '../../engine/list-containers.ts'
+import { humanDuration } from '../../util/duration.ts'
+import { formatRows, type Row, type RowFormat, timeAgo } from '../output.ts'
+import type { CommandInput, EngineCommand } from './command.ts'
+
+const FORMAT: RowFormat = {
+  columns: {
+    ID: 'CONTAINER ID',
+    Image: 'IMAGE',
+    Command: 'COMMAND',
+    CreatedAt: 'CREATED AT',
+    RunningFor: 'CREATED',
+    Status: 'STATUS',
+    State: 'STATE',
+    Ports: 'PORTS',
+    Names: 'NAMES',
+    Labels: 'LABELS',
+    Mounts: 'MOUNTS',
+    Networks: 'NETWORKS',
+    Pid: 'PID',
+  },
+  table: ['ID', 'Image', 'Command', 'RunningFor', 'Status', 'Ports', 'Names'],
+  key: 'ID',
+}
+
+export const command: EngineCommand = {
+  usage: 'ps [options]',
+  describe: 'List containers.',
+  options: {
+    all: { type: 'flag', alias: 'a', describe: 'also those that do not run' },
+    filter: { type: 'list', alias: 'f', describe: 'only matching containers', value: 'key=value' },
+    format: { type: 'string', describe: 'table, json or a Go template', value: 'text' },
+    last: {
+      type: 'string',
+      alias: 'n',
+      describe: 'only the last created, running or not',
+      value: 'number',
+    },
+    latest: { type: 'flag', alias: 'l', describe: 'only the last created one, running or not' },
+    'no-trunc': { type: 'flag', describe: 'do not shorten ids and commands' },
+    quiet: { type: 'flag', alias: 'q', describe: 'only ids' },
+  },
+  positionals: { min: 0, max: 0 },
+  run,
+}
+
+async function run({ options, roots }: CommandInput): Promise<number> {
+  const engine = openEngine(roots)
+  await engine.sweep()
+  const last = options.flag('latest') ? 1 : options.integer('last', 1)
+  const containers = listContainers(engine.containers, {
+    all: options.flag('all'),
+    filters: options.list('filter'),
+    ...(last === undefined ? {} : { last }),
+  })
+  const now = Date.now()
+  const full = options.flag('no-trunc')
+  const rows = containers.map((container) => rowOf(container, { now, full }))
+  process.stdout.write(
+    formatRows(rows, FORMAT, { format: options.string('format'), quiet: options.flag('quiet') }),
+  )
+  return 0
+}
+
+function rowOf(
+  { record, status }: ListedContainer,
+  { now, full }: { now: number; full: boolean },
+): Row {
+  const words = [...record.entrypoint, ...record.command].join(' ')
+  return {
+    ID: full ? record.id : record.id.slice(0, 12),
+    Image: record.image?.reference ?? record.rootfs ?? '',
+    Command: JSON.stringify(full ? words : shorten(words, 20)),
+    CreatedAt: record.createdAt,
+    RunningFor: timeAgo(record.createdAt, now),
+    Status: describeStatus({ record, status }, now),
+    State: status.status,
+    Ports: '',
+    Names: record.name,
+    Labels: Object.entries(record.labels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(','),
+    Mounts: record.volumes.map(({ source, destination }) => source || destination).join(','),
+    Networks: record.networkMode,
+    Pid: status.pid,
+    Label: (name: unknown) =>
+      Object.hasOwn(record.labels, String(name)) ? record.labels[String(name)] : '',
+  }
+}
+
+function describeStatus({ status }: ListedContainer, now: number): string {
+  switch (status.status) {
+    case 'creating':
+    case 'created':
+      return 'Created'
+    case 'running':
+      return `Up ${humanDuration(now - Date.parse(status.startedAt ?? ''))}`
+    case 'exited': {
+      const since = status.finishedAt === undefined ? '' : ` ${timeAgo(status.finishedAt, now)}`
+      return `Exited (${status.exitCode})${since}`
+    }
+  }
+}
+
+function shorten(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`
+}

@@ -1,0 +1,33 @@
+/** `tsrun stop`: asks containers to end, and makes them after a while. */
+import { openEngine } from '../../engine/engine.ts'
+import { stopContainer } from '../../engine/stop-container.ts'
+import type { CommandInput, EngineCommand } from './command.ts'
+import { forEachContainer } from './each-container.ts'
+
+export const command: EngineCommand = {
+  usage: 'stop [options] CONTAINER [CONTAINER...]',
+  describe: 'Stop running containers: their stop signal first, SIGKILL after a while.',
+  options: {
+    signal: { type: 'string', alias: 's', describe: 'instead of the stop signal', value: 'signal' },
+    time: {
+      type: 'string',
+      alias: 't',
+      describe: 'seconds until SIGKILL, -1 for never',
+      value: '10',
+    },
+    timeout: { type: 'string', describe: 'the same as --time', value: '10' },
+  },
+  positionals: { min: 1, max: Number.POSITIVE_INFINITY },
+  run,
+}
+
+async function run({ options, positionals, roots }: CommandInput): Promise<number> {
+  const engine = openEngine(roots)
+  await engine.sweep()
+  const timeout = options.integer('time', -1) ?? options.integer('timeout', -1)
+  const signal = options.string('signal')
+  return forEachContainer(positionals, async (name) => {
+    await stopContainer(engine, engine.containers.find(name), { timeout, signal })
+    return name
+  })
+}

@@ -1,0 +1,147 @@
+/** Everything about one container in the shape of docker's `inspect`; maps are Maps, as Go's templates see them. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { errnoCodeOf, TsrunError } from '../errors.ts'
+import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import { LOG_FILE } from './container-logs.ts'
+import { type ContainerRecord, shortId } from './container-record.ts'
+import { type ContainerStatus, statusOf } from './container-status.ts'
+import type { Engine } from './engine.ts'
+
+const NEVER = '0001-01-01T00:00:00Z'
+
+/** The container `id` as docker's API shows it. */
+export function inspectContainer(engine: Engine, id: string): Record<string, unknown> {
+  const record = engine.containers.read(id)
+  if (record === undefined) throw new TsrunError('not-found', `no such container: ${shortId(id)}`)
+  const directory = engine.containers.directory(id)
+  const status = statusOf(record, directory)
+  const config = readConfig(directory)
+  const [path = '', ...args] = [...record.entrypoint, ...record.command]
+  return {
+    Id: id,
+    Created: record.createdAt,
+    Path: path,
+    Args: args,
+    State: stateOf(status),
+    Image: record.image?.id ?? '',
+    ResolvConfPath: join(directory, 'resolv.conf'),
+    HostnamePath: join(directory, 'hostname'),
+    HostsPath: join(directory, 'hosts'),
+    LogPath: join(directory, LOG_FILE),
+    Name: `/${record.name}`,
+    RestartCount: 0,
+    Driver: record.rootfs === undefined ? 'overlay' : '',
+    Platform: 'linux',
+    MountLabel: config?.linux?.mountLabel ?? '',
+    ProcessLabel: config?.process?.selinuxLabel ?? '',
+    AppArmorProfile: config?.process?.apparmorProfile ?? '',
+    ExecIDs: undefined,
+    HostConfig: hostConfigOf(record),
+    Mounts: record.volumes.map(mountOf),
+    Config: configOf(record, config),
+    NetworkSettings: {
+      Networks: new Map([[record.networkMode, { NetworkID: '', IPAddress: '' }]]),
+      Ports: new Map(),
+    },
+    OCIConfigPath: join(directory, 'config.json'),
+  }
+}
+
+function stateOf(status: ContainerStatus): Record<string, unknown> {
+  return {
+    Status: status.status === 'creating' ? 'created' : status.status,
+    Running: status.status === 'running',
+    Paused: false,
+    Restarting: false,
+    OOMKilled: status.oomKilled,
+    Dead: false,
+    Pid: status.pid,
+    ExitCode: status.exitCode,
+    Error: status.error,
+    StartedAt: status.startedAt ?? NEVER,
+    FinishedAt: status.finishedAt ?? NEVER,
+  }
+}
+
+function hostConfigOf({
+  request,
+  networkMode,
+  autoRemove,
+  privileged,
+}: ContainerRecord): Record<string, unknown> {
+  return {
+    Binds: request.volumes,
+    NetworkMode: networkMode,
+    RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
+    AutoRemove: autoRemove,
+    CapAdd: request.capAdd,
+    CapDrop: request.capDrop,
+    Privileged: privileged,
+    ReadonlyRootfs: request.readOnly,
+    SecurityOpt: request.securityOpt,
+    Tmpfs: pairs(request.tmpfs, ':'),
+    Devices: request.devices,
+    Memory: request.memory ?? 0,
+    NanoCpus: Math.round((request.cpus ?? 0) * 1e9),
+    PidsLimit: request.pidsLimit ?? 0,
+    Ulimits: request.ulimits,
+    Sysctls: pairs(request.sysctls, '='),
+    Init: request.init,
+    Annotations: pairs(request.annotations, '='),
+  }
+}
+
+function configOf(
+  record: ContainerRecord,
+  config: RuntimeConfig | undefined,
+): Record<string, unknown> {
+  return {
+    Hostname: record.hostname,
+    Domainname: config?.domainname ?? '',
+    User: record.user,
+    AttachStdin: false,
+    AttachStdout: false,
+    AttachStderr: false,
+    Tty: record.terminal,
+    OpenStdin: record.openStdin,
+    StdinOnce: record.openStdin,
+    Env: config?.process?.env ?? [],
+    Cmd: record.command,
+    Image: record.image?.reference ?? '',
+    WorkingDir: config?.process?.cwd ?? '/',
+    Entrypoint: record.entrypoint.length === 0 ? undefined : record.entrypoint,
+    Labels: new Map(Object.entries(record.labels)),
+    StopSignal: record.stopSignal,
+  }
+}
+
+function mountOf(volume: ContainerRecord['volumes'][number]): Record<string, unknown> {
+  return {
+    Type: volume.type,
+    Source: volume.source,
+    Destination: volume.destination,
+    Mode: volume.readOnly ? 'ro' : '',
+    RW: !volume.readOnly,
+    Propagation: volume.propagation,
+  }
+}
+
+function pairs(texts: readonly string[], separator: string): Map<string, string> {
+  return new Map(
+    texts.map((text) => {
+      const [key = '', ...rest] = text.split(separator)
+      return [key, rest.join(separator)]
+    }),
+  )
+}
+
+// A container that is half made has no config.json yet.
+function readConfig(directory: string): RuntimeConfig | undefined {
+  try {
+    return JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')) as RuntimeConfig
+  } catch (error) {
+    if (errnoCodeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,134 @@
+/** What happens after a container: releasing what it holds, removing it, and finishing what was cut off. */
+import { existsSync } from 'node:fs'
+import { TsrunError } from '../errors.ts'
+import { attachToMonitor } from '../monitor/attach-client.ts'
+import { type ContainerRecord, shortId } from './container-record.ts'
+import { statusOf } from './container-status.ts'
+import type { Engine } from './engine.ts'
+import { releaseContainer } from './release-container.ts'
+import { discardRoot } from './root-filesystem.ts'
+import { sendSignal } from './stop-container.ts'
+import { waitForProcess } from './wait-container.ts'
+
+const SIGKILL = 9
+
+/** Removes a container. Throws `failed-precondition` for one that runs, unless `force` kills it first. */
+export async function removeContainer(
+  engine: Engine,
+  id: string,
+  { force }: { force: boolean },
+): Promise<void> {
+  const { containers } = engine
+  const record = containers.read(id)
+  const pid = record === undefined ? 0 : statusOf(record, containers.directory(id)).pid
+  if (record === undefined || pid === 0) {
+    await removeStopped(engine, id)
+    return
+  }
+  if (!force) {
+    throw new TsrunError(
+      'failed-precondition',
+      `cannot remove container "${record.name}": it is running`,
+      {
+        hint: `stop it first, or use tsrun rm -f ${record.name}`,
+      },
+    )
+  }
+  // As its owner: the monitor then leaves the clean-up to us.
+  using monitor = await attachToMonitor(containers.directory(id), {
+    output: false,
+    patient: false,
+    owner: true,
+  })
+  const startTime = record.state.startTime ?? 0
+  sendSignal(pid, startTime, SIGKILL)
+  await waitForProcess(pid, startTime, -1)
+  await monitor?.exit
+  await removeStopped(engine, id)
+  await monitor?.cleaned()
+}
+
+/**
+ * Releases what an ended container holds, and removes it when it was to be removed. For a container
+ * whose maker was killed half way: removes it. One that lives is left alone.
+ */
+export async function cleanUpContainer(engine: Engine, id: string): Promise<void> {
+  const { containers } = engine
+  if (containers.isUnfinished(id)) {
+    await removeIfAbandoned(engine, id)
+    return
+  }
+  using lock = await containers.lock(id)
+  const record = containers.read(id)
+  if (lock === undefined || record === undefined) return
+  const status = statusOf(record, containers.directory(id))
+  if (status.pid !== 0) return
+  const { oomKilled } = await releaseContainer(engine, id)
+  if (record.autoRemove) await removeLocked(engine, id)
+  else containers.write(withEnd(record, { ...status, oomKilled }))
+}
+
+/** Cleans up after ended containers whose monitor was killed. */
+export async function cleanUpEnded(engine: Engine): Promise<void> {
+  const { containers } = engine
+  for (const id of containers.ids()) {
+    const record = containers.read(id)
+    if (record === undefined || !statusOf(record, containers.directory(id)).needsCleanup) continue
+    // A lock that is held is a clean-up under way.
+    const isFree = containers.tryLock(id)
+    isFree?.close()
+    if (isFree !== undefined) await cleanUpContainer(engine, id)
+  }
+}
+
+/** Removes all containers whose maker was killed. */
+export async function removeUnfinished(engine: Engine): Promise<void> {
+  for (const id of engine.containers.unfinished()) await removeIfAbandoned(engine, id)
+}
+
+async function removeIfAbandoned(engine: Engine, id: string): Promise<void> {
+  const { containers } = engine
+  using mark = containers.tryTakeOver(id)
+  if (mark === undefined) return
+  using lock = containers.tryLock(id)
+  // Held by another: it removes the container, and the mark stays until that is done.
+  if (lock === undefined && existsSync(containers.directory(id))) return
+  await releaseContainer(engine, id)
+  await removeLocked(engine, id)
+}
+
+async function removeStopped(engine: Engine, id: string): Promise<void> {
+  const { containers } = engine
+  if (containers.isUnfinished(id)) {
+    await removeIfAbandoned(engine, id)
+    if (!containers.isUnfinished(id)) return
+    throw new TsrunError(
+      'failed-precondition',
+      `cannot remove container "${shortId(id)}": it is just being made`,
+    )
+  }
+  using lock = await containers.lock(id)
+  if (lock === undefined) return
+  await releaseContainer(engine, id)
+  await removeLocked(engine, id)
+}
+
+async function removeLocked(engine: Engine, id: string): Promise<void> {
+  await discardRoot(engine, id)
+  engine.containers.remove(id)
+}
+
+function withEnd(record: ContainerRecord, status: ReturnType<typeof statusOf>): ContainerRecord {
+  const { exitCode, finishedAt, error, oomKilled } = status
+  return {
+    ...record,
+    state: {
+      ...record.state,
+      status: 'exited',
+      exitCode,
+      oomKilled,
+      ...(finishedAt === undefined ? {} : { finishedAt }),
+      ...(error === '' ? {} : { error }),
+    },
+  }
+}

@@ -1,0 +1,44 @@
+/** Waits for containers to end, without polling. */
+import { TsrunError } from '../errors.ts'
+import { attachToMonitor } from '../monitor/attach-client.ts'
+import { decodeWaitStatus } from '../monitor/exit-record.ts'
+import { newBatch, runBatchAsync } from '../native/run-batch.ts'
+import { pollOperands } from '../native/syscalls.ts'
+import { openProcess } from '../runtime/process-liveness.ts'
+import { statusOf } from './container-status.ts'
+import type { ContainerStore } from './container-store.ts'
+
+/** Resolves to the container's exit code once it has ended; of an ended one at once. */
+export async function waitForExit(store: ContainerStore, id: string): Promise<number> {
+  for (;;) {
+    const record = store.read(id)
+    if (record === undefined) throw new TsrunError('not-found', `no such container: ${id}`)
+    const status = statusOf(record, store.directory(id))
+    if (status.status === 'exited') return status.exitCode
+    const code = await exitFromMonitor(store.directory(id))
+    if (code !== undefined) return code
+    // A monitor that goes without a word was killed: its container may live on.
+    if (status.pid === 0) return statusOf(record, store.directory(id)).exitCode
+    await waitForProcess(status.pid, record.state.startTime ?? 0, -1)
+  }
+}
+
+async function exitFromMonitor(directory: string): Promise<number | undefined> {
+  using client = await attachToMonitor(directory, { output: false, patient: false, owner: false })
+  const status = await client?.exit
+  return status === undefined ? undefined : decodeWaitStatus(status).exitCode
+}
+
+/** Waits for a process to end, at most `timeoutMs` (-1: for ever); false when it still runs then. */
+export async function waitForProcess(
+  pid: number,
+  startTime: number,
+  timeoutMs: number,
+): Promise<boolean> {
+  using pidfd = openProcess(pid, startTime)
+  if (pidfd === undefined) return true
+  const batch = newBatch()
+  const ready = batch.sys('ppoll', pollOperands(batch, pidfd.fd, timeoutMs))
+  const result = await runBatchAsync(batch)
+  return result.value(ready) > 0
+}
