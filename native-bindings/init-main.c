@@ -30,7 +30,9 @@ static void report_failure(int64_t descriptor, uint32_t pc, int error) {
 
 static int parse_descriptor(const char *text) {
   int number = 0;
-  for (; *text >= '0' && *text <= '9' && number < 1 << 20; text++) number = number * 10 + (*text - '0');
+  if (*text == 0) return -1;
+  for (; *text >= '0' && *text <= '9' && number < 1 << 20; text++)
+    number = number * 10 + (*text - '0');
   return *text == 0 ? number : -1;
 }
 
@@ -38,8 +40,7 @@ static int parse_descriptor(const char *text) {
 static uint8_t *read_plan(int descriptor, size_t *length) {
   long size = SYS3(lseek, descriptor, 0, SEEK_END);
   if (size <= 0 || size > (long)PLAN_MAX_LENGTH) return NULL;
-  long address =
-      SYS6(mmap, 0, size, PROT_READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  long address = SYS6(mmap, 0, size, PROT_READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (address < 0 && address > -4096) return NULL;
   long done = 0;
   while (done < size) {
@@ -71,6 +72,7 @@ _Noreturn void start(long *stack) {
   }
   struct outcome outcome = run_plan(&plan, descriptor + 1);
   if (!outcome.failed) leave(outcome.status);
-  report_failure(plan.slot_count > 0 ? plan.slots[0] : -1, outcome.pc, outcome.error);
+  // Slot 0 of a plan without descriptors is any result: nothing may be sent there.
+  report_failure(plan.descriptor_count > 0 ? plan.slots[0] : -1, outcome.pc, outcome.error);
   leave(EXIT_FAILED);
 }

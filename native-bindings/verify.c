@@ -13,7 +13,8 @@ static int tolerates_nothing(const struct instruction *instruction) {
   return 1;
 }
 
-static int operand_fits(const struct plan *plan, const struct instruction *instruction, unsigned i) {
+static int operand_fits(const struct plan *plan, const struct instruction *instruction,
+                        unsigned i) {
   uint64_t value = instruction->operands[i];
   switch (instruction->kinds[i]) {
     case KIND_IMMEDIATE:
@@ -75,7 +76,8 @@ static enum refusal verify_instruction(const struct plan *plan, uint32_t pc) {
   if (has_result ? instruction->opcode > OP_LOAD || instruction->opcode == OP_BRANCH
                  : must_have_result(instruction->opcode))
     return REFUSED_RESULT;
-  if (instruction->opcode != OP_SYS && (instruction->number != 0 || !tolerates_nothing(instruction)))
+  if (instruction->opcode != OP_SYS &&
+      (instruction->number != 0 || !tolerates_nothing(instruction)))
     return REFUSED_RESERVED;
   switch (instruction->opcode) {
     case OP_SYS:
@@ -111,7 +113,8 @@ static enum refusal verify_header(uint8_t *image, size_t length, struct plan *pl
   if (header->descriptor_count > header->slot_count || header->slot_count == NO_SLOT)
     return REFUSED_HEADER;
   uint64_t instructions = sizeof *header;
-  uint64_t relocations = instructions + (uint64_t)header->instruction_count * sizeof(struct instruction);
+  uint64_t relocations =
+      instructions + (uint64_t)header->instruction_count * sizeof(struct instruction);
   uint64_t data = relocations + (uint64_t)header->relocation_count * sizeof(struct relocation);
   uint64_t slots = data + (((uint64_t)header->data_length + 7) & ~UINT64_C(7));
   uint64_t end = slots + (uint64_t)header->slot_count * 8;
