@@ -10,7 +10,6 @@ import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { unsupportedFeatures, unsupportedMessage } from '../oci/unsupported-features.ts'
 import { compileCreate } from '../plan/compile-create.ts'
 import type { Plan } from '../plan/plan.ts'
-import { compileFilter } from '../seccomp/compile-filter.ts'
 import { writeContainerFile } from '../state/state-directory.ts'
 import { openConsole } from './console.ts'
 import type { CreatedContainer, CreateOptions } from './create.ts'
@@ -64,7 +63,7 @@ export async function assembleContainer(
       ...saved,
       architecture: hostArchitecture(),
       features,
-      ...seccompOf(config),
+      ...(await seccompOf(config)),
       cgroup: cgroup !== undefined,
       rootfs,
       gate: descriptors.has('gate'),
@@ -80,10 +79,12 @@ export async function assembleContainer(
   }
 }
 
-/** The compiled filter of `linux.seccomp`, spread into compile options. */
-export function seccompOf(config: RuntimeConfig) {
+/** The compiled filter of `linux.seccomp`, spread into compile options; its tables are loaded only when there is one. */
+export async function seccompOf(config: RuntimeConfig) {
   const seccomp = config.linux?.seccomp
-  return seccomp === undefined ? {} : { seccomp: compileFilter(seccomp, hostArchitecture()) }
+  if (seccomp === undefined) return {}
+  const { compileFilter } = await import('../seccomp/compile-filter.ts')
+  return { seccomp: compileFilter(seccomp, hostArchitecture()) }
 }
 
 function checkRootfs(rootfs: string): void {

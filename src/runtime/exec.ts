@@ -61,7 +61,7 @@ export async function execInContainer(options: ExecOptions): Promise<ExecProcess
     const plan = compileExec(process, config, {
       architecture: hostArchitecture(),
       features: hostFeatures(),
-      ...seccompOf(config),
+      ...(await seccompOf(config)),
       supervise: options.supervise === true,
       preservedFds: (options.preserved ?? []).length,
       console: descriptors.has('console'),

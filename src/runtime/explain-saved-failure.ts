@@ -9,17 +9,17 @@ import { seccompOf } from './assemble-container.ts'
 import { explainFailure, type PlanError } from './explain-failure.ts'
 import { OPTIONS_FILE, type SavedOptions } from './saved-options.ts'
 
-export function explainSavedFailure(
+export async function explainSavedFailure(
   root: string,
   record: ContainerRecord,
   pc: number,
   errno: number,
-): PlanError {
+): Promise<PlanError> {
   const config = parseRuntimeConfig(readContainerFile(root, record.id, 'config.json'))
   const options: SavedOptions = JSON.parse(readContainerFile(root, record.id, OPTIONS_FILE))
   const plan = compileCreate(config, {
     ...options,
-    ...seccompOf(config),
+    ...(await seccompOf(config)),
     architecture: hostArchitecture(),
     features: hostFeatures(),
     cgroup: record.cgroup !== undefined,

@@ -81,7 +81,7 @@ async function execFailure(
   errno: number,
 ): Promise<TsrunError> {
   const { explainSavedFailure } = await import('./explain-saved-failure.ts')
-  const cause = explainSavedFailure(root, record, pc, errno)
+  const cause = await explainSavedFailure(root, record, pc, errno)
   return new TsrunError(cause.kind, `cannot start container "${record.id}"`, {
     cause,
     ...(cause.exitCode === undefined ? {} : { exitCode: cause.exitCode }),
