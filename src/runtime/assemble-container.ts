@@ -1,7 +1,9 @@
 /** The steps of a create: cgroup, gate, plan, the conversation with the executor, the record. */
 import { constants, openSync, statSync } from 'node:fs'
+import { attachDeviceFilter } from '../cgroup/attach-device-filter.ts'
 import { CgroupfsManager, cgroupPath } from '../cgroup/cgroupfs-manager.ts'
 import { requireCgroups } from '../cgroup/detect.ts'
+import { compileDeviceFilter } from '../cgroup/device-filter.ts'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { hostFeatures } from '../native/host-features.ts'
 import { hostArchitecture } from '../native/library.ts'
@@ -106,6 +108,7 @@ function makeCgroup(options: CreateOptions, config: RuntimeConfig): CgroupfsMana
   writeContainerFile(options.root, options.id, CGROUP_FILE, path)
   cgroup.create()
   cgroup.apply(config.linux?.resources ?? {})
+  attachDeviceFilter(path, compileDeviceFilter(config.linux?.resources?.devices ?? []))
   return cgroup
 }
 
