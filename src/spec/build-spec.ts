@@ -1,0 +1,151 @@
+/** Image config and user options to config.json, by docker's merge rules: the table of contents of this folder. */
+import { OCI_VERSION } from '../oci/default-config.ts'
+import type {
+  Linux,
+  Namespace,
+  NamespaceType,
+  Process,
+  RuntimeConfig,
+  Seccomp,
+} from '../oci/runtime-config.ts'
+import { containerHostname, mergeArguments, workingDirectory } from './command.ts'
+import { capabilitySets, chooseCapabilities } from './default-capabilities.ts'
+import { chooseDevices } from './devices.ts'
+import { buildEnvironment } from './environment.ts'
+import { refuseOption } from './invalid-option.ts'
+import { parseAnnotations, parseSysctls } from './key-values.ts'
+import { buildMounts, rootPropagation } from './mounts.ts'
+import { buildResources } from './resources.ts'
+import { parseSeccompProfile } from './seccomp-profile.ts'
+import { hiddenPaths, parseSecurityOptions, type SecurityOptions } from './security-options.ts'
+import type { SpecInput } from './spec-input.ts'
+import { parseUlimits } from './ulimits.ts'
+import { resolveUser } from './user.ts'
+
+/** The config.json of the container that `input` describes; throws a TsrunError naming the wrong option. */
+export function buildSpec(input: SpecInput): RuntimeConfig {
+  const { options } = input
+  const security = parseSecurityOptions(options.securityOpt ?? [], options.privileged === true)
+  const capabilities = chooseCapabilities({
+    add: options.capAdd ?? [],
+    drop: options.capDrop ?? [],
+    privileged: options.privileged === true,
+    available: input.host.capabilities,
+  })
+  const hostname = containerHostname(options, input.containerId, input.host.hostname)
+  const mounts = buildMounts(input, security)
+  const annotations = parseAnnotations(options.annotations ?? [])
+  return {
+    ociVersion: OCI_VERSION,
+    process: buildProcess(input, security, capabilities, hostname),
+    root: { path: input.rootPath, readonly: options.readOnly === true },
+    hostname,
+    mounts,
+    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+    linux: buildLinux(input, security, capabilities, rootPropagation(mounts)),
+  }
+}
+
+function buildProcess(
+  input: SpecInput,
+  security: SecurityOptions,
+  capabilities: readonly string[],
+  hostname: string,
+): Process {
+  const { image, options } = input
+  const { home, uid, gid, additionalGids } = resolveUser({
+    user: options.user ?? image?.User ?? '',
+    groups: options.groups ?? [],
+    passwd: input.passwd,
+    group: input.group,
+  })
+  const terminal = options.terminal === true
+  const rlimits = parseUlimits(options.ulimits ?? [])
+  const apparmor = apparmorProfile(input, security)
+  return {
+    terminal,
+    ...(terminal && options.consoleSize !== undefined ? { consoleSize: options.consoleSize } : {}),
+    user: { uid, gid, additionalGids },
+    args: mergeArguments(image, options),
+    env: buildEnvironment({
+      image: image?.Env ?? [],
+      user: options.env ?? [],
+      hostname,
+      home,
+      terminal,
+    }),
+    cwd: workingDirectory(image, options),
+    capabilities: capabilitySets(capabilities, uid),
+    ...(rlimits.length === 0 ? {} : { rlimits }),
+    noNewPrivileges: security.noNewPrivileges,
+    ...(apparmor === undefined ? {} : { apparmorProfile: apparmor }),
+    ...(options.oomScoreAdj === undefined
+      ? {}
+      : { oomScoreAdj: checkOomScore(options.oomScoreAdj) }),
+  }
+}
+
+function buildLinux(
+  input: SpecInput,
+  security: SecurityOptions,
+  capabilities: readonly string[],
+  propagation: string | undefined,
+): Linux {
+  const { options, host, userNamespace } = input
+  const { devices, rules } = chooseDevices(
+    options.devices ?? [],
+    host.devices,
+    options.privileged === true,
+  )
+  const sysctl = parseSysctls(options.sysctls ?? [], options.network ?? 'none')
+  const seccomp = chooseSeccomp(input, security, capabilities)
+  return {
+    ...(userNamespace ?? {}),
+    ...(Object.keys(sysctl).length === 0 ? {} : { sysctl }),
+    resources: buildResources(options, rules),
+    ...(input.cgroupsPath === undefined ? {} : { cgroupsPath: input.cgroupsPath }),
+    namespaces: buildNamespaces(input),
+    ...(devices.length === 0 ? {} : { devices }),
+    ...(seccomp === undefined ? {} : { seccomp }),
+    ...(propagation === undefined ? {} : { rootfsPropagation: propagation }),
+    ...hiddenPaths(security),
+  }
+}
+
+function buildNamespaces({ options, userNamespace }: SpecInput): readonly Namespace[] {
+  const types: NamespaceType[] = ['mount', 'uts', 'pid', 'ipc', 'cgroup']
+  if (options.network !== 'host') types.push('network')
+  if (userNamespace !== undefined) types.push('user')
+  return types.map((type) => ({ type }))
+}
+
+function chooseSeccomp(
+  { host, defaultSeccompProfile }: SpecInput,
+  { seccomp }: SecurityOptions,
+  capabilities: readonly string[],
+): Seccomp | undefined {
+  const { architecture, kernelRelease } = host
+  if (seccomp.kind === 'unconfined') return undefined
+  if (seccomp.kind === 'default') return defaultSeccompProfile({ capabilities, architecture })
+  const text = host.seccompProfiles.get(seccomp.path)
+  if (text === undefined)
+    refuseOption('security-opt', `seccomp=${seccomp.path}`, 'the file was not read')
+  return parseSeccompProfile(text, seccomp.path, { architecture, capabilities, kernelRelease })
+}
+
+/** `unconfined` is what a process is where AppArmor is off; a profile's name there is refused, not ignored. */
+function apparmorProfile({ host }: SpecInput, { apparmor }: SecurityOptions): string | undefined {
+  if (host.apparmor || apparmor === undefined || apparmor === 'unconfined') {
+    return host.apparmor ? apparmor : undefined
+  }
+  return refuseOption(
+    'security-opt',
+    `apparmor=${apparmor}`,
+    'AppArmor is not enabled on this host',
+  )
+}
+
+function checkOomScore(score: number): number {
+  if (Number.isInteger(score) && score >= -1000 && score <= 1000) return score
+  return refuseOption('oom-score-adj', String(score), 'it must be from -1000 to 1000')
+}

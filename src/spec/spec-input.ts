@@ -1,0 +1,115 @@
+/** What building a config.json needs: the image's wishes, the user's options and the host's facts. */
+import type { ImageProcess } from '../oci/image.ts'
+import type { IdMapping, Mount, Seccomp } from '../oci/runtime-config.ts'
+
+/** Options of `run`, as the texts that docker's flags take; an absent one means docker's default. */
+export interface SpecOptions {
+  readonly command?: readonly string[] | undefined
+  /** Replaces the image's entrypoint and drops its command; an empty list means no entrypoint. */
+  readonly entrypoint?: readonly string[] | undefined
+  /** `NAME=value`; a bare `NAME` removes the image's variable. */
+  readonly env?: readonly string[] | undefined
+  readonly workdir?: string | undefined
+  /** `user[:group]`, names or numbers. */
+  readonly user?: string | undefined
+  /** Further groups, names or numbers (--group-add). */
+  readonly groups?: readonly string[] | undefined
+  readonly hostname?: string | undefined
+  /** `source:destination[:options]`. */
+  readonly volumes?: readonly string[] | undefined
+  /** `type=…,src=…,dst=…`. */
+  readonly mounts?: readonly string[] | undefined
+  /** `path[:options]`. */
+  readonly tmpfs?: readonly string[] | undefined
+  /** `path[:path][:rwm]`. */
+  readonly devices?: readonly string[] | undefined
+  readonly readOnly?: boolean | undefined
+  readonly capAdd?: readonly string[] | undefined
+  readonly capDrop?: readonly string[] | undefined
+  readonly privileged?: boolean | undefined
+  readonly securityOpt?: readonly string[] | undefined
+  /** `name=soft[:hard]`. */
+  readonly ulimits?: readonly string[] | undefined
+  /** `name=value`. */
+  readonly sysctls?: readonly string[] | undefined
+  readonly network?: 'none' | 'host' | undefined
+  /** Bytes. */
+  readonly memory?: number | undefined
+  /** Bytes of memory and swap together, -1 for no limit. */
+  readonly memorySwap?: number | undefined
+  readonly memoryReservation?: number | undefined
+  readonly cpus?: number | undefined
+  readonly cpuShares?: number | undefined
+  readonly cpusetCpus?: string | undefined
+  readonly cpusetMems?: string | undefined
+  /** 0 or -1 for no limit. */
+  readonly pidsLimit?: number | undefined
+  /** Bytes of /dev/shm. */
+  readonly shmSize?: number | undefined
+  readonly oomScoreAdj?: number | undefined
+  readonly init?: boolean | undefined
+  /** `key=value`. */
+  readonly annotations?: readonly string[] | undefined
+  readonly terminal?: boolean | undefined
+  readonly consoleSize?: { readonly height: number; readonly width: number } | undefined
+}
+
+/** A device node of the host, from stat(2). */
+export interface DeviceStat {
+  readonly path: string
+  readonly type: 'c' | 'b'
+  readonly major: number
+  readonly minor: number
+  /** Permission bits. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+}
+
+/** Facts of the machine; whoever calls looks them up, `lookupsOf` says which. */
+export interface SpecHost {
+  readonly architecture: 'x86_64' | 'aarch64'
+  readonly hostname: string
+  /** `uname -r`, for profiles that ask for a minimum kernel. */
+  readonly kernelRelease: string
+  /** Capabilities that tsrun itself has and may give (CapBnd of /proc/self/status). */
+  readonly capabilities: readonly string[]
+  /** The devices that --device names, or all of /dev with --privileged. */
+  readonly devices: readonly DeviceStat[]
+  /** Where relative sources of -v are taken from. */
+  readonly workingDirectory: string
+  /** Texts of the files that --security-opt seccomp= names, by the path as given. */
+  readonly seccompProfiles: ReadonlyMap<string, string>
+  readonly apparmor: boolean
+}
+
+/** Makes the seccomp filter that containers have by default; src/seccomp owns it. */
+export type DefaultSeccompProfile = (facts: {
+  readonly capabilities: readonly string[]
+  readonly architecture: 'x86_64' | 'aarch64'
+}) => Seccomp
+
+export interface SpecInput {
+  readonly containerId: string
+  /** root.path of the config: the mounted root filesystem. */
+  readonly rootPath: string
+  /** `config` of the image config; undefined when there is no image. */
+  readonly image: ImageProcess | undefined
+  readonly options: SpecOptions
+  readonly host: SpecHost
+  /** Text of /etc/passwd of the container, undefined when it has none. */
+  readonly passwd: string | undefined
+  /** Text of /etc/group of the container, undefined when it has none. */
+  readonly group: string | undefined
+  readonly defaultSeccompProfile: DefaultSeccompProfile
+  /** Files the engine puts over the image's: /etc/hosts, /etc/resolv.conf, /etc/hostname. */
+  readonly engineMounts?: readonly Mount[]
+  readonly cgroupsPath?: string
+  /** Host path of the first process of --init. */
+  readonly initPath?: string
+  /** Present for a rootless container. */
+  readonly userNamespace?: {
+    readonly uidMappings: readonly IdMapping[]
+    readonly gidMappings: readonly IdMapping[]
+  }
+}
