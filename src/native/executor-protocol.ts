@@ -1,5 +1,5 @@
 /**
- * What the processes of a plan and Node say to each other over the report socket (SOCK_SEQPACKET).
+ * What the processes of a plan and Node say to each other over the report socket (AF_UNIX SOCK_STREAM).
  *
  *   launcher                       init (child)                     Node
  *      │ clone3 ────────────────────►│

@@ -6,7 +6,7 @@ import type { Plan } from '../plan/plan.ts'
 import { encodePlan } from '../plan/wire-format.ts'
 import { nativeLibrary, nativePath } from './library.ts'
 import { OwnedFd } from './owned-fd.ts'
-import { sealedMemfd, seqpacketPair } from './syscalls.ts'
+import { sealedMemfd, streamPair } from './syscalls.ts'
 
 const MAX_DESCRIPTORS = 256
 const REQUEST_HEADER = 24
@@ -51,7 +51,8 @@ export function sealedExecutable(name: string): OwnedFd {
 
 /** Starts `plan` in a new tsrun-init. Dispose the session to close the socket and the pidfd. */
 export function startPlan(plan: Plan, options: StartOptions): ExecutorSession {
-  const [ours, theirs] = seqpacketPair()
+  // A stream, so that libuv can wait on it; each record is one write, which AF_UNIX keeps whole.
+  const [ours, theirs] = streamPair()
   using closing = theirs
   try {
     const launcher = startLauncher(plan, options, closing)

@@ -133,11 +133,22 @@ export function sealedMemfd(name: string, content: Uint8Array, executable: boole
 
 /** A connected pair of AF_UNIX SOCK_SEQPACKET sockets, close-on-exec: record boundaries are kept. */
 export function seqpacketPair(): [OwnedFd, OwnedFd] {
-  const batch = newBatch()
+  const SOCK_SEQPACKET = 5
+  return socketPair(SOCK_SEQPACKET)
+}
+
+/** A connected pair of AF_UNIX SOCK_STREAM sockets, close-on-exec: the only kind that Node can poll. */
+export function streamPair(): [OwnedFd, OwnedFd] {
+  const SOCK_STREAM = 1
+  return socketPair(SOCK_STREAM)
+}
+
+function socketPair(type: number): [OwnedFd, OwnedFd] {
   const AF_UNIX = 1
-  const SOCK_SEQPACKET_CLOEXEC = 5 | 0o2000000
+  const SOCK_CLOEXEC = 0o2000000
+  const batch = newBatch()
   const pair = batch.zeros(8)
-  batch.run('socketpair', [AF_UNIX, SOCK_SEQPACKET_CLOEXEC, 0, pair])
+  batch.run('socketpair', [AF_UNIX, type | SOCK_CLOEXEC, 0, pair])
   const bytes = runBatch(batch).bytes(pair)
   return [new OwnedFd(bytes.readInt32LE(0)), new OwnedFd(bytes.readInt32LE(4))]
 }

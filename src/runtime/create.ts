@@ -35,6 +35,10 @@ export interface CreateOptions {
   readonly startAtOnce?: boolean
   /** `XDG_RUNTIME_DIR` is the root's parent: its sticky bit keeps cleaners away. */
   readonly stickyRoot?: boolean
+  /** Ends a create that is under way; what it made is removed. */
+  readonly signal?: AbortSignal
+  /** Hears of what went wrong without making the create fail. */
+  readonly warn?: (problem: unknown) => void
   /** How the plan is started: the engine does it under its monitor. */
   readonly start?: (plan: Plan, options: StartOptions) => ExecutorSession
 }

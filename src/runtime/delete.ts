@@ -49,7 +49,7 @@ async function deleteRecorded(
   record: ContainerRecord,
   force: boolean,
 ): Promise<DeleteResult> {
-  using lock = lockContainer(root, record.id)
+  using _lock = await lockContainer(root, record.id)
   const status = containerStatus(root, record)
   if (!canDelete(status)) {
     // A created container has not begun to run: runc removes it without --force too.
@@ -67,7 +67,6 @@ async function deleteRecorded(
   await cgroupOf(record)?.remove()
   const hookFailures = await poststop(root, record)
   removeContainerDirectory(root, record.id)
-  void lock
   return { hookFailures }
 }
 

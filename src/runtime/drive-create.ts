@@ -1,20 +1,22 @@
-/** Node's half of the conversation in src/native/executor-protocol.ts while a container is made. */
-import { renameSync, writeFileSync } from 'node:fs'
+/** Starts the plan of a new container and sees it through: mappings, hooks, the record; or undoes it. */
+import { rmSync, writeFileSync } from 'node:fs'
 import { TsrunError } from '../errors.ts'
 import { type ExecutorSession, startPlan } from '../native/executor.ts'
 import {
   type ExecutorEvent,
   reapLauncher,
   receiveEvent,
-  reply,
+  type SyncPoint,
 } from '../native/executor-protocol.ts'
-import { type ExitStatus, pidfdSendSignal } from '../native/syscalls.ts'
+import { pidfdSendSignal } from '../native/syscalls.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
 import { writeContainerFile } from '../state/state-directory.ts'
 import type { Assembly } from './assemble-container.ts'
+import { awaitExit } from './await-exit.ts'
 import type { CreatedContainer } from './create.ts'
 import { explainFailure } from './explain-failure.ts'
-import { runHooks } from './hooks.ts'
+import { followPlan } from './follow-plan.ts'
+import { type HookState, runHooks, runHooksAnyway } from './hooks.ts'
 import { writeIdMappings } from './id-mappings.ts'
 import { openProcess, readProcStat } from './process-liveness.ts'
 
@@ -28,26 +30,47 @@ export async function driveCreate(assembly: Assembly): Promise<CreatedContainer>
     preserved: options.preserved ?? [],
     descriptors: plan.descriptors.slice(1).map((name) => assembly.descriptors.get(name) ?? -1),
   })
-  const progress: { pid?: number; record?: ContainerRecord } = {}
+  let init: number | undefined
+  let record: ContainerRecord | undefined
   try {
-    await untilReady(assembly, session, progress)
+    const pid = await followPlan(
+      session,
+      {
+        pid(reported) {
+          init = reported
+        },
+        async sync(point, reported) {
+          await answerSync(assembly, point, reported)
+          if (point === 'ready') record = writeRecord(assembly, reported)
+        },
+        failure: (event) => failureOf(assembly, event),
+      },
+      options.signal,
+    )
     if (options.startAtOnce === true) await untilStarted(assembly, session)
+    if (record === undefined) throw new TsrunError('internal', 'the plan was never ready')
+    return { pid, record, ...finishSession(assembly, session) }
   } catch (error) {
-    killInit(progress.pid)
-    endSession(session)
+    await undo(assembly, session, init)
     throw error
   }
-  const { pid, record } = progress
-  if (pid === undefined || record === undefined) {
+}
+
+/** Ends the conversation, or with `supervise` keeps it for the exit status. */
+function finishSession(
+  assembly: Assembly,
+  session: ExecutorSession,
+): Pick<CreatedContainer, 'exited'> {
+  if (assembly.options.supervise !== true) {
     endSession(session)
-    throw new TsrunError(
-      'internal',
-      `cannot create container "${options.id}": the executor reported no pid`,
-    )
+    return {}
   }
-  if (options.supervise === true) return { pid, record, exited: awaitExit(assembly, session) }
-  endSession(session)
-  return { pid, record }
+  const exited = awaitExit(session, (pc, errno) =>
+    failureOf(assembly, { type: 'failed', pc, errno }),
+  )
+  // Whoever does not ask how it ended need not handle that nobody knows.
+  exited.catch(() => undefined)
+  return { exited }
 }
 
 function endSession(session: ExecutorSession): void {
@@ -55,58 +78,33 @@ function endSession(session: ExecutorSession): void {
   if (session.launcher.pid > 0) reapLauncher(session.launcher.pid)
 }
 
-interface Progress {
-  pid?: number
-  record?: ContainerRecord
-}
-
-async function untilReady(
+// runtime.md, "Lifecycle": a failure after hooks ran goes on with "destroyed" and the poststop hooks.
+async function undo(
   assembly: Assembly,
   session: ExecutorSession,
-  progress: Progress,
+  init: number | undefined,
 ): Promise<void> {
-  for (;;) {
-    const event = await receiveEvent(session.report.fd)
-    if (event.type === 'pid') progress.pid = event.pid
-    else if (event.type !== 'sync') throw failureOf(assembly, event)
-    else if (event.point === 'ready') break
-    else {
-      await answerSync(assembly, event.point, progress.pid ?? 0)
-      reply(session.report.fd, progress.pid ?? 1)
-    }
-  }
-  progress.record = recordOf(assembly, progress.pid ?? 0)
-  if (assembly.options.pidFile !== undefined)
-    writePidFile(assembly.options.pidFile, progress.record.pid)
-  writeContainerFile(
-    assembly.options.root,
-    assembly.options.id,
-    'state.json',
-    JSON.stringify(progress.record),
-  )
-  reply(session.report.fd)
+  const { config, options } = assembly
+  killInit(init)
+  endSession(session)
+  if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true })
+  if (init === undefined) return
+  const { pid: _gone, ...state } = hookState(assembly, 'stopped', init)
+  for (const failure of await runHooksAnyway(config, 'poststop', state)) options.warn?.(failure)
 }
 
-async function answerSync(
-  assembly: Assembly,
-  point: 'mappings' | 'hooks',
-  pid: number,
-): Promise<void> {
-  const { config, options, bundle } = assembly
-  if (point === 'mappings') {
-    writeIdMappings(pid, config)
-    return
-  }
-  const state = {
-    ociVersion: config.ociVersion,
-    id: options.id,
-    status: 'creating',
-    pid,
-    bundle,
-    annotations: config.annotations ?? {},
-  }
+async function answerSync(assembly: Assembly, point: SyncPoint, pid: number): Promise<void> {
+  const { config } = assembly
+  if (point === 'mappings') writeIdMappings(pid, config)
+  if (point !== 'hooks') return
+  const state = hookState(assembly, 'creating', pid)
   await runHooks(config, 'prestart', state)
   await runHooks(config, 'createRuntime', state)
+}
+
+function hookState({ config, options, bundle }: Assembly, status: string, pid: number): HookState {
+  const { ociVersion, annotations = {} } = config
+  return { ociVersion, id: options.id, status, pid, bundle, annotations }
 }
 
 async function untilStarted(assembly: Assembly, session: ExecutorSession): Promise<void> {
@@ -137,6 +135,14 @@ function failureOf(assembly: Assembly, event: ExecutorEvent): TsrunError {
   )
 }
 
+function writeRecord(assembly: Assembly, pid: number): ContainerRecord {
+  const { pidFile, root, id } = assembly.options
+  const record = recordOf(assembly, pid)
+  if (pidFile !== undefined) writePidFile(pidFile, pid)
+  writeContainerFile(root, id, 'state.json', JSON.stringify(record))
+  return record
+}
+
 function recordOf(assembly: Assembly, pid: number): ContainerRecord {
   const { options, config, bundle, rootfs, cgroup } = assembly
   const stat = readProcStat(pid)
@@ -155,11 +161,9 @@ function recordOf(assembly: Assembly, pid: number): ContainerRecord {
   }
 }
 
-/** Digits without a newline, complete when it appears: callers read it right after us. */
+/** Digits without a newline: callers parse the raw bytes, and read them once this command has ended. */
 export function writePidFile(path: string, pid: number): void {
-  const temporary = `${path}.tmp-${process.pid}`
-  writeFileSync(temporary, String(pid), { mode: 0o644 })
-  renameSync(temporary, path)
+  writeFileSync(path, String(pid), { mode: 0o644 })
 }
 
 function killInit(pid: number | undefined): void {
@@ -167,30 +171,4 @@ function killInit(pid: number | undefined): void {
   const stat = readProcStat(pid)
   using pidfd = stat === undefined ? undefined : openProcess(pid, stat.startTime)
   if (pidfd !== undefined) pidfdSendSignal(pidfd.fd, SIGKILL)
-}
-
-async function awaitExit(assembly: Assembly, session: ExecutorSession): Promise<ExitStatus> {
-  try {
-    for (;;) {
-      const event = await receiveEvent(session.report.fd)
-      if (event.type === 'exited') return decodeWaitStatus(event.status)
-      if (event.type === 'failed') throw failureOf(assembly, event)
-      if (event.type === 'end') {
-        throw new TsrunError(
-          'internal',
-          'cannot tell how the container ended: its supervisor was killed',
-        )
-      }
-    }
-  } finally {
-    endSession(session)
-  }
-}
-
-/** wait(2)'s status word. */
-export function decodeWaitStatus(status: number): ExitStatus {
-  const signal = status & 0x7f
-  return signal === 0
-    ? { exitCode: (status >> 8) & 0xff, signal: 0 }
-    : { exitCode: 128 + signal, signal }
 }

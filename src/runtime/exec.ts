@@ -1,9 +1,14 @@
 /** `exec`: another process in a running container. */
-import { constants, openSync, readlinkSync } from 'node:fs'
+import { constants, openSync, readlinkSync, rmSync } from 'node:fs'
 import { TsrunError } from '../errors.ts'
 import { NAMESPACES, type NamespaceKind } from '../linux/namespaces.ts'
 import { type ExecutorSession, type StartOptions, startPlan } from '../native/executor.ts'
-import { reapLauncher, receiveEvent, reply } from '../native/executor-protocol.ts'
+import {
+  type ExecutorEvent,
+  reapLauncher,
+  receiveEvent,
+  type SyncPoint,
+} from '../native/executor-protocol.ts'
 import { hostFeatures } from '../native/host-features.ts'
 import { hostArchitecture } from '../native/library.ts'
 import { OwnedFd } from '../native/owned-fd.ts'
@@ -13,9 +18,11 @@ import { compileExec } from '../plan/compile-exec.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
 import { seccompOf } from './assemble-container.ts'
+import { awaitExit } from './await-exit.ts'
 import { openConsole } from './console.ts'
-import { decodeWaitStatus, writePidFile } from './drive-create.ts'
+import { writePidFile } from './drive-create.ts'
 import { explainFailure } from './explain-failure.ts'
+import { followPlan } from './follow-plan.ts'
 import { processWithHome } from './home-directory.ts'
 import { loadContainer } from './load-container.ts'
 import { openProcess } from './process-liveness.ts'
@@ -39,6 +46,8 @@ export interface ExecOptions {
   /** A cgroup below the container's own, as runc's `--cgroup` takes. */
   readonly cgroup?: string
   readonly noNewKeyring?: boolean
+  /** Ends an exec that is under way. */
+  readonly signal?: AbortSignal
   readonly start?: (plan: Plan, options: StartOptions) => ExecutorSession
 }
 
@@ -49,7 +58,7 @@ export interface ExecProcess {
 
 /** Starts the process. Throws `failed-precondition` when the container does not run. */
 export async function execInContainer(options: ExecOptions): Promise<ExecProcess> {
-  const record = loadContainer(options.root, options.id)
+  const record = await loadContainer(options.root, options.id)
   refuseWrongStatus(options, record)
   const config = savedConfig(options.root, options.id)
   using init = openProcess(record.pid, record.startTime)
@@ -156,58 +165,34 @@ async function driveExec(
   process: Process,
   session: ExecutorSession,
 ): Promise<ExecProcess> {
-  const fail = (pc: number, errno: number): TsrunError => {
+  const explain = (pc: number, errno: number): TsrunError => {
     const cause = explainFailure(session.plan, config, process.args ?? [], pc, errno)
     return new TsrunError(cause.kind, 'exec failed', { cause, exitCode: cause.exitCode ?? 255 })
   }
-  const end = (): void => {
-    session[Symbol.dispose]()
-    if (session.launcher.pid > 0) reapLauncher(session.launcher.pid)
-  }
-  let pid = 0
+  const failure = (event: ExecutorEvent): TsrunError =>
+    event.type === 'failed'
+      ? explain(event.pc, event.errno)
+      : new TsrunError('internal', 'exec failed: the process ended before it was ready')
   try {
-    for (let started = false; ; ) {
-      const event = await receiveEvent(session.report.fd)
-      if (event.type === 'pid') pid = event.pid
-      else if (event.type === 'failed') throw fail(event.pc, event.errno)
-      else if (event.type === 'sync') {
-        if (event.point === 'ready' && options.pidFile !== undefined)
-          writePidFile(options.pidFile, pid)
-        reply(session.report.fd, pid)
-      } else if (event.type === 'starting') {
-        started = true
-        if (options.supervise === true) return { pid, exited: awaitExec(session, fail, end) }
-      } else if (event.type === 'end' && started) break
-      else
-        throw new TsrunError('internal', 'exec failed: the process ended before it was ready', {
-          exitCode: 255,
-        })
+    const sync = (point: SyncPoint, pid: number): void => {
+      if (point === 'ready' && options.pidFile !== undefined) writePidFile(options.pidFile, pid)
     }
+    const pid = await followPlan(session, { sync, failure }, options.signal)
+    const started = await receiveEvent(session.report.fd)
+    if (started.type !== 'starting') throw failure(started)
+    if (options.supervise === true) return { pid, exited: awaitExit(session, explain) }
+    const executed = await receiveEvent(session.report.fd)
+    if (executed.type !== 'end') throw failure(executed)
+    endSession(session)
+    return { pid }
   } catch (error) {
-    end()
+    endSession(session)
+    if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true })
     throw error
   }
-  end()
-  return { pid }
 }
 
-async function awaitExec(
-  session: ExecutorSession,
-  fail: (pc: number, errno: number) => TsrunError,
-  end: () => void,
-): Promise<ExitStatus> {
-  try {
-    for (;;) {
-      const event = await receiveEvent(session.report.fd)
-      if (event.type === 'failed') throw fail(event.pc, event.errno)
-      if (event.type === 'exited') return decodeWaitStatus(event.status)
-      if (event.type === 'end')
-        throw new TsrunError(
-          'internal',
-          'cannot tell how the process ended: its supervisor was killed',
-        )
-    }
-  } finally {
-    end()
-  }
+function endSession(session: ExecutorSession): void {
+  session[Symbol.dispose]()
+  if (session.launcher.pid > 0) reapLauncher(session.launcher.pid)
 }

@@ -16,8 +16,13 @@ const SIGKILL = 9
  * Sends `signal`. Throws "container not running" for a stopped one, which callers match, unless
  * `all` (shim.md: `kill --all` on a stopped container succeeds).
  */
-export function killContainer(root: string, id: string, signal: number, all = false): void {
-  const record = loadContainer(root, id)
+export async function killContainer(
+  root: string,
+  id: string,
+  signal: number,
+  all = false,
+): Promise<void> {
+  const record = await loadContainer(root, id)
   if (!canKill(containerStatus(root, record))) {
     // Without a pid namespace of its own, processes can outlive init (runc kills them too).
     if (signal === SIGKILL && sharesPidNamespace(root, id)) cgroupOf(record)?.kill()

@@ -19,8 +19,9 @@ import { connectUnix } from './unix-socket.ts'
  * could not be executed. A poststart hook that fails stops the container (runtime-spec 1.3).
  */
 export async function startContainer(root: string, id: string): Promise<void> {
-  using lock = lockContainer(root, id)
-  const record = loadContainer(root, id)
+  await loadContainer(root, id)
+  using _lock = await lockContainer(root, id)
+  const record = await loadContainer(root, id)
   const status = containerStatus(root, record)
   if (!canStart(status)) throw cannotStart(status)
   await passGate(root, record)
@@ -31,7 +32,6 @@ export async function startContainer(root: string, id: string): Promise<void> {
     killInit(record)
     throw error
   }
-  void lock
 }
 
 /** The config as it was at create: later edits of the bundle change nothing. */

@@ -2,18 +2,14 @@
 import { TsrunError } from '../errors.ts'
 import { type ListedState, listedState } from '../oci/runtime-state.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
-import {
-  listContainerIds,
-  readContainerFile,
-  readContainerRecord,
-} from '../state/state-directory.ts'
+import { listContainerIds, readContainerFile } from '../state/state-directory.ts'
 import { loadContainer } from './load-container.ts'
 import { containerStatus } from './status.ts'
 import { userName } from './user-name.ts'
 
 /** The state of container `id`. Throws `not-found`. */
-export function containerState(root: string, id: string): ListedState {
-  return stateOf(root, loadContainer(root, id))
+export async function containerState(root: string, id: string): Promise<ListedState> {
+  return stateOf(root, await loadContainer(root, id))
 }
 
 export function stateOf(root: string, record: ContainerRecord): ListedState {
@@ -31,18 +27,25 @@ export function stateOf(root: string, record: ContainerRecord): ListedState {
   )
 }
 
-/** All complete containers below `root`, by id. */
-export function listContainers(root: string): readonly ListedState[] {
-  return listContainerIds(root).flatMap((id) => {
+/** All complete containers below `root`, by id. What killed creates left is removed. */
+export async function listContainers(root: string): Promise<readonly ListedState[]> {
+  const states: ListedState[] = []
+  for (const id of listContainerIds(root)) {
     try {
-      const record = readContainerRecord(root, id)
-      return record === undefined ? [] : [stateOf(root, record)]
+      states.push(await containerState(root, id))
     } catch (error) {
-      // Deleted between the listing and the look.
-      if (error instanceof TsrunError && error.kind === 'not-found') return []
-      throw error
+      // Deleted between the listing and the look, removed just now, or still being made.
+      if (!isAbsent(error)) throw error
     }
-  })
+  }
+  return states
+}
+
+function isAbsent(error: unknown): boolean {
+  return (
+    error instanceof TsrunError &&
+    (error.kind === 'not-found' || error.kind === 'failed-precondition')
+  )
 }
 
 function annotationsOf(root: string, id: string): Readonly<Record<string, string>> | undefined {

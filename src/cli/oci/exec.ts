@@ -27,7 +27,7 @@ export const execCommand: OciCommand = {
     const [id, ...command] = args.positional
     if (id === undefined)
       throw new TsrunError('invalid-argument', 'exec: a container id is required')
-    loadContainer(globals.root, id)
+    await loadContainer(globals.root, id)
     const consoleSocket = args.string('console-socket')
     const pidFile = args.string('pid-file')
     const cgroup = args.string('cgroup')

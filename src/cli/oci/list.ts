@@ -12,7 +12,7 @@ export const listCommand: OciCommand = {
   description: 'list the containers of this root',
   table: { flags: { format: 'string', quiet: 'boolean' }, aliases: { f: 'format', q: 'quiet' } },
   async run(args, { root }) {
-    const containers = listContainers(root)
+    const containers = await listContainers(root)
     const format = args.string('format') ?? 'table'
     if (args.boolean('quiet')) print(containers.map(({ id }) => `${id}\n`).join(''))
     else if (format === 'json')
@@ -39,7 +39,7 @@ export const psCommand: OciCommand = {
   async run(args, { root }) {
     const [id = '', ...options] = args.positional
     const format = args.string('format') ?? 'table'
-    const record = loadContainer(root, options.length === 0 ? oneContainerId(args, 'ps') : id)
+    const record = await loadContainer(root, options.length === 0 ? oneContainerId(args, 'ps') : id)
     const pids = cgroupOf(record)?.processes() ?? []
     if (format === 'json') print(`${JSON.stringify(pids)}\n`)
     else if (format === 'table') print(hostProcessTable(pids, options))

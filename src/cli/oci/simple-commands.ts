@@ -24,7 +24,9 @@ export const stateCommand: OciCommand = {
   description: 'print the state of a container',
   table: { flags: {} },
   async run(args, { root }) {
-    print(`${JSON.stringify(containerState(root, oneContainerId(args, 'state')), undefined, 2)}\n`)
+    print(
+      `${JSON.stringify(await containerState(root, oneContainerId(args, 'state')), undefined, 2)}\n`,
+    )
     return 0
   },
 }
@@ -41,7 +43,7 @@ export const killCommand: OciCommand = {
     const signal = parseSignal(name)
     if (signal === undefined)
       throw new TsrunError('invalid-argument', `unknown signal ${JSON.stringify(name)}`)
-    killContainer(root, id, signal, args.boolean('all'))
+    await killContainer(root, id, signal, args.boolean('all'))
     return 0
   },
 }
@@ -69,7 +71,7 @@ function freezeCommand(name: 'pause' | 'resume'): OciCommand {
       name === 'pause' ? 'freeze all processes of a container' : 'thaw a paused container',
     table: { flags: {} },
     async run(args, { root }) {
-      const record = loadContainer(root, oneContainerId(args, name))
+      const record = await loadContainer(root, oneContainerId(args, name))
       const { status } = stateOf(root, record)
       const wanted = name === 'pause' ? ['running', 'created'] : ['paused']
       if (!wanted.includes(status)) {

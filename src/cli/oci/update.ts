@@ -14,7 +14,7 @@ export const updateCommand: OciCommand = {
   description: 'change the limits of a container',
   table: UPDATE_FLAGS,
   async run(args, { root }) {
-    const record = loadContainer(root, oneContainerId(args, 'update'))
+    const record = await loadContainer(root, oneContainerId(args, 'update'))
     const resources = args.has('resources')
       ? resourcesFromFile(args.string('resources') ?? '')
       : resourcesFromFlags(args)

@@ -1,0 +1,59 @@
+/** Node's half of the conversation in src/native/executor-protocol.ts, up to the moment when init is ready. */
+import type { ExecutorSession } from '../native/executor.ts'
+import {
+  type ExecutorEvent,
+  receiveEvent,
+  reply,
+  type SyncPoint,
+} from '../native/executor-protocol.ts'
+import { trySyscall } from '../native/syscalls.ts'
+
+export interface PlanHandlers {
+  /** Told as soon as it is known, before any sync is answered. */
+  pid?(pid: number): void
+  /** What Node does at each sync before it lets the plan go on. */
+  sync(point: SyncPoint, pid: number): Promise<void> | void
+  /** The error for an event that ends the plan too early. */
+  failure(event: ExecutorEvent): Error
+}
+
+/**
+ * Follows the plan until it is `ready` and was told to go on; the result is the pid of its process.
+ * Launcher and process report each for itself: a sync can come before the pid that it needs.
+ */
+export async function followPlan(
+  session: ExecutorSession,
+  handlers: PlanHandlers,
+  signal?: AbortSignal,
+): Promise<number> {
+  const fd = session.report.fd
+  using _abort = shutDownOnAbort(fd, signal)
+  let pid: number | undefined
+  let waiting: SyncPoint | undefined
+  for (;;) {
+    const event = await receiveEvent(fd)
+    signal?.throwIfAborted()
+    if (event.type === 'pid') {
+      pid = event.pid
+      handlers.pid?.(pid)
+    } else if (event.type === 'sync') waiting = event.point
+    else throw handlers.failure(event)
+    if (pid === undefined || waiting === undefined) continue
+    await handlers.sync(waiting, pid)
+    signal?.throwIfAborted()
+    reply(fd, pid)
+    if (waiting === 'ready') return pid
+    waiting = undefined
+  }
+}
+
+/** A socket that is shut down ends our wait and the plan's at once (shutdown(2)). */
+function shutDownOnAbort(fd: number, signal: AbortSignal | undefined): Disposable {
+  const SHUT_RDWR = 2
+  const listener = (): void => {
+    trySyscall('shutdown', [fd, SHUT_RDWR])
+  }
+  if (signal?.aborted === true) listener()
+  signal?.addEventListener('abort', listener, { once: true })
+  return { [Symbol.dispose]: () => signal?.removeEventListener('abort', listener) }
+}
