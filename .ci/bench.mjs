@@ -1,0 +1,148 @@
+/**
+ * `npm run bench`: tsrun beside the peers that are installed, in the same minutes on the same
+ * machine. Prints milliseconds and ratios; asserts nothing.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { build } from 'esbuild'
+import { buildBusyboxRootfs } from '../rootfs-cache/build-busybox-image.mjs'
+
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 30)
+const TSRUN = resolve('dist/tsrun')
+
+if (process.argv[2] !== '--inside') enterCgroup2()
+const work = mkdtempSync(join(tmpdir(), 'tsrun-bench-'))
+try {
+  await main()
+} finally {
+  rmSync(work, { recursive: true, force: true })
+}
+
+/** Runs this script again where /sys/fs/cgroup is cgroup v2 alone; crun and runc need that too. */
+function enterCgroup2() {
+  const script =
+    'if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then umount -R /sys/fs/cgroup 2>/dev/null; mount -t cgroup2 none /sys/fs/cgroup || exit 125; fi; exec "$@"'
+  // Node 20 reads this file at every start, 60 ms: it would be charged to tsrun alone.
+  const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env
+  const argv = ['-m', '--propagation', 'private', 'sh', '-c', script, 'sh', process.execPath, process.argv[1], '--inside']
+  process.exit(spawnSync('unshare', argv, { stdio: 'inherit', env }).status ?? 125)
+}
+
+async function main() {
+  const bundle = await makeBundle()
+  const peers = [
+    { name: 'tsrun', command: TSRUN, prefix: ['oci'] },
+    { name: 'runc', command: which('runc'), prefix: [] },
+    { name: 'crun', command: which('crun'), prefix: [] },
+  ].filter(({ command }) => command !== undefined && existsSync(command))
+  const results = new Map()
+  results.set('node -e 0', sample(() => time(process.execPath, ['-e', '0'])))
+  // Interleaved, so that a busy minute hits all alike.
+  const runs = new Map(peers.map(({ name }) => [name, []]))
+  const lives = new Map(peers.map(({ name }) => [name, []]))
+  for (let i = 0; i < ROUNDS; i++) {
+    for (const peer of peers) {
+      runs.get(peer.name).push(time(peer.command, [...peer.prefix, 'run', '--bundle', bundle, `b-${i}`]))
+      lives.get(peer.name).push(lifecycle(peer, bundle, `l-${i}`))
+    }
+  }
+  for (const { name } of peers) {
+    results.set(`${name} run (shell)`, runs.get(name))
+    results.set(`${name} create+start+delete (shell)`, lives.get(name))
+  }
+  results.set('tsrun lifecycle (warm process)', await warm(bundle))
+  report(results)
+  reportMemory(bundle)
+}
+
+async function makeBundle() {
+  const bundle = join(work, 'bundle')
+  mkdirSync(bundle)
+  await buildBusyboxRootfs(join(bundle, 'rootfs'))
+  check(spawnSync(TSRUN, ['oci', 'spec', '--bundle', bundle]))
+  const config = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8'))
+  config.process.terminal = false
+  config.process.args = ['true']
+  // crun 1.8 refuses versions above 1.0.
+  config.ociVersion = '1.0.2'
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(config))
+  return bundle
+}
+
+async function warm(bundle) {
+  const outfile = join(work, 'warm.mjs')
+  await build({
+    entryPoints: ['test/bench/warm-lifecycle.ts'],
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    outfile: resolve('dist', 'bench-warm.mjs'),
+    logLevel: 'error',
+  })
+  void outfile
+  const { warmLifecycles } = await import(resolve('dist', 'bench-warm.mjs'))
+  const root = join(work, 'root')
+  await warmLifecycles(root, bundle, 10)
+  const times = await warmLifecycles(root, bundle, Math.max(ROUNDS, 50))
+  rmSync(resolve('dist', 'bench-warm.mjs'))
+  return times
+}
+
+function lifecycle({ command, prefix }, bundle, id) {
+  const begin = performance.now()
+  check(spawnSync(command, [...prefix, 'create', '--bundle', bundle, id], { stdio: ['ignore', 'ignore', 'inherit'] }))
+  check(spawnSync(command, [...prefix, 'start', id]))
+  check(spawnSync(command, [...prefix, 'delete', '--force', id]))
+  return performance.now() - begin
+}
+
+function time(command, args) {
+  const begin = performance.now()
+  check(spawnSync(command, args))
+  return performance.now() - begin
+}
+
+function sample(measure) {
+  return Array.from({ length: ROUNDS }, measure)
+}
+
+function check({ status, stderr, error }) {
+  if (error) throw error
+  if (status !== 0) throw new Error(`exit status ${status}: ${stderr}`)
+}
+
+function which(name) {
+  const found = spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' })
+  return found.status === 0 ? found.stdout.trim() : undefined
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, z) => a - z)
+  return sorted[Math.floor(sorted.length / 2)]
+}
+
+function report(results) {
+  console.log(`${'what'.padEnd(40)}${'median ms'.padStart(10)}${'min ms'.padStart(10)}`)
+  for (const [name, values] of results) {
+    console.log(`${name.padEnd(40)}${median(values).toFixed(1).padStart(10)}${Math.min(...values).toFixed(1).padStart(10)}`)
+  }
+  const ratio = (a, b) => (results.has(a) && results.has(b) ? (median(results.get(a)) / median(results.get(b))).toFixed(2) : 'not installed')
+  console.log('\nratios of medians (below 1: tsrun is faster)')
+  for (const peer of ['crun', 'runc']) {
+    console.log(`  warm lifecycle / ${peer} run:                  ${ratio('tsrun lifecycle (warm process)', `${peer} run (shell)`)}`)
+    console.log(`  tsrun run / ${peer} run:                       ${ratio('tsrun run (shell)', `${peer} run (shell)`)}`)
+    console.log(`  create+start+delete, tsrun / ${peer}:          ${ratio('tsrun create+start+delete (shell)', `${peer} create+start+delete (shell)`)}`)
+  }
+}
+
+function reportMemory(bundle) {
+  const id = 'memory'
+  check(spawnSync(TSRUN, ['oci', 'create', '--bundle', bundle, id], { stdio: ['ignore', 'ignore', 'inherit'] }))
+  const state = JSON.parse(spawnSync(TSRUN, ['oci', 'state', id], { encoding: 'utf8' }).stdout)
+  const status = readFileSync(`/proc/${state.pid}/status`, 'utf8')
+  console.log(`\nresident memory of a created container: ${/VmRSS:\s*(\d+) kB/.exec(status)?.[1]} kB (init, ${/Name:\s*(\S+)/.exec(status)?.[1]})`)
+  check(spawnSync(TSRUN, ['oci', 'delete', '--force', id]))
+}

@@ -1,0 +1,157 @@
+/** `npm run build`: native parts and the bundle into dist/, complete enough to be moved or packed. */
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { collectLicenses } from './licenses.mjs'
+import { buildNative } from './native.mjs'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+// A build that fails leaves the dist/ before it, and a running tsrun keeps its files until the swap.
+const staging = join(root, `native-bindings/build/dist-${process.pid}`)
+
+/** Builds everything; `log` gets one line a step. */
+export async function build(log = console.log) {
+  try {
+    mkdirSync(staging, { recursive: true })
+    for (const line of buildNative(root, staging)) log(line)
+    const inputs = await bundle(log)
+    writeFileSync(join(staging, 'THIRD-PARTY-LICENSES.txt'), collectLicenses(root, inputs))
+    swap(join(root, 'dist'))
+  } finally {
+    rmSync(staging, { recursive: true, force: true })
+  }
+}
+
+function swap(dist) {
+  const old = `${staging}-old`
+  if (existsSync(dist)) renameSync(dist, old)
+  renameSync(staging, dist)
+  rmSync(old, { recursive: true, force: true })
+}
+
+async function bundle(log) {
+  const esbuild = await import('esbuild')
+  const inputs = new Set()
+  const remember = (result) => {
+    for (const input of Object.keys(result.metafile.inputs)) inputs.add(input)
+    return result
+  }
+  remember(await esbuild.build(commandOptions()))
+  writeLauncher()
+  writeCompileCache(log)
+  log('bundle: dist/tsrun')
+  if (existsSync(join(root, 'src/index.ts'))) {
+    remember(await esbuild.build(libraryOptions()))
+    writeTypes()
+    log('bundle: dist/index.js')
+  }
+  return inputs
+}
+
+// BRING-UP ONLY: remove before the first release.
+const partial = {
+  name: 'partial',
+  setup(b) {
+    b.onResolve({ filter: /^\..*\.ts$/ }, (args) => {
+      const path = join(args.resolveDir, args.path)
+      if (existsSync(path)) return undefined
+      console.error(`missing: ${path}`)
+      return { path, namespace: 'missing' }
+    })
+    b.onLoad({ filter: /.*/, namespace: 'missing' }, (args) => ({
+      contents: `module.exports = new Proxy({}, { get() { throw new Error('missing module ${args.path}') } })`,
+      loader: 'js',
+    }))
+  },
+}
+
+function sharedOptions() {
+  return {
+    absWorkingDir: root,
+    bundle: true,
+    platform: 'node',
+    target: 'node20.19',
+    charset: 'ascii',
+    legalComments: 'none',
+    minifyWhitespace: true,
+    minifySyntax: true,
+    metafile: true,
+    plugins: process.argv.includes('--partial') ? [partial] : [],
+    logLevel: 'warning',
+  }
+}
+
+/**
+ * One CommonJS file: Node 20 starts it 9 ms faster than an ES module, and V8's compile cache holds it
+ * whole. esbuild runs a module at its first (dynamic) import, so a command still pays for its own only.
+ */
+function commandOptions() {
+  return {
+    ...sharedOptions(),
+    entryPoints: ['src/main.ts'],
+    outfile: join(staging, 'main.cjs'),
+    format: 'cjs',
+    // import() of node: modules would need a callback of vm.Script.
+    supported: { 'dynamic-import': false },
+    define: { 'import.meta.url': 'importMetaUrl' },
+    banner: {
+      js: '(function(require,module,__filename,__dirname){var exports=module.exports,importMetaUrl=require("node:url").pathToFileURL(__filename).href;',
+    },
+    footer: { js: '})' },
+  }
+}
+
+function libraryOptions() {
+  return {
+    ...sharedOptions(),
+    entryPoints: ['src/index.ts'],
+    outdir: staging,
+    chunkNames: 'chunks/[name]-[hash]',
+    format: 'esm',
+    splitting: true,
+    // The CommonJS dependencies call require() for node: modules.
+    banner: {
+      js: 'import{createRequire as tsrunCreateRequire}from"node:module";const require=tsrunCreateRequire(import.meta.url);',
+    },
+  }
+}
+
+function writeLauncher() {
+  const template = (name) => readFileSync(join(root, '.ci/templates', name), 'utf8')
+  const launcher = join(staging, 'tsrun')
+  writeFileSync(launcher, template('launcher.sh').replace('@NODE@', process.execPath))
+  chmodSync(launcher, 0o755)
+  writeFileSync(join(staging, 'tsrun.cjs'), template('loader.cjs'))
+}
+
+function writeCompileCache(log) {
+  const script = join(root, '.ci/templates/compile-cache.cjs')
+  const env = { PATH: process.env.PATH ?? '' }
+  const result = spawnSync(process.execPath, ['--no-warnings', script, staging], {
+    env,
+    encoding: 'utf8',
+  })
+  if (result.status !== 0)
+    log(`bundle: without a compile cache (${(result.stderr || String(result.error)).trim()})`)
+}
+
+function writeTypes() {
+  const tsc = join(root, 'node_modules/.bin/tsc')
+  const result = spawnSync(
+    tsc,
+    ['-p', join(root, '.ci/tsconfig.types.json'), '--outDir', join(staging, 'types')],
+    { encoding: 'utf8' },
+  )
+  if (result.status !== 0) throw new Error(`cannot write type declarations: ${result.stdout}`)
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await build()

@@ -1,0 +1,34 @@
+#!/bin/sh
+# Finds Node and starts the bundle beside this file. Callers such as podman run it with an empty
+# environment from any directory, so nothing here needs PATH, HOME or a particular $PWD, and
+# nothing forks unless this file is reached through a symbolic link or Node has to be searched.
+
+self=$0
+while [ -h "$self" ]; do
+  if [ -x /usr/bin/readlink ]; then target=$(/usr/bin/readlink "$self"); else target=$(readlink "$self"); fi
+  case $target in
+    /*) self=$target ;;
+    *) case $self in */*) self=${self%/*}/$target ;; *) self=$target ;; esac ;;
+  esac
+done
+case $self in */*) here=${self%/*} ;; *) here=. ;; esac
+
+# The caller's choice; Node of the npm prefix that this is installed in; Node of the build; the rest.
+node=
+for candidate in "$TSRUN_NODE" "$here/../../../../bin/node" '@NODE@' /usr/local/bin/node /usr/bin/node; do
+  [ -n "$candidate" ] && [ -f "$candidate" ] && [ -x "$candidate" ] && node=$candidate && break
+done
+[ -n "$node" ] || node=$(command -v node)
+if [ -z "$node" ]; then
+  echo 'tsrun: cannot start: Node.js 20.19 or newer was not found; hint: install it, or name it in TSRUN_NODE' >&2
+  exit 125
+fi
+
+# What Node would act on or print about. The loader gives the values back to tsrun's own environment.
+# NODE_EXTRA_CA_CERTS alone costs 60 ms a start; the registry client reads TSRUN_EXTRA_CA_CERTS.
+if [ -n "${NODE_OPTIONS+set}" ]; then export TSRUN_NODE_OPTIONS="$NODE_OPTIONS"; fi
+if [ -n "${NODE_EXTRA_CA_CERTS+set}" ]; then export TSRUN_EXTRA_CA_CERTS="$NODE_EXTRA_CA_CERTS"; fi
+unset NODE_OPTIONS NODE_EXTRA_CA_CERTS NODE_DEBUG NODE_DEBUG_NATIVE NODE_V8_COVERAGE NODE_PENDING_DEPRECATION
+
+export TSRUN_ARGV0="$0"
+exec "$node" --no-warnings "$here/tsrun.cjs" "$@"

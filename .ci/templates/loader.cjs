@@ -1,0 +1,38 @@
+'use strict'
+// Checks Node, then runs main.cjs with V8's compile cache when the build left one for this very Node
+// (module.enableCompileCache came with Node 22, and would write while users run).
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major > 20 || (major === 20 && minor >= 19)) {
+  start()
+} else {
+  process.stderr.write(
+    `tsrun: cannot start: Node.js ${process.versions.node} (${process.execPath}) is older than 20.19; hint: name a newer one in TSRUN_NODE\n`,
+  )
+  process.exitCode = 125
+}
+
+function start() {
+  giveBack('TSRUN_NODE_OPTIONS', 'NODE_OPTIONS')
+  giveBack('TSRUN_EXTRA_CA_CERTS', 'NODE_EXTRA_CA_CERTS')
+  delete process.env.TSRUN_NODE_OPTIONS
+  const { readFileSync } = require('node:fs')
+  const { Script } = require('node:vm')
+  const file = `${__dirname}/main.cjs`
+  let cachedData
+  try {
+    cachedData = readFileSync(`${__dirname}/compile-cache/${process.version}-${process.arch}`)
+  } catch {
+    // No cache for this Node: V8 compiles the source, 10 ms slower.
+  }
+  // latin1: the bundle is ASCII, and V8 keeps it in one byte a character without decoding.
+  const script = new Script(readFileSync(file, 'latin1'), { filename: file, cachedData })
+  script.runInThisContext()(require, module, file, __dirname)
+  return script
+}
+
+function giveBack(from, to) {
+  const value = process.env[from]
+  if (value !== undefined) process.env[to] = value
+}
+
+module.exports = { start }
