@@ -36,6 +36,27 @@ export async function runBatchAsync(plan: Plan | PlanBuilder): Promise<BatchResu
   return resultOf(finished, image)
 }
 
+/**
+ * As {@link runBatchAsync}, but a failed system call is returned beside what the batch left behind: for
+ * callers that must close descriptors which the batch had opened. Slots that the batch
+ * did not come to still hold -1.
+ */
+export async function tryRunBatchAsync(
+  plan: Plan | PlanBuilder,
+): Promise<{ readonly result: BatchResult; readonly failure: SyscallError | undefined }> {
+  const finished = plan instanceof PlanBuilder ? plan.finish() : plan
+  const image = encodePlan(finished)
+  const status = await nativeLibrary().runAsync(image)
+  const result = resultOf(finished, image)
+  try {
+    throwOnFailure(finished, status)
+    return { result, failure: undefined }
+  } catch (error) {
+    if (error instanceof SyscallError) return { result, failure: error }
+    throw error
+  }
+}
+
 function throwOnFailure(plan: Plan, result: number): void {
   if (result === 0) return
   if (result < 0) throw new RangeError(`the plan is malformed: ${REFUSALS[-result] ?? result}`)

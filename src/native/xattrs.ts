@@ -1,0 +1,59 @@
+/** Extended attributes by path, which Node cannot read; symbolic links are not followed. */
+import { SyscallError } from '../errors.ts'
+import { errnoName, errnoNumber } from '../linux/errno.ts'
+import { newBatch, runBatch } from './run-batch.ts'
+
+const MAX_SIZE = 65536 // XATTR_SIZE_MAX and XATTR_LIST_MAX, <linux/limits.h>
+
+/** The value of `name`, undefined when the file has none or its file system knows none. */
+export function readXattr(path: Buffer, name: string): Buffer | undefined {
+  const b = newBatch()
+  const value = b.zeros(MAX_SIZE)
+  const length = b.sys('lgetxattr', [place(b, path), place(b, name), value, MAX_SIZE], {
+    tolerate: ['ENODATA', 'EOPNOTSUPP'],
+  })
+  const result = runBatch(b)
+  const size = result.value(length)
+  return size < 0 ? undefined : Buffer.from(result.bytes(value).subarray(0, size))
+}
+
+/** The names that the file has. */
+export function listXattrs(path: Buffer): readonly string[] {
+  const b = newBatch()
+  const names = b.zeros(MAX_SIZE)
+  const length = b.sys('llistxattr', [place(b, path), names, MAX_SIZE], {
+    tolerate: ['EOPNOTSUPP'],
+  })
+  const result = runBatch(b)
+  const size = result.value(length)
+  if (size <= 0) return []
+  return result
+    .bytes(names)
+    .toString('latin1', 0, size - 1)
+    .split('\0')
+}
+
+/** Copies the attributes that `wanted` accepts. */
+export function copyXattrs(from: Buffer, to: Buffer, wanted: (name: string) => boolean): void {
+  for (const name of listXattrs(from)) {
+    const value = wanted(name) ? readXattr(from, name) : undefined
+    if (value === undefined) continue
+    const b = newBatch()
+    const set = b.sys(
+      'lsetxattr',
+      [place(b, to), place(b, name), b.bytes(value), value.length, 0],
+      { tolerate: ['*'] },
+    )
+    const error = runBatch(b).value(set)
+    if (error < 0 && error !== -errnoNumber('EOPNOTSUPP')) {
+      throw new SyscallError('lsetxattr', -error, errnoName(-error), to.toString())
+    }
+  }
+}
+
+function place(b: ReturnType<typeof newBatch>, text: Buffer | string) {
+  return b.bytes(
+    Buffer.concat([typeof text === 'string' ? Buffer.from(text, 'latin1') : text, Buffer.alloc(1)]),
+    1,
+  )
+}

@@ -1,0 +1,192 @@
+/** Single HTTP requests over node-fetch: keep-alive, certificates, timeouts; no redirects, no retries, no auth. */
+import { readFileSync } from 'node:fs'
+import { Agent as HttpAgent } from 'node:http'
+import type { Agent as HttpsAgent } from 'node:https'
+import { rootCertificates } from 'node:tls'
+import fetch, { type Response } from 'node-fetch'
+import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { proxyAgentFor } from './proxy-agent.ts'
+
+export interface TransportOptions {
+  readonly verifyTls: boolean
+  /** No byte for so long ends a request. */
+  readonly stallMs?: number
+  /** `TSRUN_EXTRA_CA_CERTS`, `HTTPS_PROXY`, `NO_PROXY`. */
+  readonly env?: NodeJS.ProcessEnv
+}
+
+export interface HttpRequest {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  readonly signal?: AbortSignal | undefined
+}
+
+const SYSTEM_CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt'
+const DEFAULT_STALL_MS = 60_000
+const MAX_SOCKETS = 8
+
+/** Sends requests and reads answers. Dispose it to close idle connections. */
+export class HttpTransport implements Disposable {
+  readonly #options: TransportOptions
+  readonly #http = new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS })
+  #https: HttpsAgent | undefined
+
+  constructor(options: TransportOptions) {
+    this.#options = options
+  }
+
+  /** The answer's head. Its body must be read by {@link readText} or {@link chunks}, or dropped by {@link drop}. */
+  async request(url: URL, request: HttpRequest): Promise<Response> {
+    const stall = new AbortController()
+    const timer = setTimeout(() => stall.abort(), this.#stallMs)
+    try {
+      return await fetch(url.href, {
+        method: request.method ?? 'GET',
+        headers: { 'user-agent': 'tsrun', ...request.headers },
+        body: request.body ?? null,
+        redirect: 'manual',
+        // Bodies are hashed as they are sent: no decoding on the way.
+        compress: false,
+        agent: url.protocol === 'https:' ? this.#secureAgent(url) : this.#http,
+        signal: signalOf(request.signal, stall.signal),
+        highWaterMark: 256 * 1024,
+      })
+    } catch (cause) {
+      request.signal?.throwIfAborted()
+      throw stall.signal.aborted ? new StallError(url.host, this.#stallMs) : cause
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** The body in chunks. Throws when the connection breaks or stalls. */
+  async *chunks(response: Response, signal?: AbortSignal): AsyncGenerator<Buffer> {
+    const body = bodyOf(response)
+    let timer: NodeJS.Timeout | undefined
+    const restart = (): void => {
+      clearTimeout(timer)
+      timer = setTimeout(
+        () => body.destroy(new StallError(response.url, this.#stallMs)),
+        this.#stallMs,
+      )
+    }
+    const stop = (): void => {
+      body.destroy(signal?.reason instanceof Error ? signal.reason : new Error('aborted'))
+    }
+    signal?.addEventListener('abort', stop, { once: true })
+    try {
+      restart()
+      for await (const chunk of body) {
+        // The consumer's own time does not count.
+        clearTimeout(timer)
+        yield chunk as Buffer
+        restart()
+      }
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', stop)
+      body.destroy()
+    }
+  }
+
+  /** The body as bytes; throws `invalid-argument` when it is larger than `maximum`. */
+  async readBytes(response: Response, maximum: number): Promise<Buffer> {
+    const chunks: Buffer[] = []
+    let length = 0
+    for await (const chunk of this.chunks(response)) {
+      length += chunk.length
+      if (length > maximum) {
+        throw new TsrunError(
+          'invalid-argument',
+          `the answer of ${new URL(response.url).host} is larger than ${maximum} bytes`,
+        )
+      }
+      chunks.push(chunk)
+    }
+    return Buffer.concat(chunks)
+  }
+
+  async readText(response: Response, maximum: number): Promise<string> {
+    return (await this.readBytes(response, maximum)).toString('utf8')
+  }
+
+  /** Ends an answer whose body nobody wants. */
+  drop(response: Response): void {
+    const body = bodyOf(response)
+    body.on('error', () => {
+      // Destroying a body in flight is reported as an error to nobody's interest.
+    })
+    body.destroy()
+  }
+
+  [Symbol.dispose](): void {
+    this.#http.destroy()
+    this.#https?.destroy()
+  }
+
+  get #stallMs(): number {
+    return this.#options.stallMs ?? DEFAULT_STALL_MS
+  }
+
+  #secureAgent(url: URL): HttpsAgent {
+    const env = this.#options.env ?? process.env
+    this.#https ??= proxyAgentFor(url, env, {
+      keepAlive: true,
+      maxSockets: MAX_SOCKETS,
+      rejectUnauthorized: this.#options.verifyTls,
+      ...(this.#options.verifyTls ? { ca: certificates(env) } : {}),
+    })
+    return this.#https
+  }
+}
+
+/** A peer that is connected and silent. */
+export class StallError extends Error {
+  readonly code = 'ETIMEDOUT'
+
+  constructor(host: string, ms: number) {
+    super(`no data from ${host} for ${ms / 1000} seconds`)
+  }
+}
+
+interface BodyStream extends AsyncIterable<unknown> {
+  destroy(error?: Error): void
+  on(event: 'error', listener: () => void): void
+}
+
+function bodyOf(response: Response): BodyStream {
+  if (response.body === null)
+    throw new TsrunError('unavailable', `${response.url} answered without a body`)
+  return response.body as unknown as BodyStream
+}
+
+// The system's list where there is one: that is where administrators add and remove authorities.
+function certificates(env: NodeJS.ProcessEnv): string[] {
+  const system = readIfThere(SYSTEM_CERTIFICATES)
+  const list = system === undefined ? [...rootCertificates] : [system]
+  for (const name of ['TSRUN_EXTRA_CA_CERTS', 'NODE_EXTRA_CA_CERTS']) {
+    const path = env[name]
+    if (path === undefined || path === '') continue
+    const extra = readIfThere(path)
+    if (extra === undefined)
+      throw new TsrunError('not-found', `cannot read "${path}" of ${name}: there is no such file`)
+    list.push(extra)
+  }
+  return list
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (errnoCodeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+type FetchSignal = NonNullable<NonNullable<Parameters<typeof fetch>[1]>['signal']>
+
+function signalOf(outer: AbortSignal | undefined, stall: AbortSignal): FetchSignal {
+  return (outer === undefined ? stall : AbortSignal.any([outer, stall])) as unknown as FetchSignal
+}
