@@ -1,6 +1,123 @@
-/** stopgap, replaced by the seccomp work */
-export type SyscallArchitecture = 'x86_64' | 'aarch64'
-const T: Record<string, Record<string, number>> = {x86_64: {'read': 0, 'write': 1, 'open': 2, 'close': 3, 'stat': 4, 'fstat': 5, 'lstat': 6, 'poll': 7, 'lseek': 8, 'mmap': 9, 'mprotect': 10, 'munmap': 11, 'brk': 12, 'rt_sigaction': 13, 'rt_sigprocmask': 14, 'rt_sigreturn': 15, 'ioctl': 16, 'pread64': 17, 'pwrite64': 18, 'readv': 19, 'writev': 20, 'access': 21, 'pipe': 22, 'select': 23, 'sched_yield': 24, 'mremap': 25, 'msync': 26, 'mincore': 27, 'madvise': 28, 'shmget': 29, 'shmat': 30, 'shmctl': 31, 'dup': 32, 'dup2': 33, 'pause': 34, 'nanosleep': 35, 'getitimer': 36, 'alarm': 37, 'setitimer': 38, 'getpid': 39, 'sendfile': 40, 'socket': 41, 'connect': 42, 'accept': 43, 'sendto': 44, 'recvfrom': 45, 'sendmsg': 46, 'recvmsg': 47, 'shutdown': 48, 'bind': 49, 'listen': 50, 'getsockname': 51, 'getpeername': 52, 'socketpair': 53, 'setsockopt': 54, 'getsockopt': 55, 'clone': 56, 'fork': 57, 'vfork': 58, 'execve': 59, 'exit': 60, 'wait4': 61, 'kill': 62, 'uname': 63, 'semget': 64, 'semop': 65, 'semctl': 66, 'shmdt': 67, 'msgget': 68, 'msgsnd': 69, 'msgrcv': 70, 'msgctl': 71, 'fcntl': 72, 'flock': 73, 'fsync': 74, 'fdatasync': 75, 'truncate': 76, 'ftruncate': 77, 'getdents': 78, 'getcwd': 79, 'chdir': 80, 'fchdir': 81, 'rename': 82, 'mkdir': 83, 'rmdir': 84, 'creat': 85, 'link': 86, 'unlink': 87, 'symlink': 88, 'readlink': 89, 'chmod': 90, 'fchmod': 91, 'chown': 92, 'fchown': 93, 'lchown': 94, 'umask': 95, 'gettimeofday': 96, 'getrlimit': 97, 'getrusage': 98, 'sysinfo': 99, 'times': 100, 'ptrace': 101, 'getuid': 102, 'syslog': 103, 'getgid': 104, 'setuid': 105, 'setgid': 106, 'geteuid': 107, 'getegid': 108, 'setpgid': 109, 'getppid': 110, 'getpgrp': 111, 'setsid': 112, 'setreuid': 113, 'setregid': 114, 'getgroups': 115, 'setgroups': 116, 'setresuid': 117, 'getresuid': 118, 'setresgid': 119, 'getresgid': 120, 'getpgid': 121, 'setfsuid': 122, 'setfsgid': 123, 'getsid': 124, 'capget': 125, 'capset': 126, 'rt_sigpending': 127, 'rt_sigtimedwait': 128, 'rt_sigqueueinfo': 129, 'rt_sigsuspend': 130, 'sigaltstack': 131, 'utime': 132, 'mknod': 133, 'uselib': 134, 'personality': 135, 'ustat': 136, 'statfs': 137, 'fstatfs': 138, 'sysfs': 139, 'getpriority': 140, 'setpriority': 141, 'sched_setparam': 142, 'sched_getparam': 143, 'sched_setscheduler': 144, 'sched_getscheduler': 145, 'sched_get_priority_max': 146, 'sched_get_priority_min': 147, 'sched_rr_get_interval': 148, 'mlock': 149, 'munlock': 150, 'mlockall': 151, 'munlockall': 152, 'vhangup': 153, 'modify_ldt': 154, 'pivot_root': 155, '_sysctl': 156, 'prctl': 157, 'arch_prctl': 158, 'adjtimex': 159, 'setrlimit': 160, 'chroot': 161, 'sync': 162, 'acct': 163, 'settimeofday': 164, 'mount': 165, 'umount2': 166, 'swapon': 167, 'swapoff': 168, 'reboot': 169, 'sethostname': 170, 'setdomainname': 171, 'iopl': 172, 'ioperm': 173, 'create_module': 174, 'init_module': 175, 'delete_module': 176, 'get_kernel_syms': 177, 'query_module': 178, 'quotactl': 179, 'nfsservctl': 180, 'getpmsg': 181, 'putpmsg': 182, 'afs_syscall': 183, 'tuxcall': 184, 'security': 185, 'gettid': 186, 'readahead': 187, 'setxattr': 188, 'lsetxattr': 189, 'fsetxattr': 190, 'getxattr': 191, 'lgetxattr': 192, 'fgetxattr': 193, 'listxattr': 194, 'llistxattr': 195, 'flistxattr': 196, 'removexattr': 197, 'lremovexattr': 198, 'fremovexattr': 199, 'tkill': 200, 'time': 201, 'futex': 202, 'sched_setaffinity': 203, 'sched_getaffinity': 204, 'set_thread_area': 205, 'io_setup': 206, 'io_destroy': 207, 'io_getevents': 208, 'io_submit': 209, 'io_cancel': 210, 'get_thread_area': 211, 'lookup_dcookie': 212, 'epoll_create': 213, 'epoll_ctl_old': 214, 'epoll_wait_old': 215, 'remap_file_pages': 216, 'getdents64': 217, 'set_tid_address': 218, 'restart_syscall': 219, 'semtimedop': 220, 'fadvise64': 221, 'timer_create': 222, 'timer_settime': 223, 'timer_gettime': 224, 'timer_getoverrun': 225, 'timer_delete': 226, 'clock_settime': 227, 'clock_gettime': 228, 'clock_getres': 229, 'clock_nanosleep': 230, 'exit_group': 231, 'epoll_wait': 232, 'epoll_ctl': 233, 'tgkill': 234, 'utimes': 235, 'vserver': 236, 'mbind': 237, 'set_mempolicy': 238, 'get_mempolicy': 239, 'mq_open': 240, 'mq_unlink': 241, 'mq_timedsend': 242, 'mq_timedreceive': 243, 'mq_notify': 244, 'mq_getsetattr': 245, 'kexec_load': 246, 'waitid': 247, 'add_key': 248, 'request_key': 249, 'keyctl': 250, 'ioprio_set': 251, 'ioprio_get': 252, 'inotify_init': 253, 'inotify_add_watch': 254, 'inotify_rm_watch': 255, 'migrate_pages': 256, 'openat': 257, 'mkdirat': 258, 'mknodat': 259, 'fchownat': 260, 'futimesat': 261, 'newfstatat': 262, 'unlinkat': 263, 'renameat': 264, 'linkat': 265, 'symlinkat': 266, 'readlinkat': 267, 'fchmodat': 268, 'faccessat': 269, 'pselect6': 270, 'ppoll': 271, 'unshare': 272, 'set_robust_list': 273, 'get_robust_list': 274, 'splice': 275, 'tee': 276, 'sync_file_range': 277, 'vmsplice': 278, 'move_pages': 279, 'utimensat': 280, 'epoll_pwait': 281, 'signalfd': 282, 'timerfd_create': 283, 'eventfd': 284, 'fallocate': 285, 'timerfd_settime': 286, 'timerfd_gettime': 287, 'accept4': 288, 'signalfd4': 289, 'eventfd2': 290, 'epoll_create1': 291, 'dup3': 292, 'pipe2': 293, 'inotify_init1': 294, 'preadv': 295, 'pwritev': 296, 'rt_tgsigqueueinfo': 297, 'perf_event_open': 298, 'recvmmsg': 299, 'fanotify_init': 300, 'fanotify_mark': 301, 'prlimit64': 302, 'name_to_handle_at': 303, 'open_by_handle_at': 304, 'clock_adjtime': 305, 'syncfs': 306, 'sendmmsg': 307, 'setns': 308, 'getcpu': 309, 'process_vm_readv': 310, 'process_vm_writev': 311, 'kcmp': 312, 'finit_module': 313, 'sched_setattr': 314, 'sched_getattr': 315, 'renameat2': 316, 'seccomp': 317, 'getrandom': 318, 'memfd_create': 319, 'kexec_file_load': 320, 'bpf': 321, 'execveat': 322, 'userfaultfd': 323, 'membarrier': 324, 'mlock2': 325, 'copy_file_range': 326, 'preadv2': 327, 'pwritev2': 328, 'pkey_mprotect': 329, 'pkey_alloc': 330, 'pkey_free': 331, 'statx': 332, 'io_pgetevents': 333, 'rseq': 334, 'pidfd_send_signal': 424, 'io_uring_setup': 425, 'io_uring_enter': 426, 'io_uring_register': 427, 'open_tree': 428, 'move_mount': 429, 'fsopen': 430, 'fsconfig': 431, 'fsmount': 432, 'fspick': 433, 'pidfd_open': 434, 'clone3': 435, 'close_range': 436, 'openat2': 437, 'pidfd_getfd': 438, 'faccessat2': 439, 'process_madvise': 440, 'epoll_pwait2': 441, 'mount_setattr': 442, 'quotactl_fd': 443, 'landlock_create_ruleset': 444, 'landlock_add_rule': 445, 'landlock_restrict_self': 446, 'memfd_secret': 447, 'process_mrelease': 448, 'futex_waitv': 449, 'set_mempolicy_home_node': 450, 'cachestat': 451}, aarch64: {'waitid': 95, 'fdatasync': 83, 'mq_getsetattr': 185, 'sched_getaffinity': 123, 'connect': 203, 'epoll_pwait': 22, 'init_module': 105, 'delete_module': 106, 'exit_group': 94, 'mkdirat': 34, 'io_uring_enter': 426, 'rt_sigsuspend': 133, 'openat': 56, 'name_to_handle_at': 264, 'setdomainname': 162, 'timerfd_settime': 86, 'getxattr': 8, 'semop': 193, 'swapoff': 225, 'setpgid': 154, 'shmat': 196, 'ioprio_get': 31, 'setpriority': 140, 'rt_sigqueueinfo': 138, 'nanosleep': 101, 'pidfd_send_signal': 424, 'shmdt': 197, 'fanotify_init': 262, 'lremovexattr': 15, 'fsopen': 430, 'read': 63, 'kcmp': 272, 'sched_setparam': 118, 'swapon': 224, 'io_getevents': 4, 'timer_gettime': 108, 'sendmmsg': 269, 'timerfd_create': 85, 'gettid': 178, 'set_tid_address': 96, 'setregid': 143, 'membarrier': 283, 'io_uring_register': 427, 'mq_unlink': 181, 'request_key': 218, 'statx': 291, 'semctl': 191, 'sysinfo': 179, 'getrandom': 278, 'getegid': 177, 'mq_timedsend': 182, 'prlimit64': 261, 'timerfd_gettime': 87, 'pkey_free': 290, 'futex_waitv': 449, 'removexattr': 14, 'inotify_init1': 26, 'semget': 190, 'nfsservctl': 42, 'inotify_add_watch': 27, 'munlockall': 231, 'perf_event_open': 241, 'io_destroy': 1, 'prctl': 167, 'rt_sigpending': 136, 'pwritev': 70, 'pwritev2': 287, 'get_mempolicy': 236, 'quotactl': 60, 'setresuid': 147, 'mincore': 232, 'rt_sigreturn': 139, 'fremovexattr': 16, 'restart_syscall': 128, 'process_vm_readv': 270, 'vhangup': 58, 'landlock_create_ruleset': 444, 'renameat': 38, 'clock_getres': 114, 'lsetxattr': 6, 'pkey_mprotect': 288, 'mount': 40, 'fgetxattr': 10, 'wait4': 260, 'clone': 220, 'kexec_file_load': 294, 'mount_setattr': 442, 'semtimedop': 192, 'syslog': 116, 'getresuid': 148, 'fsync': 82, 'close': 57, 'capset': 91, 'sendfile': 71, 'pread64': 67, 'mbind': 235, 'unlinkat': 35, 'io_submit': 2, 'recvmsg': 212, 'socketpair': 199, 'listen': 201, 'write': 64, 'clock_adjtime': 266, 'pidfd_getfd': 438, 'unshare': 97, 'io_setup': 0, 'getgroups': 158, 'ioprio_set': 30, 'times': 153, 'landlock_add_rule': 445, 'truncate': 45, 'getuid': 174, 'setresgid': 149, 'rt_sigtimedwait': 137, 'get_robust_list': 100, 'reboot': 142, 'dup': 23, 'process_mrelease': 448, 'msgctl': 187, 'mprotect': 226, 'getpriority': 141, 'rt_sigaction': 134, 'mq_open': 180, 'timer_delete': 111, 'munmap': 215, 'mremap': 216, 'epoll_create1': 20, 'shutdown': 210, 'pidfd_open': 434, 'chroot': 51, 'lgetxattr': 9, 'msgget': 186, 'preadv': 69, 'msgrcv': 188, 'getresgid': 150, 'open_tree': 428, 'pselect6': 72, 'getsockname': 204, 'rt_tgsigqueueinfo': 240, 'setitimer': 103, 'sched_get_priority_max': 125, 'getcpu': 168, 'pipe2': 59, 'acct': 89, 'fchdir': 50, 'mlock': 228, 'sched_getparam': 121, 'mmap': 222, 'preadv2': 286, 'pwrite64': 68, 'getcwd': 17, 'pivot_root': 41, 'readlinkat': 78, 'rt_sigprocmask': 135, 'fspick': 433, 'accept': 202, 'clock_settime': 112, 'bind': 200, 'mlockall': 230, 'sched_yield': 124, 'munlock': 229, 'dup3': 24, 'getitimer': 102, 'setuid': 146, 'getgid': 176, 'seccomp': 277, 'fchmodat': 53, 'accept4': 242, 'fchown': 55, 'execve': 221, 'vmsplice': 75, 'sched_setattr': 274, 'splice': 76, 'umask': 166, 'open_by_handle_at': 265, 'fcntl': 25, 'getdents64': 61, 'futex': 98, 'tee': 77, 'umount2': 39, 'mknodat': 33, 'inotify_rm_watch': 28, 'process_vm_writev': 271, 'copy_file_range': 285, 'sched_rr_get_interval': 127, 'openat2': 437, 'set_mempolicy': 237, 'ioctl': 29, 'clock_gettime': 113, 'getsockopt': 209, 'getppid': 173, 'epoll_pwait2': 441, 'madvise': 233, 'linkat': 37, 'rseq': 293, 'keyctl': 219, 'pkey_alloc': 289, 'io_pgetevents': 292, 'sched_setaffinity': 122, 'exit': 93, 'sched_getattr': 275, 'sched_setscheduler': 119, 'symlinkat': 36, 'signalfd4': 74, 'setgid': 144, 'utimensat': 88, 'move_pages': 239, 'sendmsg': 211, 'arch_specific_syscall': 244, 'kill': 129, 'mlock2': 284, 'ppoll': 73, 'mq_timedreceive': 183, 'fsmount': 432, 'quotactl_fd': 443, 'clone3': 435, 'recvfrom': 207, 'readahead': 213, 'writev': 66, 'io_cancel': 3, 'msgsnd': 189, 'userfaultfd': 282, 'personality': 92, 'flistxattr': 13, 'geteuid': 175, 'timer_create': 107, 'msync': 227, 'settimeofday': 170, 'fsetxattr': 7, 'lookup_dcookie': 18, 'sendto': 206, 'getpeername': 205, 'readv': 65, 'remap_file_pages': 234, 'setgroups': 159, 'sched_getscheduler': 120, 'chdir': 49, 'move_mount': 429, 'sched_get_priority_min': 126, 'uname': 160, 'bpf': 280, 'setfsuid': 151, 'getsid': 156, 'brk': 214, 'clock_nanosleep': 115, 'sync_file_range': 84, 'setxattr': 5, 'getpid': 172, 'adjtimex': 171, 'renameat2': 276, 'getpgid': 155, 'fsconfig': 431, 'execveat': 281, 'fstat': 80, 'io_uring_setup': 425, 'syscalls': 451, 'sigaltstack': 132, 'epoll_ctl': 21, 'timer_getoverrun': 109, 'fchownat': 54, 'gettimeofday': 169, 'fallocate': 47, 'landlock_restrict_self': 446, 'recvmmsg': 243, 'eventfd2': 19, 'faccessat': 48, 'kexec_load': 104, 'memfd_create': 279, 'migrate_pages': 238, 'listxattr': 11, 'ptrace': 117, 'shmctl': 195, 'llistxattr': 12, 'process_madvise': 440, 'set_mempolicy_home_node': 450, 'setrlimit': 164, 'mq_notify': 184, 'setreuid': 145, 'setns': 268, 'shmget': 194, 'faccessat2': 439, 'fchmod': 52, 'timer_settime': 110, 'getrusage': 165, 'sync': 81, 'close_range': 436, 'setsockopt': 208, 'socket': 198, 'fanotify_mark': 263, 'finit_module': 273, 'syncfs': 267, 'setsid': 157, 'setfsgid': 152, 'fstatat': 79, 'tgkill': 131, 'flock': 32, 'capget': 90, 'add_key': 217, 'getrlimit': 163, 'set_robust_list': 99, 'tkill': 130, 'sethostname': 161, 'newfstatat': 79}}
-export function syscallNumber(arch: SyscallArchitecture, name: string): number | undefined {
-  return T[arch]?.[name]
+/** System call names and numbers of every architecture a container on x86_64 or aarch64 can use. */
+
+import { AARCH64_CALLS } from './syscall-numbers-aarch64.ts'
+import { ARM_CALLS } from './syscall-numbers-arm.ts'
+import { X86_CALLS } from './syscall-numbers-x86.ts'
+import { NOT_IN_X32, X32_OWN_CALLS, X86_64_CALLS } from './syscall-numbers-x86-64.ts'
+
+export type SyscallArchitecture = 'x86_64' | 'x86' | 'x32' | 'aarch64' | 'arm'
+
+/** asm/unistd.h of x86: marks a call made with the x32 ABI; part of every x32 number. */
+export const X32_SYSCALL_BIT = 0x4000_0000
+
+/** Numbers that stand apart from the common sequence and say nothing about a kernel's age. */
+export interface NumberRange {
+  readonly first: number
+  readonly last: number
+}
+
+/**
+ * x32's own calls (closed in 2015, syscall_64.tbl: "do not add new") and __ARM_NR_*, which ARM's
+ * kernel handles apart from the table.
+ */
+const OUT_OF_SEQUENCE: Partial<Readonly<Record<SyscallArchitecture, NumberRange>>> = {
+  x32: { first: X32_SYSCALL_BIT + 512, last: X32_SYSCALL_BIT + 547 },
+  arm: { first: 0xf_0000, last: 0xf_07ff },
+}
+
+interface Table {
+  readonly numbers: ReadonlyMap<string, number>
+  readonly highest: number
+  /** Made when a name is first asked for: few processes ever do. */
+  names?: ReadonlyMap<number, string>
+}
+
+/** Parsed on first use: the OCI command line asks for a dozen calls of one architecture. */
+const tables = new Map<SyscallArchitecture, Table>()
+
+/** The number of system call `name`, undefined when `architecture` has no such call. */
+export function syscallNumber(architecture: SyscallArchitecture, name: string): number | undefined {
+  return tableOf(architecture).numbers.get(name)
+}
+
+/** All calls of `architecture`, in the order of their numbers. */
+export function syscallNumbers(architecture: SyscallArchitecture): ReadonlyMap<string, number> {
+  return tableOf(architecture).numbers
+}
+
+/** The name of system call `number`, undefined when `architecture` has none of that number. */
+export function syscallName(architecture: SyscallArchitecture, number: number): string | undefined {
+  const table = tableOf(architecture)
+  table.names ??= new Map([...table.numbers].map(([name, value]) => [value, name]))
+  return table.names.get(number)
+}
+
+/** The newest call of the common sequence that this build knows; see {@link outOfSequence}. */
+export function highestSyscallNumber(architecture: SyscallArchitecture): number {
+  return tableOf(architecture).highest
+}
+
+/** The numbers of `architecture` that were not handed out in the order in which calls were added. */
+export function outOfSequence(architecture: SyscallArchitecture): NumberRange | undefined {
+  return OUT_OF_SEQUENCE[architecture]
+}
+
+function tableOf(architecture: SyscallArchitecture): Table {
+  let table = tables.get(architecture)
+  if (table === undefined) {
+    const numbers = parseTable(architecture)
+    table = { numbers, highest: highestInSequence(numbers, outOfSequence(architecture)) }
+    tables.set(architecture, table)
+  }
+  return table
+}
+
+function parseTable(architecture: SyscallArchitecture): ReadonlyMap<string, number> {
+  switch (architecture) {
+    case 'x86_64':
+      return parseCalls(X86_64_CALLS, 0)
+    case 'x86':
+      return parseCalls(X86_CALLS, 0)
+    case 'x32':
+      return parseX32()
+    case 'aarch64':
+      return parseCalls(AARCH64_CALLS, 0)
+    case 'arm':
+      return parseCalls(ARM_CALLS, 0)
+  }
+}
+
+/** A word that starts with a digit sets the next number; every other word is a name. */
+function parseCalls(text: string, base: number): Map<string, number> {
+  const numbers = new Map<string, number>()
+  let next = base
+  for (const word of text.trim().split(/\s+/)) {
+    if (word.charCodeAt(0) <= 0x39) next = base + Number(word)
+    else numbers.set(word, next++)
+  }
+  return numbers
+}
+
+/** x32 shares x86_64's numbers but for the calls that have their own or are missing. */
+function parseX32(): ReadonlyMap<string, number> {
+  const own = parseCalls(X32_OWN_CALLS, X32_SYSCALL_BIT)
+  const missing = new Set(NOT_IN_X32.trim().split(/\s+/))
+  const numbers = new Map<string, number>()
+  for (const [name, number] of parseCalls(X86_64_CALLS, X32_SYSCALL_BIT)) {
+    if (!own.has(name) && !missing.has(name)) numbers.set(name, number)
+  }
+  for (const [name, number] of own) numbers.set(name, number)
+  return numbers
+}
+
+function highestInSequence(
+  numbers: ReadonlyMap<string, number>,
+  apart: NumberRange | undefined,
+): number {
+  let highest = 0
+  for (const number of numbers.values()) {
+    const counts = apart === undefined || number < apart.first || number > apart.last
+    if (counts && number > highest) highest = number
+  }
+  return highest
 }
