@@ -14,8 +14,17 @@ async function main(): Promise<number> {
   const personality = choosePersonality(argv, { argv0, ociContainerExists })
   if (personality === 'oci' || argv[0] === '--version' || argv[0] === '-v')
     return await runOci(argv)
+  ignoreClosedOutput()
   const { runEngineCli } = await import('./cli/engine/engine-cli.ts')
   return await runEngineCli(argv)
+}
+
+// A reader that went away (`tsrun images | head`) is no failure of ours, and no stack trace. Not for
+// the OCI verbs: process.stdout would make the container's own stdout non-blocking.
+function ignoreClosedOutput(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
 }
 
 async function runOci(argv: readonly string[]): Promise<number> {
@@ -28,11 +37,6 @@ function ociContainerExists(id: string): boolean {
     process.geteuid?.() === 0 ? OCI_ROOT : join(process.env.XDG_RUNTIME_DIR ?? '/run', 'tsrun')
   return /^[A-Za-z0-9_+-][A-Za-z0-9_+.-]*$/.test(id) && existsSync(join(directory, id))
 }
-
-// A reader that went away (`tsrun list | head`) is no failure of ours, and no stack trace.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-})
 
 main().then(
   (status) => {

@@ -41,7 +41,21 @@ export class CgroupfsManager implements CgroupManager {
     this.path = path
   }
 
+  /** Throws `failed-precondition` when the cgroup is there already and somebody is in it. */
+  refuseForeignProcesses(): void {
+    const own = this.#read('cgroup.procs')
+    if (own === '') return
+    throw new TsrunError(
+      'failed-precondition',
+      `container's cgroup is not empty: ${own.split('\n').length} process(es) found in ${this.path}`,
+      {
+        hint: 'choose another linux.cgroupsPath, or end these processes',
+      },
+    )
+  }
+
   create(): void {
+    this.refuseForeignProcesses()
     try {
       mkdirSync(this.path, { recursive: true, mode: 0o755 })
     } catch (cause) {
@@ -52,16 +66,6 @@ export class CgroupfsManager implements CgroupManager {
         {
           cause,
           ...(code === 'EROFS' ? { hint: 'remount the cgroup2 file system read-write' } : {}),
-        },
-      )
-    }
-    const own = this.#read('cgroup.procs')
-    if (own !== '') {
-      throw new TsrunError(
-        'failed-precondition',
-        `container's cgroup is not empty: ${own.split('\n').length} process(es) found in ${this.path}`,
-        {
-          hint: 'choose another linux.cgroupsPath, or end these processes',
         },
       )
     }
@@ -76,8 +80,11 @@ export class CgroupfsManager implements CgroupManager {
       )
     }
     const writes = resourcesToFiles(resources)
-    const controllers = [...new Set(writes.flatMap(({ controller }) => controller ?? []))]
-    for (const controller of controllers) this.#enable(controller)
+    const needed = new Set(writes.flatMap(({ controller }) => controller ?? []))
+    for (const controller of needed) this.#enable(controller)
+    for (const controller of this.#available()) {
+      if (!needed.has(controller)) this.#tryToEnable(controller)
+    }
     for (const write of writes) this.#write(write)
   }
 
@@ -206,11 +213,23 @@ export class CgroupfsManager implements CgroupManager {
     await runBatchAsync(this.#eventBatch(Math.min(timeoutMs, 20)))
   }
 
-  #enable(controller: string): void {
-    const available = readIfThere(join(this.#hierarchy.mountPoint, 'cgroup.controllers'))
-      .trim()
+  #available(): readonly string[] {
+    return readIfThere(join(this.#hierarchy.mountPoint, 'cgroup.controllers'))
       .split(/\s+/)
-    if (!available.includes(controller)) throw this.#missingController(controller)
+      .filter((controller) => controller !== '')
+  }
+
+  // For the numbers alone (memory.current, pids.current, io.stat): where it cannot be, there are none.
+  #tryToEnable(controller: string): void {
+    try {
+      this.#enable(controller)
+    } catch (error) {
+      if (!(error instanceof TsrunError)) throw error
+    }
+  }
+
+  #enable(controller: string): void {
+    if (!this.#available().includes(controller)) throw this.#missingController(controller)
     const relative = this.path
       .slice(this.#hierarchy.mountPoint.length)
       .split('/')
@@ -235,7 +254,10 @@ export class CgroupfsManager implements CgroupManager {
     )
   }
 
-  #write({ file, value, pointer }: CgroupWrite): void {
+  #write(write: CgroupWrite): void {
+    const { otherwise, pointer } = write
+    const replaced = otherwise !== undefined && !existsSync(join(this.path, write.file))
+    const { file, value } = replaced ? otherwise : write
     try {
       writeFileSync(join(this.path, file), value)
     } catch (cause) {

@@ -36,7 +36,11 @@ export function detectCgroups(
 export function requireCgroups(): CgroupHierarchy {
   const hierarchy = detectCgroups()
   if (hierarchy !== undefined) return hierarchy
-  throw new TsrunError(
+  throw noCgroups()
+}
+
+export function noCgroups(): TsrunError {
+  return new TsrunError(
     'failed-precondition',
     'cannot find a cgroup v2 hierarchy: no cgroup2 file system is mounted',
     {

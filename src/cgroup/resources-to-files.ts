@@ -1,4 +1,5 @@
 /** linux.resources as writes to cgroup v2 files (config-linux.md "Control groups", kernel cgroup-v2.rst). */
+import { TsrunError } from '../errors.ts'
 import type { Resources } from '../oci/runtime-config.ts'
 
 export interface CgroupWrite {
@@ -6,6 +7,8 @@ export interface CgroupWrite {
   readonly controller: string | undefined
   readonly file: string
   readonly value: string
+  /** Written instead where the kernel does not have {@link file}. */
+  readonly otherwise?: { readonly file: string; readonly value: string }
   /** JSON pointer below /linux/resources. */
   readonly pointer: string
 }
@@ -28,6 +31,7 @@ export function unsupportedResources(resources: Resources): readonly string[] {
   const memory = resources.memory ?? {}
   const cpu = resources.cpu ?? {}
   return [
+    ...(isSet(resources.blockIO?.leafWeight) ? ['blockIO.leafWeight'] : []),
     ...(isSet(memory.kernel) ? ['memory.kernel'] : []),
     ...(isSet(memory.kernelTCP) ? ['memory.kernelTCP'] : []),
     ...(isSet(memory.swappiness) ? ['memory.swappiness'] : []),
@@ -80,9 +84,21 @@ function memoryWrites(memory: Memory): readonly CgroupWrite[] {
 // The spec's swap is memory plus swap; v2 counts swap alone.
 function swapMax(memory: Memory): string | undefined {
   const { swap, limit: bytes } = memory
-  if (!isSet(swap)) return undefined
+  // Unlimited memory alone means unlimited swap too, as it did with cgroup v1.
+  if (!isSet(swap)) return bytes !== undefined && bytes < 0 ? 'max' : undefined
   if (swap < 0) return 'max'
-  if (!isSet(bytes) || bytes < 0) return undefined
+  if (!isSet(bytes) || bytes < 0) {
+    throw new TsrunError('invalid-argument', 'unable to set swap limit without memory limit', {
+      hint: 'set linux.resources.memory.limit with memory.swap',
+    })
+  }
+  if (swap < bytes) {
+    throw new TsrunError(
+      'invalid-argument',
+      `memory+swap limit ${swap} should be >= memory limit ${bytes}`,
+      { hint: 'linux.resources.memory.swap is the sum of memory and swap' },
+    )
+  }
   return String(swap - bytes)
 }
 
@@ -103,11 +119,17 @@ function cpuWrites(cpu: NonNullable<Resources['cpu']>): readonly CgroupWrite[] {
   return writes
 }
 
-// runtime-spec 1.3: 0 is a limit of no processes; engines that mean "none" leave the field out.
+// runtime-spec 1.3: 0 is a limit, of no processes. No init could start with 0: it is 1 then, which keeps
+// init alone, as with runc and systemd's TasksMax.
 function pidsWrites(pids: NonNullable<Resources['pids']>): readonly CgroupWrite[] {
   if (pids.limit === undefined) return []
   return [
-    { controller: 'pids', file: 'pids.max', value: limit(pids.limit), pointer: '/pids/limit' },
+    {
+      controller: 'pids',
+      file: 'pids.max',
+      value: limit(pids.limit === 0 ? 1 : pids.limit),
+      pointer: '/pids/limit',
+    },
   ]
 }
 
@@ -116,10 +138,16 @@ function blockIoWrites(blockIo: NonNullable<Resources['blockIO']>): readonly Cgr
   const add = (file: string, value: string, key: string): void => {
     writes.push({ controller: 'io', file, value, pointer: `/blockIO/${key}` })
   }
-  // BFQ takes 1..1000 directly; io.weight would be the iocost controller's.
-  if (isSet(blockIo.weight)) add('io.bfq.weight', String(blockIo.weight), 'weight')
+  // BFQ takes the spec's range directly; without it iocost's io.weight, 1..10000, stands in (as runc).
+  const addWeight = (device: string, weight: number, key: string): void => {
+    const file = 'io.bfq.weight'
+    const otherwise = { file: 'io.weight', value: `${device} ${toIoWeight(weight)}` }
+    const value = `${device} ${weight}`
+    writes.push({ controller: 'io', file, value, otherwise, pointer: `/blockIO/${key}` })
+  }
+  if (isSet(blockIo.weight)) addWeight('default', blockIo.weight, 'weight')
   for (const { major, minor, weight } of blockIo.weightDevice ?? []) {
-    if (isSet(weight)) add('io.bfq.weight', `${major}:${minor} ${weight}`, 'weightDevice')
+    if (isSet(weight)) addWeight(`${major}:${minor}`, weight, 'weightDevice')
   }
   for (const [key, name] of [
     ['throttleReadBpsDevice', 'rbps'],
@@ -131,6 +159,11 @@ function blockIoWrites(blockIo: NonNullable<Resources['blockIO']>): readonly Cgr
       add('io.max', `${major}:${minor} ${name}=${rate}`, key)
   }
   return writes
+}
+
+/** blkio.weight (10..1000) to io.weight (1..10000), linear as runc's. */
+function toIoWeight(weight: number): number {
+  return Math.floor(1 + ((weight - 10) * 9999) / 990)
 }
 
 function hugepageWrites(limits: NonNullable<Resources['hugepageLimits']>): readonly CgroupWrite[] {
@@ -152,6 +185,14 @@ function rdmaWrites(rdma: NonNullable<Resources['rdma']>): readonly CgroupWrite[
 }
 
 function unifiedWrites(unified: Readonly<Record<string, string>>): readonly CgroupWrite[] {
+  for (const file of Object.keys(unified)) {
+    if (/^[a-z0-9_]+(\.[A-Za-z0-9_-]+)+$/.test(file)) continue
+    throw new TsrunError(
+      'invalid-argument',
+      `invalid linux.resources.unified key ${JSON.stringify(file)}`,
+      { hint: 'a key is the name of a cgroup v2 file, such as memory.high' },
+    )
+  }
   return Object.entries(unified).map(([file, value]) => ({
     controller: file.startsWith('cgroup.') ? undefined : file.split('.')[0],
     file,

@@ -2,8 +2,9 @@
 import { constants, openSync, statSync } from 'node:fs'
 import { attachDeviceFilter } from '../cgroup/attach-device-filter.ts'
 import { CgroupfsManager, cgroupPath } from '../cgroup/cgroupfs-manager.ts'
-import { requireCgroups } from '../cgroup/detect.ts'
+import { detectCgroups, noCgroups } from '../cgroup/detect.ts'
 import { compileDeviceFilter } from '../cgroup/device-filter.ts'
+import { resourcesToFiles } from '../cgroup/resources-to-files.ts'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { hostFeatures } from '../native/host-features.ts'
 import { hostArchitecture } from '../native/library.ts'
@@ -52,6 +53,7 @@ export async function assembleContainer(
   const cgroup = makeCgroup(options, config)
   const opened: OwnedFd[] = []
   try {
+    if (cgroup !== undefined) applyLimits(cgroup, config)
     const descriptors = openDescriptors(options, config, cgroup, opened)
     const saved: SavedOptions = {
       supervise: options.supervise === true,
@@ -101,15 +103,44 @@ function checkRootfs(rootfs: string): void {
   throw new TsrunError('invalid-argument', `invalid rootfs: ${rootfs} is not a directory`)
 }
 
-function makeCgroup(options: CreateOptions, config: RuntimeConfig): CgroupfsManager {
-  const hierarchy = requireCgroups()
+/** A fresh cgroup, its path noted before it is there; undefined on a host without cgroup v2 when nothing needs one. */
+function makeCgroup(options: CreateOptions, config: RuntimeConfig): CgroupfsManager | undefined {
+  if (options.cgroups === 'disabled') {
+    refuseLimits(config)
+    return undefined
+  }
+  const hierarchy = detectCgroups()
+  if (hierarchy === undefined) {
+    if (!asksForLimits(config)) return undefined
+    throw noCgroups()
+  }
   const path = cgroupPath(hierarchy, config.linux?.cgroupsPath, options.id)
   const cgroup = new CgroupfsManager(hierarchy, path)
+  // Before the path is noted: what is noted may be killed and removed after a crash.
+  cgroup.refuseForeignProcesses()
   writeContainerFile(options.root, options.id, CGROUP_FILE, path)
   cgroup.create()
-  cgroup.apply(config.linux?.resources ?? {})
-  attachDeviceFilter(path, compileDeviceFilter(config.linux?.resources?.devices ?? []))
   return cgroup
+}
+
+function applyLimits(cgroup: CgroupfsManager, config: RuntimeConfig): void {
+  const resources = config.linux?.resources ?? {}
+  cgroup.apply(resources)
+  attachDeviceFilter(cgroup.path, compileDeviceFilter(resources.devices ?? []))
+}
+
+function asksForLimits(config: RuntimeConfig): boolean {
+  const { devices: _devices, ...limits } = config.linux?.resources ?? {}
+  return resourcesToFiles(limits).length > 0
+}
+
+function refuseLimits(config: RuntimeConfig): void {
+  if (!asksForLimits(config)) return
+  throw new TsrunError(
+    'invalid-argument',
+    'cannot apply linux.resources: cgroups are disabled for this container',
+    { hint: 'leave out --cgroup-manager disabled, or the limits' },
+  )
 }
 
 function openDescriptors(

@@ -29,6 +29,8 @@ export interface CreateOptions {
   readonly pidFile?: string
   readonly noPivot?: boolean
   readonly noNewKeyring?: boolean
+  /** `disabled`: the container stays in the caller's cgroup, without limits (podman's --cgroups=disabled). */
+  readonly cgroups?: 'disabled'
   /** The launcher stays and reports how init ended: {@link CreatedContainer.exited}. */
   readonly supervise?: boolean
   /** Init runs its program at once instead of waiting for `start`. */

@@ -1,4 +1,6 @@
 /** What a verb of the OCI command line is made of. */
+import { writeSync } from 'node:fs'
+import { errnoCodeOf } from '../../errors.ts'
 import type { FlagTable, ParsedArguments } from './arguments.ts'
 
 /** The global flags, decoded. */
@@ -8,6 +10,7 @@ export interface OciGlobals {
   readonly stickyRoot: boolean
   readonly debug: boolean
   readonly systemdCgroup: boolean
+  readonly disableCgroups: boolean
 }
 
 export interface OciCommand {
@@ -20,7 +23,29 @@ export interface OciCommand {
 
 /** Text for standard output; nothing else may be printed there. */
 export function print(text: string): void {
-  process.stdout.write(text)
+  writeText(1, text)
+}
+
+/** A line for people on standard error. */
+export function printError(text: string): void {
+  writeText(2, text)
+}
+
+// Never through process.stdout: opening it makes the description non-blocking, and `create` and
+// `run` share that description with the container.
+function writeText(fd: number, text: string): void {
+  const bytes = Buffer.from(text)
+  for (let written = 0; written < bytes.length; ) {
+    try {
+      written += writeSync(fd, bytes, written)
+    } catch (error) {
+      const code = errnoCodeOf(error)
+      // The reader went away (`tsrun list | head`), or there never was one: no failure of ours.
+      if (code === 'EPIPE' || code === 'EBADF') return
+      if (code !== 'EAGAIN') throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    }
+  }
 }
 
 /** The help of one command. */

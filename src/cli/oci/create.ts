@@ -1,8 +1,8 @@
 /** `create`, and what `run` shares with it. */
-import { TsrunError } from '../../errors.ts'
+import { describeError, TsrunError } from '../../errors.ts'
 import { type CreateOptions, createContainer } from '../../runtime/create.ts'
 import { oneContainerId, type ParsedArguments } from './arguments.ts'
-import type { OciCommand, OciGlobals } from './command.ts'
+import { type OciCommand, type OciGlobals, printError } from './command.ts'
 import { CREATE_FLAGS } from './flag-tables.ts'
 
 export const createCommand: OciCommand = {
@@ -32,6 +32,8 @@ export function createOptions(
     bundle: args.string('bundle') ?? process.cwd(),
     stdio: [0, 1, 2],
     preserved: preservedDescriptors(args, process.env),
+    ...(globals.disableCgroups ? { cgroups: 'disabled' as const } : {}),
+    warn: (problem) => printError(`warning: ${describeError(problem)}\n`),
     noPivot: args.boolean('no-pivot'),
     noNewKeyring: args.boolean('no-new-keyring'),
     ...(consoleSocket === undefined || consoleSocket === '' ? {} : { consoleSocket }),

@@ -2,10 +2,11 @@
 import { appendFileSync } from 'node:fs'
 import { describeError, TsrunError } from '../../errors.ts'
 import { createLogger, type LogFormat } from '../../log.ts'
+import { OCI_VERSION } from '../../oci/default-config.ts'
 import { defaultRuntimeRoot } from '../../state/state-directory.ts'
 import { VERSION } from '../../version.ts'
 import { type FlagTable, type ParsedArguments, parseArguments } from './arguments.ts'
-import { helpText, type OciCommand, type OciGlobals, print } from './command.ts'
+import { helpText, type OciCommand, type OciGlobals, print, printError } from './command.ts'
 
 const GLOBAL_FLAGS: FlagTable = {
   flags: {
@@ -54,14 +55,14 @@ export async function runOciCli(argv: readonly string[]): Promise<number> {
     return await dispatch(globals)
   } catch (error) {
     report(error, globals)
-    return exitCodeOf(error, globals?.positional[0])
+    return exitCodeOf(globals?.positional[0])
   }
 }
 
 async function dispatch(globals: ParsedArguments): Promise<number> {
   const [verb, ...rest] = globals.positional
   if (globals.boolean('version')) {
-    print(`tsrun version ${VERSION}\ncommit: none\nspec: 1.3.0\n`)
+    print(`tsrun version ${VERSION}\ncommit: v${VERSION}\nspec: ${OCI_VERSION}\n`)
     return 0
   }
   if (verb === undefined || verb === 'help' || globals.boolean('help')) {
@@ -97,8 +98,13 @@ function decodeGlobals(globals: ParsedArguments): OciGlobals {
     })
   }
   const manager = globals.string('cgroup-manager') ?? 'cgroupfs'
-  if (manager !== 'cgroupfs' && manager !== 'systemd') {
+  if (!['cgroupfs', 'systemd', 'disabled'].includes(manager)) {
     throw new TsrunError('not-implemented', `unsupported: --cgroup-manager ${manager}`)
+  }
+  // `auto` and `false` are what tsrun does; containers without root come later.
+  const rootless = globals.string('rootless') ?? 'auto'
+  if (!['auto', 'false', '0'].includes(rootless)) {
+    throw new TsrunError('not-implemented', `unsupported: --rootless ${rootless}`)
   }
   const uid = process.geteuid?.() ?? 0
   const given = globals.string('root')
@@ -106,6 +112,7 @@ function decodeGlobals(globals: ParsedArguments): OciGlobals {
     root: given === undefined || given === '' ? defaultRuntimeRoot(process.env, uid) : given,
     stickyRoot: (given ?? '') === '' && uid !== 0,
     debug: globals.boolean('debug'),
+    disableCgroups: manager === 'disabled',
     systemdCgroup: globals.boolean('systemd-cgroup') || manager === 'systemd',
   }
 }
@@ -123,21 +130,14 @@ function report(error: unknown, globals: ParsedArguments | undefined): void {
     try {
       createLogger({ write, format, level: 'error' }).error(message)
     } catch (cause) {
-      process.stderr.write(
-        `tsrun: cannot write to the log file "${log}": ${describeError(cause)}\n`,
-      )
+      printError(`tsrun: cannot write to the log file "${log}": ${describeError(cause)}\n`)
     }
   }
-  const write = (line: string): void => {
-    process.stderr.write(line)
-  }
-  createLogger({ write, format, level: 'error' }).error(message)
-  if (globals?.boolean('debug') === true && error instanceof Error)
-    process.stderr.write(`${error.stack}\n`)
+  createLogger({ write: printError, format, level: 'error' }).error(message)
+  if (globals?.boolean('debug') === true && error instanceof Error) printError(`${error.stack}\n`)
 }
 
 // runc: 255 when exec fails before the process runs, 1 for everything else.
-function exitCodeOf(error: unknown, verb: string | undefined): number {
-  void error
+function exitCodeOf(verb: string | undefined): number {
   return verb === 'exec' ? 255 : 1
 }

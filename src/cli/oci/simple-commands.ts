@@ -1,5 +1,5 @@
 /** The verbs that need a line or two each: start, state, kill, delete, pause, resume, ps, list. */
-import { TsrunError } from '../../errors.ts'
+import { describeError, TsrunError } from '../../errors.ts'
 import { parseSignal } from '../../linux/signals.ts'
 import { deleteContainer } from '../../runtime/delete.ts'
 import { cgroupOf, killContainer } from '../../runtime/kill.ts'
@@ -7,7 +7,7 @@ import { loadContainer } from '../../runtime/load-container.ts'
 import { startContainer } from '../../runtime/start.ts'
 import { containerState, stateOf } from '../../runtime/state.ts'
 import { oneContainerId } from './arguments.ts'
-import { type OciCommand, print } from './command.ts'
+import { type OciCommand, print, printError } from './command.ts'
 
 export const startCommand: OciCommand = {
   usage: '<container-id>',
@@ -58,8 +58,7 @@ export const deleteCommand: OciCommand = {
       oneContainerId(args, 'delete'),
       args.boolean('force'),
     )
-    for (const failure of hookFailures)
-      process.stderr.write(`warning: ${failure instanceof Error ? failure.message : failure}\n`)
+    for (const failure of hookFailures) printError(`warning: ${describeError(failure)}\n`)
     return 0
   },
 }
