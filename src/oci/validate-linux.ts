@@ -19,17 +19,19 @@ export function checkLinux(linux: JsonCursor): ConfiguredNamespaces {
   if (!linux.object()) return new Map()
   const namespaces = checkNamespaces(linux.field('namespaces'))
   checkUserNamespace(linux, namespaces)
-  checkTimeOffsets(linux.field('timeOffsets'), namespaces)
-  checkSysctls(linux.field('sysctl'), namespaces)
-  checkResources(linux.field('resources'))
+  linux.field('timeOffsets').object((offsets) => checkTimeOffsets(offsets, namespaces))
+  linux.field('sysctl').object((sysctls) => checkSysctls(sysctls, namespaces))
+  linux.field('resources').object(checkResources)
   linux.field('cgroupsPath').string()
-  for (const device of linux.field('devices').items()) checkDevice(device)
-  checkNetDevices(linux.field('netDevices'), namespaces)
-  checkSeccomp(linux.field('seccomp'))
+  for (const device of linux.field('devices').items()) device.object(checkDevice)
+  linux.field('netDevices').object((devices) => checkNetDevices(devices, namespaces))
+  linux.field('seccomp').object(checkSeccomp)
   checkPropagation(linux.field('rootfsPropagation'))
   checkPaths(linux, namespaces)
   linux.field('mountLabel').string()
-  checkRareSections(linux)
+  linux.field('intelRdt').object()
+  linux.field('personality').object(checkPersonality)
+  linux.field('memoryPolicy').object(checkMemoryPolicy)
   return namespaces
 }
 
@@ -89,7 +91,7 @@ function joinedPath(path: JsonCursor): string | undefined {
 function checkUserNamespace(linux: JsonCursor, namespaces: ConfiguredNamespaces): void {
   const mappings = [linux.field('uidMappings'), linux.field('gidMappings')]
   for (const list of mappings) {
-    checkMappings(list)
+    if (list.present) checkMappings(list)
     const empty = !list.present || (Array.isArray(list.value) && list.value.length === 0)
     if (!namespaces.has('user')) {
       if (!empty) list.report('needs a user namespace in /linux/namespaces')
@@ -136,7 +138,6 @@ function checkSysctls(sysctls: JsonCursor, namespaces: ConfiguredNamespaces): vo
 }
 
 function checkDevice(device: JsonCursor): void {
-  if (!device.object()) return
   device.field('path').required().absolutePath()
   const type = device.field('type').required().oneOf(DEVICE_TYPES)
   // <linux/kdev_t.h>: 12 bits of major, 20 of minor.
@@ -179,25 +180,23 @@ function checkPropagation(propagation: JsonCursor): void {
 function checkPaths(linux: JsonCursor, namespaces: ConfiguredNamespaces): void {
   for (const key of ['maskedPaths', 'readonlyPaths']) {
     const paths = linux.field(key)
-    const items = paths.items()
-    for (const path of items) path.absolutePath()
-    if (items.length > 0 && !namespaces.has('mount')) {
+    const texts = paths.strings()
+    if (!texts.every((text) => text.startsWith('/'))) {
+      for (const path of paths.items()) path.absolutePath()
+    }
+    if (texts.length > 0 && !namespaces.has('mount')) {
       paths.report('needs a mount namespace in /linux/namespaces, or it would change the host')
     }
   }
 }
 
-function checkRareSections(linux: JsonCursor): void {
-  linux.field('intelRdt').object()
-  const personality = linux.field('personality')
-  if (personality.object()) {
-    personality.field('domain').required().oneOf(['LINUX', 'LINUX32'])
-    personality.field('flags').strings()
-  }
-  const memoryPolicy = linux.field('memoryPolicy')
-  if (memoryPolicy.object()) {
-    memoryPolicy.field('mode').required().nonEmptyString()
-    memoryPolicy.field('nodes').string()
-    memoryPolicy.field('flags').strings()
-  }
+function checkPersonality(personality: JsonCursor): void {
+  personality.field('domain').required().oneOf(['LINUX', 'LINUX32'])
+  personality.field('flags').strings()
+}
+
+function checkMemoryPolicy(policy: JsonCursor): void {
+  policy.field('mode').required().nonEmptyString()
+  policy.field('nodes').string()
+  policy.field('flags').strings()
 }

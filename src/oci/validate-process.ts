@@ -23,34 +23,33 @@ const SCHEDULER_FLAGS = [
 ]
 const IO_PRIORITY_CLASSES = ['IOPRIO_CLASS_RT', 'IOPRIO_CLASS_BE', 'IOPRIO_CLASS_IDLE']
 
-/** config.md "Process". */
+/** config.md "Process"; `process` is an object. */
 export function checkProcess(process: JsonCursor): void {
-  if (!process.object()) return
   process.field('terminal').boolean()
-  checkConsoleSize(process.field('consoleSize'))
-  checkUser(process.field('user'))
+  process.field('consoleSize').object(checkConsoleSize)
+  process.field('user').object(checkUser)
   checkArgs(process.field('args'))
   // A string without `=` is passed on as it is: the kernel takes it and crun does too.
   process.field('env').strings()
   process.field('cwd').required().absolutePath()
-  checkCapabilities(process.field('capabilities'))
+  process.field('capabilities').object(checkCapabilities)
   checkRlimits(process.field('rlimits'))
   process.field('noNewPrivileges').boolean()
   process.field('apparmorProfile').string()
   process.field('selinuxLabel').string()
   process.field('oomScoreAdj').integer(-1000, 1000)
-  checkScheduling(process)
+  process.field('scheduler').object(checkScheduler)
+  process.field('ioPriority').object(checkIoPriority)
+  process.field('execCPUAffinity').object(checkAffinity)
 }
 
 function checkConsoleSize(size: JsonCursor): void {
-  if (!size.object()) return
   // struct winsize (ioctl_tty(2)) has 16-bit fields.
   size.field('height').required().integer(0, 0xffff)
   size.field('width').required().integer(0, 0xffff)
 }
 
 function checkUser(user: JsonCursor): void {
-  if (!user.object()) return
   user.field('uid').id()
   user.field('gid').id()
   user.field('umask').integer(0, 0o777)
@@ -64,7 +63,6 @@ function checkArgs(args: JsonCursor): void {
 }
 
 function checkCapabilities(capabilities: JsonCursor): void {
-  if (!capabilities.object()) return
   // Names are not checked: runc warns about one the kernel lacks and goes on (warnings.ts).
   for (const set of CAPABILITY_SETS) capabilities.field(set).strings()
 }
@@ -87,23 +85,20 @@ function checkRlimits(rlimits: JsonCursor): void {
   }
 }
 
-function checkScheduling(process: JsonCursor): void {
-  const scheduler = process.field('scheduler')
-  if (scheduler.object()) {
-    scheduler.field('policy').required().oneOf(SCHEDULER_POLICIES)
-    scheduler.field('nice').integer(-20, 19)
-    scheduler.field('priority').integer(0, 99)
-    for (const flag of scheduler.field('flags').items()) flag.oneOf(SCHEDULER_FLAGS)
-    for (const key of ['runtime', 'deadline', 'period']) scheduler.field(key).uint64()
-  }
-  const ioPriority = process.field('ioPriority')
-  if (ioPriority.object()) {
-    ioPriority.field('class').required().oneOf(IO_PRIORITY_CLASSES)
-    ioPriority.field('priority').integer(0, 7)
-  }
-  const affinity = process.field('execCPUAffinity')
-  if (affinity.object()) {
-    affinity.field('initial').string()
-    affinity.field('final').string()
-  }
+function checkScheduler(scheduler: JsonCursor): void {
+  scheduler.field('policy').required().oneOf(SCHEDULER_POLICIES)
+  scheduler.field('nice').integer(-20, 19)
+  scheduler.field('priority').integer(0, 99)
+  for (const flag of scheduler.field('flags').items()) flag.oneOf(SCHEDULER_FLAGS)
+  for (const key of ['runtime', 'deadline', 'period']) scheduler.field(key).uint64()
+}
+
+function checkIoPriority(ioPriority: JsonCursor): void {
+  ioPriority.field('class').required().oneOf(IO_PRIORITY_CLASSES)
+  ioPriority.field('priority').integer(0, 7)
+}
+
+function checkAffinity(affinity: JsonCursor): void {
+  affinity.field('initial').string()
+  affinity.field('final').string()
 }

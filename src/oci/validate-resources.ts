@@ -8,31 +8,29 @@ const THROTTLES = [
   'throttleWriteIOPSDevice',
 ]
 
-/** config-linux.md "Control groups". Which limit a host can enforce is for the cgroup layer to say. */
+/** config-linux.md "Control groups"; `resources` is an object. Which limit a host can enforce is for the cgroup layer to say. */
 export function checkResources(resources: JsonCursor): void {
-  if (!resources.object()) return
-  for (const rule of resources.field('devices').items()) checkDeviceRule(rule)
-  checkMemory(resources.field('memory'))
-  checkCpu(resources.field('cpu'))
+  for (const rule of resources.field('devices').items()) rule.object(checkDeviceRule)
+  resources.field('memory').object(checkMemory)
+  resources.field('cpu').object(checkCpu)
   const pids = resources.field('pids')
   if (pids.object()) pids.field('limit').int64()
-  checkBlockIo(resources.field('blockIO'))
+  resources.field('blockIO').object(checkBlockIo)
   for (const page of resources.field('hugepageLimits').items()) {
     if (!page.object()) continue
     page.field('pageSize').required().nonEmptyString()
     page.field('limit').required().uint64()
   }
-  checkNetwork(resources.field('network'))
+  resources.field('network').object(checkNetwork)
   for (const [, device] of resources.field('rdma').entries()) {
     if (!device.object()) continue
     device.field('hcaHandles').uint32()
     device.field('hcaObjects').uint32()
   }
-  checkUnified(resources.field('unified'))
+  resources.field('unified').object(checkUnified)
 }
 
 function checkDeviceRule(rule: JsonCursor): void {
-  if (!rule.object()) return
   rule.field('allow').required().boolean()
   rule.field('type').oneOf(['a', 'b', 'c', ''])
   // -1 is an old spelling of "any" that engines still write.
@@ -45,7 +43,6 @@ function checkDeviceRule(rule: JsonCursor): void {
 }
 
 function checkMemory(memory: JsonCursor): void {
-  if (!memory.object()) return
   for (const key of ['limit', 'reservation', 'swap', 'kernel', 'kernelTCP'])
     memory.field(key).int64()
   memory.field('swappiness').uint64()
@@ -55,14 +52,12 @@ function checkMemory(memory: JsonCursor): void {
 }
 
 function checkCpu(cpu: JsonCursor): void {
-  if (!cpu.object()) return
   for (const key of ['shares', 'period', 'burst', 'realtimePeriod']) cpu.field(key).uint64()
   for (const key of ['quota', 'realtimeRuntime', 'idle']) cpu.field(key).int64()
   for (const key of ['cpus', 'mems']) cpu.field(key).string()
 }
 
 function checkBlockIo(blockIo: JsonCursor): void {
-  if (!blockIo.object()) return
   blockIo.field('weight').integer(0, 1000)
   blockIo.field('leafWeight').integer(0, 1000)
   for (const device of blockIo.field('weightDevice').items()) {
@@ -85,7 +80,6 @@ function checkDeviceNumbers(device: JsonCursor): void {
 }
 
 function checkNetwork(network: JsonCursor): void {
-  if (!network.object()) return
   network.field('classID').uint32()
   for (const priority of network.field('priorities').items()) {
     if (!priority.object()) continue

@@ -38,7 +38,7 @@ export function parseProcess(json: string): Process {
   const value = parseDocument(json, 'process.json')
   const problems: Problem[] = []
   const root = JsonCursor.root(value, problems)
-  if (root.required().object()) checkProcess(root)
+  root.required().object(checkProcess)
   refuseProblems(problems, 'process.json')
   return normalizeProcess(value as Process)
 }
@@ -48,7 +48,7 @@ export function parseResources(json: string): Resources {
   const value = parseDocument(json, 'resources')
   const problems: Problem[] = []
   const root = JsonCursor.root(value, problems)
-  if (root.required().object()) checkResources(root)
+  root.required().object(checkResources)
   refuseProblems(problems, 'resources')
   return value as Resources
 }
@@ -59,12 +59,11 @@ export function validateRuntimeConfig(value: unknown): readonly Problem[] {
   const config = JsonCursor.root(value, problems)
   if (!config.required().object()) return problems
   checkVersion(config.field('ociVersion'))
-  checkRoot(config.field('root'))
-  for (const mount of config.field('mounts').items()) checkMount(mount)
-  config.field('process').required()
-  checkProcess(config.field('process'))
-  checkHooks(config.field('hooks'))
-  checkAnnotations(config.field('annotations'))
+  config.field('root').required().object(checkRoot)
+  for (const mount of config.field('mounts').items()) mount.object(checkMount)
+  config.field('process').required().object(checkProcess)
+  config.field('hooks').object(checkHooks)
+  config.field('annotations').object(checkAnnotations)
   const namespaces = checkLinux(config.field('linux'))
   checkUtsName(config.field('hostname'), namespaces)
   checkUtsName(config.field('domainname'), namespaces)
@@ -97,26 +96,23 @@ function checkVersion(version: JsonCursor): void {
 }
 
 function checkRoot(root: JsonCursor): void {
-  if (!root.required().object()) return
   root.field('path').required().nonEmptyString()
   root.field('readonly').boolean()
 }
 
 function checkMount(mount: JsonCursor): void {
-  if (!mount.object()) return
   mount.field('destination').required().nonEmptyString()
   mount.field('type').string()
   mount.field('source').string()
   mount.field('options').strings()
   const [uid, gid] = [mount.field('uidMappings'), mount.field('gidMappings')]
-  checkMappings(uid)
-  checkMappings(gid)
+  if (uid.present) checkMappings(uid)
+  if (gid.present) checkMappings(gid)
   if (uid.present !== gid.present)
     mount.report('must have both uidMappings and gidMappings or neither')
 }
 
 function checkHooks(hooks: JsonCursor): void {
-  if (!hooks.object()) return
   for (const kind of HOOK_KINDS) {
     for (const hook of hooks.field(kind).items()) {
       if (!hook.object()) continue

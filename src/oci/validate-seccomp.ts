@@ -55,9 +55,8 @@ const OPERATORS = [
 /** MAX_ERRNO of the kernel: a filter cannot return more. */
 const MAX_ERRNO = 4095
 
-/** config-linux.md "Seccomp". */
+/** config-linux.md "Seccomp"; `seccomp` is an object. */
 export function checkSeccomp(seccomp: JsonCursor): void {
-  if (!seccomp.object()) return
   const action = seccomp.field('defaultAction').required().oneOf(ACTIONS)
   if (action === 'SCMP_ACT_NOTIFY') {
     // The very call that would hand the listener over would wait for the listener.
@@ -74,11 +73,10 @@ export function checkSeccomp(seccomp: JsonCursor): void {
   if (seccomp.field('listenerMetadata').present && !seccomp.field('listenerPath').present) {
     seccomp.field('listenerMetadata').report('must not stand without listenerPath')
   }
-  for (const rule of seccomp.field('syscalls').items()) checkRule(rule)
+  for (const rule of seccomp.field('syscalls').items()) rule.object(checkRule)
 }
 
 function checkRule(rule: JsonCursor): void {
-  if (!rule.object()) return
   const names = rule.field('names').required()
   names.strings()
   if (Array.isArray(names.value) && names.value.length === 0)
