@@ -40,6 +40,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<OciCommand>>> = {
   update: async () => (await import('./update.ts')).updateCommand,
   spec: async () => (await import('./information.ts')).specCommand,
   features: async () => (await import('./information.ts')).featuresCommand,
+  explain: async () => (await import('./explain.ts')).explainCommand,
 }
 
 const NOT_YET = ['checkpoint', 'restore', 'events'] as const

@@ -1,0 +1,16 @@
+/** `explain`: prints what `create` would do, as one system call a line. */
+import { resolve } from 'node:path'
+import { readBundleConfig } from '../../runtime/create.ts'
+import { explainPlan } from '../../runtime/explain-plan.ts'
+import { type OciCommand, print } from './command.ts'
+
+export const explainCommand: OciCommand = {
+  usage: '[--bundle dir]',
+  description: 'print the system calls that create would make, with their origin in config.json',
+  table: { flags: { bundle: 'string' }, aliases: { b: 'bundle' } },
+  async run(args) {
+    const bundle = resolve(args.string('bundle') ?? '.')
+    print(await explainPlan({ id: 'explain', bundle, config: readBundleConfig(bundle) }))
+    return 0
+  },
+}
