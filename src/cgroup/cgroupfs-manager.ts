@@ -54,6 +54,11 @@ export class CgroupfsManager implements CgroupManager {
     )
   }
 
+  /** Where the cgroup2 file system is mounted. */
+  get mountPoint(): string {
+    return this.#hierarchy.mountPoint
+  }
+
   create(): void {
     this.refuseForeignProcesses()
     try {

@@ -3,6 +3,7 @@
 import { CLONE_NEWCGROUP } from '../linux/namespaces.ts'
 import { S_IFDIR } from '../linux/open-flags.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import { withCgroupBinds } from './compile/cgroup-mount.ts'
 import type { CreateContext } from './compile/create-context.ts'
 import { hasNamespace } from './compile/create-context.ts'
 import { emitKeyring, isInUserNamespace } from './compile/credentials.ts'
@@ -36,7 +37,8 @@ import { PlanBuilder } from './plan-builder.ts'
  * `console` and `cgroup` where the options say so. Throws TsrunError `not-implemented` for what
  * tsrun does not do, by name.
  */
-export function compileCreate(config: RuntimeConfig, options: CompileCreateOptions): Plan {
+export function compileCreate(given: RuntimeConfig, options: CompileCreateOptions): Plan {
+  const config = withCgroupBinds(given, options.cgroupMount ?? '/sys/fs/cgroup')
   const b = new PlanBuilder(options.architecture)
   const report = b.descriptor('report')
   const gate = options.gate ? b.descriptor('gate') : undefined

@@ -35,6 +35,8 @@ export interface CompileCreateOptions extends CompileOptions {
   readonly noPivot?: boolean
   readonly containerId: string
   readonly bundle: string
+  /** Where the host has its cgroup2 file system; /sys/fs/cgroup when absent. */
+  readonly cgroupMount?: string
 }
 
 export interface CompileExecOptions extends CompileOptions {

@@ -61,6 +61,7 @@ export async function assembleContainer(
       console: descriptors.has('console'),
       noPivot: options.noPivot === true,
       noNewKeyring: options.noNewKeyring === true,
+      ...(cgroup === undefined ? {} : { cgroupMount: cgroup.mountPoint }),
     }
     writeContainerFile(options.root, options.id, OPTIONS_FILE, JSON.stringify(saved))
     const plan = compileCreate(config, {

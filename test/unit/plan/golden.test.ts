@@ -83,6 +83,22 @@ const CASES: readonly Golden[] = [
     },
     origins: ['/linux/namespaces', '/linux/timeOffsets'],
   },
+  {
+    name: 'cgroup-mount-without-cgroup-namespace',
+    config: {
+      mounts: [
+        {
+          destination: '/sys/fs/cgroup',
+          type: 'cgroup',
+          source: 'cgroup',
+          options: ['nosuid', 'rw'],
+        },
+      ],
+    },
+    linux: { namespaces: [{ type: 'mount' }, { type: 'user' }] },
+    options: { cgroupMount: '/sys/fs/cgroup/unified' },
+    origins: ['/mounts'],
+  },
   { name: 'cgroup', options: { cgroup: true }, origins: ['/linux/namespaces'] },
   {
     name: 'cgroup-without-clone-into',
