@@ -1,0 +1,20 @@
+/** Opens the image store of a data root: its layout on disk is decided here. */
+import { join } from 'node:path'
+import { ImageNames } from '../content/image-names.ts'
+import { LocalContentStore } from '../content/local-content-store.ts'
+import { lockFile, tryLockFile } from '../native/file-lock.ts'
+import { hostPlatform } from '../oci/platform.ts'
+import { OverlaySnapshotter } from '../snapshots/overlay-snapshotter.ts'
+import { ImageStore } from './image-store.ts'
+
+/** `<data root>/images` is an OCI image layout, `<data root>/snapshots` holds unpacked layers. Nothing is created yet. */
+export function openImageStore(dataRoot: string): ImageStore {
+  const locks = { lock: lockFile, tryLock: tryLockFile }
+  const images = join(dataRoot, 'images')
+  return new ImageStore({
+    content: new LocalContentStore(images, locks),
+    names: new ImageNames(images, locks),
+    snapshots: new OverlaySnapshotter(join(dataRoot, 'snapshots')),
+    hostPlatform: hostPlatform(process.arch),
+  })
+}

@@ -1,0 +1,107 @@
+/** Pulls from a real docker-registry: what is stored, what is unpacked, what is reused. */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { openImageStore } from '../../src/images/open-image-store.ts'
+import { pullImage } from '../../src/images/pull.ts'
+import { parseReference } from '../../src/oci/reference.ts'
+import { mountOverlay, unmountOverlay } from '../../src/snapshots/mount-overlay.ts'
+import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'
+import { makeImage, makeIndex, pushImage } from '../support/make-image.ts'
+import { dir, file, hardLink, symlink } from '../support/tar-builder.ts'
+
+let registry: TestRegistry
+let root: string
+
+beforeAll(async () => {
+  registry = await startRegistry()
+})
+afterAll(async () => {
+  await registry[Symbol.asyncDispose]()
+})
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'tsrun-pull-'))
+})
+afterEach(() => {
+  rmSync(root, { recursive: true, force: true })
+})
+
+const ref = (name: string) => parseReference(`${registry.host}/${name}`)
+
+test('pullImage() unpacks the layers so that an overlay of them is the image', async () => {
+  const image = makeImage([
+    [
+      dir('etc'),
+      file('etc/a', 'old'),
+      file('etc/gone', 'x'),
+      dir('lib', { mode: 0o750, uid: 7, gid: 8 }),
+      file('lib/one', '1'),
+    ],
+    [
+      file('etc/a', 'new'),
+      file('etc/.wh.gone'),
+      file('lib/two', '2'),
+      symlink('link', 'etc/a'),
+      hardLink('hard', 'etc/a'),
+    ],
+  ])
+  await pushImage(registry.host, 'app', 'v1', image)
+  const store = openImageStore(root)
+  const pulled = await pullImage(store, ref('app:v1'))
+  expect(pulled.id).toBe(image.config.descriptor.digest)
+  expect(pulled.names).toEqual([`${registry.host}/app:v1`])
+  const target = join(root, 'mnt')
+  mkdirSync(target)
+  mountOverlay(await store.snapshots.prepare('c1', pulled.chainIds), target)
+  try {
+    const list = execFileSync('find', ['.', '-mindepth', '1', '-printf', '%P %y %m %U:%G\n'], {
+      cwd: target,
+      encoding: 'utf8',
+    })
+    expect(list.trim().split('\n').toSorted()).toEqual([
+      'etc d 755 0:0',
+      'etc/a f 644 0:0',
+      'hard f 644 0:0',
+      'lib d 750 7:8',
+      'lib/one f 644 0:0',
+      'lib/two f 644 0:0',
+      'link l 777 0:0',
+    ])
+    expect(readFileSync(join(target, 'hard'), 'utf8')).toBe('new')
+  } finally {
+    unmountOverlay(target)
+  }
+})
+
+test('pullImage() of an index takes the platform of this machine, or the one asked for', async () => {
+  const here = makeImage([[file('here')]])
+  const other = makeImage([[file('other')]], { platform: { os: 'linux', architecture: 's390x' } })
+  const index = makeIndex([other, here])
+  await pushImage(registry.host, 'multi', 'v1', [here, other], index)
+  const store = openImageStore(root)
+  expect((await pullImage(store, ref('multi:v1'))).id).toBe(here.config.descriptor.digest)
+  const platform = { os: 'linux', architecture: 's390x' }
+  expect((await pullImage(store, ref('multi:v1'), { platform })).id).toBe(
+    other.config.descriptor.digest,
+  )
+  await expect(
+    pullImage(store, ref('multi:v1'), { platform: { os: 'linux', architecture: 'riscv64' } }),
+  ).rejects.toThrow(/nothing for linux\/riscv64, only for linux\/s390x, linux\/(amd64|arm64)/)
+  expect(store.list()).toHaveLength(1)
+})
+
+test('pullImage() a second time fetches nothing but the manifest', async () => {
+  const image = makeImage([[file('a', 'a')]], { kind: 'docker' })
+  await pushImage(registry.host, 'twice', 'latest', image)
+  const store = openImageStore(root)
+  await pullImage(store, ref('twice'))
+  const phases: string[] = []
+  await pullImage(store, ref('twice'), {
+    onProgress: (event) => event.type === 'layer' && phases.push(event.phase),
+  })
+  expect(phases).toEqual(['waiting', 'exists'])
+  expect(readdirSync(join(root, 'images/ingest'))).toEqual([])
+  expect(readdirSync(join(root, 'snapshots/drafts'))).toEqual([])
+})
