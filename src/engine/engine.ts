@@ -1,4 +1,7 @@
 /** The engine: where its stores are, and what every command does first. */
+import { join } from 'node:path'
+import { OverlaySnapshotter } from '../snapshots/overlay-snapshotter.ts'
+import type { Snapshotter } from '../snapshots/snapshotter.ts'
 import { ContainerStore } from './container-store.ts'
 
 export interface EngineOptions {
@@ -6,22 +9,23 @@ export interface EngineOptions {
   readonly dataRoot: string
   /** State of containers that run; default /run/tsrun-engine. */
   readonly stateRoot: string
+  /** How to call tsrun with these roots: what a monitor runs in the end. Absolute path first. */
+  readonly command: readonly string[]
 }
 
-export interface Engine {
-  readonly dataRoot: string
-  readonly stateRoot: string
+export interface Engine extends EngineOptions {
   readonly containers: ContainerStore
+  snapshotter(): Snapshotter
   /** Removes what a killed tsrun has left half made. Each command calls it first. */
   sweep(): Promise<void>
 }
 
 /** Opens the engine. Nothing is created before something is stored. */
-export function openEngine({ dataRoot, stateRoot }: EngineOptions): Engine {
+export function openEngine(options: EngineOptions): Engine {
   const engine: Engine = {
-    dataRoot,
-    stateRoot,
-    containers: new ContainerStore(dataRoot),
+    ...options,
+    containers: new ContainerStore(options.dataRoot),
+    snapshotter: () => new OverlaySnapshotter(join(options.dataRoot, 'snapshots')),
     async sweep() {
       if (engine.containers.unfinished().length === 0) return
       const { removeUnfinished } = await import('./remove-container.ts')

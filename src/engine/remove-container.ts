@@ -114,7 +114,7 @@ async function removeStopped(engine: Engine, id: string): Promise<void> {
 }
 
 async function removeLocked(engine: Engine, id: string): Promise<void> {
-  await discardRoot(engine, id)
+  discardRoot(engine, id)
   engine.containers.remove(id)
 }
 

@@ -26,7 +26,7 @@ export async function waitForExit(store: ContainerStore, id: string): Promise<nu
 async function exitFromMonitor(directory: string): Promise<number | undefined> {
   using client = await attachToMonitor(directory, { output: false, patient: false, owner: false })
   const status = await client?.exit
-  return status === undefined ? undefined : decodeWaitStatus(status).exitCode
+  return status === undefined ? undefined : exitCodeOfStatus(status)
 }
 
 /** Waits for a process to end, at most `timeoutMs` (-1: for ever); false when it still runs then. */
@@ -41,4 +41,9 @@ export async function waitForProcess(
   const ready = batch.sys('ppoll', pollOperands(batch, pidfd.fd, timeoutMs))
   const result = await runBatchAsync(batch)
   return result.value(ready) > 0
+}
+
+/** The exit code that a status of wait4(2) stands for: 128 + signal when a signal ended the process. */
+export function exitCodeOfStatus(status: number): number {
+  return decodeWaitStatus(status).exitCode
 }

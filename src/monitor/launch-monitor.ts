@@ -3,7 +3,6 @@ import { constants, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { TsrunError } from '../errors.ts'
 import { errnoName } from '../linux/errno.ts'
-import { O_CLOEXEC } from '../linux/open-flags.ts'
 import {
   type ExecutorSession,
   type StartOptions,
@@ -11,6 +10,7 @@ import {
   startExecutable,
 } from '../native/executor.ts'
 import { OwnedFd } from '../native/owned-fd.ts'
+import { pipePair, streamPair } from '../native/pass-descriptors.ts'
 import { newBatch, runBatch } from '../native/run-batch.ts'
 import { sealedMemfd, seqpacketPair } from '../native/syscalls.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -208,24 +208,4 @@ function receiveControl(fd: number): ControlEvent {
   })
   const result = runBatch(batch)
   return decodeControl(result.bytes(buffer), result.value(length))
-}
-
-function pipePair(): [OwnedFd, OwnedFd] {
-  const batch = newBatch()
-  const pair = batch.zeros(8)
-  batch.run('pipe2', [pair, O_CLOEXEC])
-  return ownedPair(runBatch(batch).bytes(pair))
-}
-
-function streamPair(): [OwnedFd, OwnedFd] {
-  const AF_UNIX = 1
-  const SOCK_STREAM = 1
-  const batch = newBatch()
-  const pair = batch.zeros(8)
-  batch.run('socketpair', [AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, pair])
-  return ownedPair(runBatch(batch).bytes(pair))
-}
-
-function ownedPair(bytes: Buffer): [OwnedFd, OwnedFd] {
-  return [new OwnedFd(bytes.readInt32LE(0)), new OwnedFd(bytes.readInt32LE(4))]
 }

@@ -17,6 +17,8 @@ export interface EngineRoots {
   readonly dataRoot: string
   /** State of running containers; gone after a reboot. */
   readonly stateRoot: string
+  /** How to call tsrun with the same roots, absolute path first: a monitor does when its container has ended. */
+  readonly command: readonly string[]
 }
 
 export interface CommandInput {

@@ -118,12 +118,13 @@ export function environmentOf(options: CommandOptions, own: NodeJS.ProcessEnv): 
     ...options.list('env-file').flatMap(readEnvironmentFile),
     ...options.list('env'),
   ]
-  return variables.flatMap((variable) => {
-    if (variable.includes('=')) return [variable]
+  return variables.map((variable) => {
+    if (variable.includes('=')) return variable
     if (variable === '')
       throw new TsrunError('invalid-argument', 'cannot set a variable without a name')
     const value = own[variable]
-    return value === undefined ? [] : [`${variable}=${value}`]
+    // A bare name that is not set removes the image's variable, as in docker.
+    return value === undefined ? variable : `${variable}=${value}`
   })
 }
 

@@ -1,0 +1,83 @@
+/** `tsrun run`: a command in a new container, in the foreground or in the background. */
+import { type Engine, openEngine } from '../../engine/engine.ts'
+import { cleanUpContainer } from '../../engine/remove-container.ts'
+import { type RunningContainer, runContainer } from '../../engine/run-container.ts'
+import { signalContainer } from '../../engine/stop-container.ts'
+import { exitCodeOfStatus, waitForExit } from '../../engine/wait-container.ts'
+import { TsrunError } from '../../errors.ts'
+import type { CommandInput, EngineCommand } from './command.ts'
+import { DEFAULT_DETACH_KEYS, parseDetachKeys } from './detach-keys.ts'
+import { RUN_OPTIONS, runRequestOf } from './run-options.ts'
+import { requireTerminal, UserTerminal, windowSize } from './user-terminal.ts'
+
+const EXIT_BROKEN_PIPE = 141
+
+export const command: EngineCommand = {
+  usage: 'run [options] IMAGE [COMMAND] [ARG...]',
+  describe: 'Run a command in a new container. It has no network unless --network host is given.',
+  options: RUN_OPTIONS,
+  positionals: { min: 1, max: Number.POSITIVE_INFINITY },
+  optionsFirst: true,
+  run,
+}
+
+async function run({ options, positionals, roots }: CommandInput): Promise<number> {
+  const engine = openEngine(roots)
+  await engine.sweep()
+  const request = runRequestOf(options, positionals)
+  const workingDirectory = process.cwd()
+  if (options.flag('detach')) {
+    const { id } = await runContainer(engine, request, { workingDirectory })
+    process.stdout.write(`${id}\n`)
+    return 0
+  }
+  const tty = request.terminal === true
+  const interactive = request.interactive === true
+  requireTerminal(tty, interactive)
+  const detachKeys = parseDetachKeys(options.string('detach-keys') ?? DEFAULT_DETACH_KEYS)
+  let started: RunningContainer | undefined
+  using terminal = new UserTerminal({
+    tty,
+    interactive,
+    detachKeys,
+    ...(options.flag('sig-proxy', true)
+      ? { onSignal: (name) => forward(engine, started?.id, name) }
+      : {}),
+  })
+  const { rows, columns } = windowSize()
+  const sized =
+    tty && rows > 0 ? { ...request, consoleSize: { height: rows, width: columns } } : request
+  started = await runContainer(engine, sized, { workingDirectory, onOutput: terminal.write })
+  return await follow(engine, started, terminal)
+}
+
+async function follow(
+  engine: Engine,
+  { id, client }: RunningContainer,
+  terminal: UserTerminal,
+): Promise<number> {
+  if (client === undefined)
+    throw new TsrunError('internal', 'cannot follow the container: it has no monitor')
+  using connection = client
+  terminal.connect(connection)
+  const end = await Promise.race([connection.exit, terminal.left])
+  if (end === 'detached') return 0
+  if (end === 'broken-pipe') return EXIT_BROKEN_PIPE
+  terminal[Symbol.dispose]()
+  await terminal.flush()
+  // Without a status the monitor was killed; the container may live on.
+  if (end === undefined) return await waitForExit(engine.containers, id)
+  await cleanUpContainer(engine, id)
+  await connection.cleaned()
+  return exitCodeOfStatus(end)
+}
+
+function forward(engine: Engine, id: string | undefined, name: NodeJS.Signals): void {
+  if (id === undefined) return
+  try {
+    signalContainer(engine, id, name)
+  } catch (error) {
+    // The container ended while the signal was on its way.
+    if (!(error instanceof TsrunError) || error.kind === 'internal') throw error
+  }
+}

@@ -1,0 +1,127 @@
+/** From a request and an image to the container's config.json and record. */
+import { nativePath } from '../native/library.ts'
+import type { ImageProcess } from '../oci/image.ts'
+import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import { defaultProfile } from '../seccomp/default-profile.ts'
+import { buildSpec } from '../spec/build-spec.ts'
+import { stopSignal } from '../spec/command.ts'
+import type { SpecHost } from '../spec/spec-input.ts'
+import type { ContainerRecord, VolumeRecord } from './container-record.ts'
+import { engineMounts } from './engine-files.ts'
+import { readInRoot } from './read-in-root.ts'
+import type { RunRequest } from './run-request.ts'
+
+/** What an image gives to its containers. */
+export interface ContainerImage {
+  /** As the user gave it. */
+  readonly reference: string
+  /** Digest of the image's configuration. */
+  readonly id: string
+  readonly process: ImageProcess
+  /** Chain IDs of its layers, from the base up. */
+  readonly chainIds: readonly string[]
+}
+
+export interface BuildInput {
+  readonly id: string
+  readonly directory: string
+  readonly rootPath: string
+  readonly image: ContainerImage | undefined
+  readonly request: RunRequest
+  readonly host: SpecHost
+}
+
+/** The config.json of a container whose root is mounted at `rootPath`. */
+export function buildContainerConfig(input: BuildInput): RuntimeConfig {
+  const { id, directory, rootPath, image, request, host } = input
+  return buildSpec({
+    containerId: id,
+    rootPath,
+    image: image?.process,
+    options: request,
+    host,
+    passwd: readInRoot(rootPath, '/etc/passwd'),
+    group: readInRoot(rootPath, '/etc/group'),
+    defaultSeccompProfile: defaultProfile,
+    engineMounts: engineMounts(directory, request.readOnly === true),
+    ...(request.init === true ? { initPath: nativePath('tsrun-reaper') } : {}),
+  })
+}
+
+/** The first record of a container that is being made. */
+export function newRecord(
+  id: string,
+  stateRoot: string,
+  request: RunRequest,
+  image: ContainerImage | undefined,
+): Omit<ContainerRecord, 'name'> {
+  return {
+    version: 1,
+    id,
+    createdAt: new Date().toISOString(),
+    ...(image === undefined ? {} : { image: { reference: image.reference, id: image.id } }),
+    ...(request.rootfs === undefined ? {} : { rootfs: request.rootfs }),
+    entrypoint: request.entrypoint ?? image?.process.Entrypoint ?? [],
+    command: commandOf(request, image),
+    terminal: request.terminal === true,
+    openStdin: request.interactive === true,
+    autoRemove: request.autoRemove === true,
+    privileged: request.privileged === true,
+    hostname: request.hostname ?? '',
+    networkMode: request.network ?? 'none',
+    user: request.user ?? image?.process.User ?? '',
+    labels: labelsOf(request, image),
+    request,
+    volumes: [],
+    stopSignal: stopSignal(image?.process, request.stopSignal),
+    stateRoot,
+    owned: false,
+    state: { status: 'creating' },
+  }
+}
+
+/** What only the finished config tells. */
+export function completeRecord(
+  record: ContainerRecord,
+  config: RuntimeConfig,
+  directory: string,
+): ContainerRecord {
+  return { ...record, hostname: config.hostname ?? '', volumes: volumesOf(config, directory) }
+}
+
+function commandOf(request: RunRequest, image: ContainerImage | undefined): readonly string[] {
+  if (request.command !== undefined && request.command.length > 0) return request.command
+  return request.entrypoint === undefined ? (image?.process.Cmd ?? []) : []
+}
+
+/** The image's labels and the user's; the engine itself reads none of them (CVE-2026-53488). */
+function labelsOf(
+  request: RunRequest,
+  image: ContainerImage | undefined,
+): Readonly<Record<string, string>> {
+  const own = (request.labels ?? []).map((text) => {
+    const [key = '', ...rest] = text.split('=')
+    return [key, rest.join('=')] as const
+  })
+  return Object.fromEntries([...Object.entries(image?.process.Labels ?? {}), ...own])
+}
+
+const PROPAGATIONS = ['shared', 'rshared', 'slave', 'rslave', 'private', 'rprivate']
+const OWN_TMPFS = ['/dev', '/dev/shm']
+
+function volumesOf(config: RuntimeConfig, directory: string): VolumeRecord[] {
+  return (config.mounts ?? []).flatMap(({ type, source, destination, options }): VolumeRecord[] => {
+    const isBind = type === 'bind' && source !== undefined && !source.startsWith(`${directory}/`)
+    const isTmpfs = type === 'tmpfs' && !OWN_TMPFS.includes(destination)
+    if (!isBind && !isTmpfs) return []
+    return [
+      {
+        type: isBind ? 'bind' : 'tmpfs',
+        source: isBind ? source : '',
+        destination,
+        readOnly: options?.includes('ro') ?? false,
+        propagation: options?.find((option) => PROPAGATIONS.includes(option)) ?? '',
+      },
+    ]
+  })
+}

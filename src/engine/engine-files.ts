@@ -1,0 +1,50 @@
+/** The files that the engine lays over an image's: /etc/hosts, /etc/hostname and /etc/resolv.conf. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { errnoCodeOf } from '../errors.ts'
+import type { Mount } from '../oci/runtime-config.ts'
+
+const LOCALHOST = `127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+fe00::\tip6-localnet
+ff00::\tip6-mcastprefix
+ff02::1\tip6-allnodes
+ff02::2\tip6-allrouters
+`
+
+export interface EngineFilesOptions {
+  readonly hostname: string
+  readonly network: 'none' | 'host'
+  readonly readOnly: boolean
+}
+
+/** Writes the files into the container's folder. */
+export function writeEngineFiles(
+  directory: string,
+  { hostname, network }: EngineFilesOptions,
+): void {
+  const hosts = network === 'host' ? readHostFile('/etc/hosts') : LOCALHOST
+  writeFileSync(join(directory, 'hosts'), hosts, { mode: 0o644 })
+  writeFileSync(join(directory, 'hostname'), `${hostname}\n`, { mode: 0o644 })
+  writeFileSync(join(directory, 'resolv.conf'), readHostFile('/etc/resolv.conf'), { mode: 0o644 })
+}
+
+/** The mounts that show them in the container. */
+export function engineMounts(directory: string, readOnly: boolean): readonly Mount[] {
+  const options = ['rbind', 'rprivate', ...(readOnly ? ['ro'] : [])]
+  return ['hosts', 'hostname', 'resolv.conf'].map((name) => ({
+    destination: `/etc/${name}`,
+    type: 'bind',
+    source: join(directory, name),
+    options,
+  }))
+}
+
+function readHostFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (errnoCodeOf(error) === 'ENOENT') return ''
+    throw error
+  }
+}

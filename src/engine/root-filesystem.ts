@@ -1,0 +1,53 @@
+/** The root of a container: the layers of its image and a writable one, mounted for as long as its making takes. */
+import { existsSync, mkdirSync, statSync } from 'node:fs'
+import { isAbsolute, join } from 'node:path'
+import { TsrunError } from '../errors.ts'
+import { mountOverlay, unmountOverlay } from '../snapshots/mount-overlay.ts'
+import type { ContainerImage } from './build-container.ts'
+import type { Engine } from './engine.ts'
+import type { RunRequest } from './run-request.ts'
+
+/** Makes the root of container `id` and returns its path. A root given by path is used as it is. */
+export async function mountRoot(
+  engine: Engine,
+  id: string,
+  request: RunRequest,
+  image: ContainerImage | undefined,
+): Promise<string> {
+  if (image === undefined) return givenRoot(request.rootfs ?? '')
+  if (image.chainIds.length === 0) {
+    throw new TsrunError(
+      'invalid-argument',
+      `cannot run the image "${image.reference}": it has no layers`,
+    )
+  }
+  const mounts = await engine.snapshotter().prepare(id, image.chainIds)
+  const path = rootPath(engine, id)
+  mkdirSync(path, { mode: 0o755 })
+  mountOverlay(mounts, path)
+  return path
+}
+
+/** Unmounts the root; init keeps its own mount of it. Nothing mounted is no error. */
+export function unmountRoot(engine: Engine, id: string): void {
+  const path = rootPath(engine, id)
+  if (existsSync(path)) unmountOverlay(path)
+}
+
+/** Removes the writable layer. A missing one is no error. */
+export function discardRoot(engine: Engine, id: string): void {
+  engine.snapshotter().remove(id)
+}
+
+function rootPath(engine: Engine, id: string): string {
+  return join(engine.containers.directory(id), 'rootfs')
+}
+
+function givenRoot(path: string): string {
+  if (isAbsolute(path) && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true)
+    return path
+  throw new TsrunError(
+    'invalid-argument',
+    `cannot use the root filesystem "${path}": it must be the absolute path of a directory`,
+  )
+}

@@ -1,0 +1,51 @@
+/** Pipes and socket pairs, and descriptors that arrive over a socket (unix(7), SCM_RIGHTS). */
+import { O_CLOEXEC } from '../linux/open-flags.ts'
+import { OwnedFd } from './owned-fd.ts'
+import { newBatch, runBatch, runBatchAsync } from './run-batch.ts'
+
+const AF_UNIX = 1
+const SOCK_STREAM = 1
+const SOL_SOCKET = 1
+const SCM_RIGHTS = 1
+const MSG_CMSG_CLOEXEC = 0x40000000
+/** CMSG_LEN(sizeof(int)) on 64-bit machines. */
+const CMSG_LENGTH = 20
+
+/** Both ends of a new pipe, close-on-exec: reader, writer. */
+export function pipePair(): [OwnedFd, OwnedFd] {
+  const batch = newBatch()
+  const pair = batch.zeros(8)
+  batch.run('pipe2', [pair, O_CLOEXEC])
+  return ownedPair(runBatch(batch).bytes(pair))
+}
+
+/** A connected pair of AF_UNIX stream sockets, close-on-exec. */
+export function streamPair(): [OwnedFd, OwnedFd] {
+  const batch = newBatch()
+  const pair = batch.zeros(8)
+  batch.run('socketpair', [AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, pair])
+  return ownedPair(runBatch(batch).bytes(pair))
+}
+
+/** Waits for one message on `socket` and takes its descriptor; undefined when it brings none. */
+export async function receiveDescriptor(socket: number): Promise<OwnedFd | undefined> {
+  const batch = newBatch()
+  const vector = batch.words([batch.zeros(256), 256])
+  const control = batch.zeros(24)
+  const header = batch.words([0, 0, vector, 1, control, 24, 0]) // struct msghdr
+  const received = batch.sys('recvmsg', [socket, header, MSG_CMSG_CLOEXEC], {
+    tolerate: ['ECONNRESET'],
+  })
+  const result = await runBatchAsync(batch)
+  const bytes = result.bytes(control)
+  const isDescriptor =
+    result.value(received) >= 0 &&
+    bytes.readUInt32LE(0) >= CMSG_LENGTH &&
+    bytes.readInt32LE(8) === SOL_SOCKET &&
+    bytes.readInt32LE(12) === SCM_RIGHTS
+  return isDescriptor ? new OwnedFd(bytes.readInt32LE(16)) : undefined
+}
+
+function ownedPair(bytes: Buffer): [OwnedFd, OwnedFd] {
+  return [new OwnedFd(bytes.readInt32LE(0)), new OwnedFd(bytes.readInt32LE(4))]
+}
