@@ -1,0 +1,139 @@
+/** `.ci/run`: every step of the gate, each counted; the last line is `N passed, N failed`. */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { setup } from './setup.mjs'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const scratch = mkdtempSync(join(tmpdir(), 'tsrun-ci-'))
+const NEWER_NODES = ['22', '24', '26']
+const MINUTE = 60_000
+const total = { passed: 0, failed: 0 }
+
+process.env.TSRUN_CI = '1'
+// 60 ms at every start of Node 20 on machines that set it, and thousands of starts.
+const { NODE_EXTRA_CA_CERTS: _, ...environment } = process.env
+
+async function main() {
+  await step('setup', () => setup('test'))
+  await step('tsc', () => run(bin('tsc'), ['--noEmit'], 3 * MINUTE))
+  await step('biome', () => run(bin('biome'), ['ci', '.'], 2 * MINUTE))
+  await step('hello', () => run(process.execPath, ['.ci/hello.mjs'], 5 * MINUTE))
+  runTests('unit', 5 * MINUTE)
+  runTests('integration', 14 * MINUTE)
+  for (const version of NEWER_NODES) await step(`node ${version}`, () => tryNode(version))
+}
+
+/** Runs one step and counts it as one test. */
+async function step(name, action) {
+  const start = Date.now()
+  try {
+    await action()
+    total.passed++
+    console.log(`ok ${name} (${seconds(start)})`)
+  } catch (error) {
+    total.failed++
+    console.log(`not ok ${name} (${seconds(start)}): ${error.message}`)
+  }
+}
+
+/** Runs one vitest project and counts its tests. A run that leaves no report is one failure. */
+function runTests(project, timeout) {
+  const start = Date.now()
+  const report = join(scratch, `${project}.json`)
+  const args = ['run', '--project', project, '--reporter=dot', '--reporter=json']
+  const result = spawnSync(bin('vitest'), [...args, `--outputFile.json=${report}`], {
+    cwd: root,
+    env: environment,
+    stdio: 'inherit',
+    timeout,
+    killSignal: 'SIGKILL',
+  })
+  const counted = countReport(report)
+  total.passed += counted.passed
+  total.failed += counted.failed
+  // An error outside a test (a file that does not load, a leaked rejection) fails the run alone.
+  if (result.status !== 0 && counted.failed === 0) total.failed++
+  const outcome = result.status === 0 ? 'ok' : 'not ok'
+  console.log(
+    `${outcome} ${project} tests (${seconds(start)}): ${counted.passed} passed, ${counted.failed} failed, ${counted.skipped} skipped`,
+  )
+  for (const name of counted.names) console.log(`  failed: ${name}`)
+}
+
+function countReport(path) {
+  let report
+  try {
+    report = JSON.parse(readFileSync(path, 'utf8'))
+  } catch {
+    // vitest died or ran out of time before it could write: the caller counts that.
+    return { passed: 0, failed: 0, skipped: 0, names: [] }
+  }
+  const brokenFiles = report.testResults.filter(
+    (file) => file.status === 'failed' && file.assertionResults.every((t) => t.status !== 'failed'),
+  )
+  const failedTests = report.testResults
+    .flatMap((file) => file.assertionResults)
+    .filter((test) => test.status === 'failed')
+  return {
+    passed: report.numPassedTests,
+    failed: failedTests.length + brokenFiles.length,
+    skipped: report.numPendingTests + report.numTodoTests,
+    names: [...failedTests.map((test) => test.fullName), ...brokenFiles.map((file) => file.name)],
+  }
+}
+
+/** Installs another Node (npm carries it) and runs the bundle, a container and the unit tests with it. */
+function tryNode(version) {
+  const name = `node-linux-${process.arch}@${version}`
+  const prefix = join(scratch, `node-${version}`)
+  run('npm', ['install', '--no-audit', '--no-fund', '--prefix', prefix, name], 2 * MINUTE)
+  const node = join(prefix, 'node_modules', `node-linux-${process.arch}`, 'bin/node')
+  const actual = run(node, ['--version'], MINUTE).trim()
+  if (!actual.startsWith(`v${version}.`)) throw new Error(`${name} carries Node ${actual}`)
+  const env = { ...environment, TSRUN_NODE: node }
+  const tsrun = join(root, 'dist/tsrun')
+  run(tsrun, ['--version'], MINUTE, env)
+  if (run(tsrun, ['run', '--rm', 'busybox', 'echo', 'hello'], MINUTE, env) !== 'hello\n')
+    throw new Error(`tsrun run under Node ${actual} printed something else`)
+  const vitest = join(root, 'node_modules/vitest/vitest.mjs')
+  run(node, [vitest, 'run', '--project', 'unit', '--reporter=dot'], 5 * MINUTE, env)
+}
+
+function run(command, args, timeout, env = environment) {
+  const result = spawnSync(command, args, {
+    cwd: root,
+    env,
+    encoding: 'utf8',
+    timeout,
+    killSignal: 'SIGKILL',
+    maxBuffer: 1 << 26,
+  })
+  if (result.error) throw new Error(`${command}: ${result.error.message}`)
+  if (result.status !== 0)
+    throw new Error(
+      `${command} ${args.join(' ')} ended with status ${result.status}\n${result.stdout}${result.stderr}`.trim(),
+    )
+  return result.stdout
+}
+
+function bin(name) {
+  return join(root, 'node_modules/.bin', name)
+}
+
+function seconds(start) {
+  return `${Math.round((Date.now() - start) / 1000)} s`
+}
+
+try {
+  await main()
+} catch (error) {
+  total.failed++
+  console.log(`not ok: ${error.stack}`)
+} finally {
+  rmSync(scratch, { recursive: true, force: true })
+}
+process.exitCode = total.failed === 0 ? 0 : 1
+console.log(`${total.passed} passed, ${total.failed} failed`)
