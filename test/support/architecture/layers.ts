@@ -1,0 +1,126 @@
+/** Who may import whom in src/: the layer table, the modules that few may use, and why. */
+
+export interface Layer {
+  /** Folders of src/ (or files in it, without `.ts`) that this one may import, besides itself. */
+  readonly mayImport: readonly string[]
+  /** No input or output at all: values in, values out. */
+  readonly pure?: true
+}
+
+const LEAVES = ['util', 'errors', 'log', 'version', 'linux']
+const FORMATS = ['oci', 'archive', 'seccomp']
+const BASE = [...LEAVES, ...FORMATS]
+
+/** The table of style §6.3. A folder that is not here must be added, with a decision. */
+export const LAYERS: Readonly<Record<string, Layer>> = {
+  errors: { mayImport: [] },
+  version: { mayImport: [] },
+  log: { mayImport: ['util', 'errors'] },
+  util: { mayImport: ['errors'] },
+  linux: { mayImport: ['util', 'errors'], pure: true },
+  oci: { mayImport: LEAVES, pure: true },
+  archive: { mayImport: LEAVES, pure: true },
+  seccomp: { mayImport: [...LEAVES, 'oci'], pure: true },
+  // Not each other: config.json is the contract between them.
+  spec: { mayImport: BASE, pure: true },
+  plan: { mayImport: BASE, pure: true },
+  native: { mayImport: [...LEAVES, 'plan'] },
+  state: { mayImport: BASE },
+  content: { mayImport: [...BASE, 'state'] },
+  registry: { mayImport: BASE },
+  // `plan` here and below: system calls run in-process are plans too, built with the same builder.
+  snapshots: { mayImport: [...BASE, 'native', 'state', 'plan'] },
+  cgroup: { mayImport: [...BASE, 'native', 'state'] },
+  network: { mayImport: [...BASE, 'native', 'state'] },
+  runtime: { mayImport: [...BASE, 'plan', 'native', 'cgroup', 'state'] },
+  images: { mayImport: [...BASE, 'content', 'registry', 'snapshots', 'native', 'plan'] },
+  // Starts tsrun-monitor as the runtime starts tsrun-init, so by `native`.
+  monitor: { mayImport: [...BASE, 'runtime', 'state', 'native', 'plan'] },
+  engine: {
+    mayImport: [
+      ...BASE,
+      'spec',
+      'plan',
+      'native',
+      'state',
+      'content',
+      'registry',
+      'snapshots',
+      'cgroup',
+      'network',
+      'runtime',
+      'images',
+      'monitor',
+    ],
+  },
+  // Files directly in cli/ serve both command lines.
+  cli: { mayImport: [...BASE, 'cli/oci'] },
+  // containerd owns images and networks. `seccomp` and `state` for `features` and `--root`.
+  'cli/oci': { mayImport: [...BASE, 'cli', 'runtime', 'state'] },
+  'cli/engine': { mayImport: [...BASE, 'cli', 'engine'] },
+  'docker-api': { mayImport: [...BASE, 'engine'] },
+  shim: { mayImport: [...BASE, 'runtime'] },
+  main: { mayImport: [...BASE, 'cli', 'cli/oci', 'cli/engine', 'docker-api', 'shim'] },
+  // The library: what `import … from 'tsrun'` gives.
+  index: { mayImport: [...BASE, 'engine', 'runtime'] },
+  library: { mayImport: [...BASE, 'engine', 'runtime'] },
+}
+
+export interface ModuleBan {
+  readonly module: string
+  /** Paths below src/ that may import it; a folder ends with `/`. */
+  readonly allowed: readonly string[]
+  readonly reason: string
+}
+
+/** Modules that only the named files may import. */
+export const MODULE_BANS: readonly ModuleBan[] = [
+  {
+    module: 'koffi',
+    allowed: ['native/library.ts'],
+    reason: 'one file to replace for another foreign function interface',
+  },
+  {
+    module: 'node:child_process',
+    allowed: [
+      'native/executor.ts',
+      'runtime/hooks.ts',
+      'runtime/host-ps.ts',
+      'monitor/launch-monitor.ts',
+      'registry/credentials.ts',
+      'network/rootless-driver.ts',
+    ],
+    reason: 'containers are started by the executor alone; the others run named helper programs',
+  },
+  {
+    module: 'node:worker_threads',
+    allowed: [],
+    reason: 'a thread of Node costs 10 MB and cannot enter namespaces either',
+  },
+  { module: 'yargs', allowed: ['cli/engine/'], reason: 'the OCI command line must start fast' },
+  { module: 'node-fetch', allowed: ['registry/'], reason: 'HTTP is the registry client’s' },
+  { module: 'tar-stream', allowed: ['archive/'], reason: 'archive/ is the one tar codec' },
+]
+
+/** Node modules without input or output, for layers that are pure. */
+export const PURE_NODE_MODULES: ReadonlySet<string> = new Set([
+  'node:path',
+  'node:util',
+  'node:assert',
+  'node:events',
+  'node:stream',
+  'node:stream/promises',
+  'node:string_decoder',
+  // Hashes and codecs: bytes in, bytes out.
+  'node:crypto',
+  'node:zlib',
+  'node:buffer',
+])
+
+/** Files that are long because they are data, and why. */
+export const LONG_DATA_FILES: Readonly<Record<string, string>> = {
+  'linux/syscall-numbers-x86-64.ts': 'the kernel’s system call table',
+  'linux/syscall-numbers-aarch64.ts': 'the kernel’s system call table',
+  'linux/syscall-numbers-x86.ts': 'the kernel’s system call table',
+  'linux/syscall-numbers-arm.ts': 'the kernel’s system call table',
+}
