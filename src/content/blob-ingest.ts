@@ -145,3 +145,29 @@ export function storeError(digest: string, cause: unknown): TsrunError {
     },
   )
 }
+
+/** Writes all of `source` to the existing file `path`, durably; returns what it turned out to be. */
+export async function writeHashed(
+  path: string,
+  source: AsyncIterable<Buffer>,
+): Promise<Pick<Descriptor, 'digest' | 'size'>> {
+  const hash = createHash('sha256')
+  const file = await open(path, 'r+')
+  let size = 0
+  try {
+    for await (const chunk of source) {
+      hash.update(chunk)
+      try {
+        await file.writeFile(chunk)
+      } catch (cause) {
+        throw storeError('sha256:…', cause)
+      }
+      size += chunk.length
+    }
+    await file.sync()
+    await file.chmod(0o644)
+  } finally {
+    await file.close()
+  }
+  return { digest: `sha256:${hash.digest('hex')}`, size }
+}

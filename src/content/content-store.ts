@@ -26,6 +26,8 @@ export interface ContentStore {
   openIngest(descriptor: Pick<Descriptor, 'digest' | 'size'>): Promise<Ingest | undefined>
   /** Stores small content that is already in memory. */
   write(bytes: Uint8Array, digest?: string): Promise<Pick<Descriptor, 'digest' | 'size'>>
+  /** Stores content whose digest is only known at its end. */
+  writeStream(source: AsyncIterable<Buffer>): Promise<Pick<Descriptor, 'digest' | 'size'>>
   /** Reads the blob and compares; throws `failed-precondition` when it is damaged. */
   verify(digest: string): Promise<void>
   list(): readonly string[]
@@ -36,6 +38,8 @@ export interface ContentStore {
   tryExclusive(): Disposable | undefined
   /** Removes unfinished ingests that nobody writes, and returns how many bytes they had. */
   removeUnfinished(): number
+  /** Removes what dead processes left and nobody can go on with. */
+  removeAbandoned(): void
 }
 
 /** A blob on its way into the store; the caller is its only writer. Dispose it in any case. */

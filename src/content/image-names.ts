@@ -56,7 +56,12 @@ export class ImageNames {
     })
   }
 
-  /** Takes names away. Images that lose their last name go, unless `keep` says so. */
+  /** Keeps an image that has no name. */
+  async addNameless(target: Descriptor): Promise<void> {
+    await this.#change((images) => [...images, { name: undefined, target }])
+  }
+
+  /** Takes names away; an image goes with its last one. */
   async remove(names: readonly string[]): Promise<void> {
     await this.#change((images) =>
       images.filter(({ name }) => name === undefined || !names.includes(name)),

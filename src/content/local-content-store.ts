@@ -7,17 +7,27 @@
  *   <root>/ingest/sha256-<hex>     parts; their writer holds flock(2) on them
  *   <root>/.lock                   shared: "I store blobs nothing refers to yet"; exclusive: collect
  */
-import { createHash } from 'node:crypto'
-import { createReadStream, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { createHash, randomBytes } from 'node:crypto'
+import {
+  createReadStream,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { type Digest, parseDigest } from '../oci/digest.ts'
 import type { Descriptor } from '../oci/image.ts'
-import { writeFileAtomic } from '../util/atomic-write.ts'
-import { openBlobIngest } from './blob-ingest.ts'
+import { syncFolder, writeFileAtomic } from '../util/atomic-write.ts'
+import { openBlobIngest, writeHashed } from './blob-ingest.ts'
 import type { ContentStore, FileLocks, Ingest } from './content-store.ts'
 
 const LAYOUT = '{"imageLayoutVersion":"1.0.0"}'
+/** Content whose digest is not known yet, unlike the parts of blobs beside it. */
+const TEMPORARY = 'tmp-'
 const ALGORITHMS = ['sha256', 'sha512'] as const
 
 export class LocalContentStore implements ContentStore {
@@ -105,6 +115,24 @@ export class LocalContentStore implements ContentStore {
     return descriptor
   }
 
+  async writeStream(source: AsyncIterable<Buffer>): Promise<Pick<Descriptor, 'digest' | 'size'>> {
+    this.#prepare()
+    const path = join(this.root, 'ingest', `${TEMPORARY}${randomBytes(8).toString('hex')}`)
+    const lock = await this.#locks.lock(path, 'exclusive')
+    try {
+      const descriptor = await writeHashed(path, source)
+      const target = this.#blobPath(parseDigest(descriptor.digest))
+      renameSync(path, target)
+      syncFolder(dirname(target))
+      return descriptor
+    } catch (error) {
+      rmSync(path, { force: true })
+      throw error
+    } finally {
+      lock[Symbol.dispose]()
+    }
+  }
+
   async verify(digest: string): Promise<void> {
     const parsed = parseDigest(digest)
     const hash = createHash(parsed.algorithm)
@@ -132,9 +160,17 @@ export class LocalContentStore implements ContentStore {
     return this.#locks.tryLock(join(this.root, '.lock'), 'exclusive')
   }
 
+  removeAbandoned(): void {
+    this.#removeIngests((name) => name.startsWith(TEMPORARY))
+  }
+
   removeUnfinished(): number {
+    return this.#removeIngests(() => true)
+  }
+
+  #removeIngests(wanted: (name: string) => boolean): number {
     let removed = 0
-    for (const name of namesIn(join(this.root, 'ingest'))) {
+    for (const name of namesIn(join(this.root, 'ingest')).filter(wanted)) {
       const path = join(this.root, 'ingest', name)
       const lock = this.#locks.tryLock(path, 'exclusive')
       if (lock === undefined) continue

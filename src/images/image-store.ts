@@ -91,6 +91,16 @@ export class ImageStore {
     return readImage(this, target, names, platform)
   }
 
+  /** The whole name that `text` stands for; undefined when it is no name, as an id or a digest is none. */
+  wholeName(text: string): string | undefined {
+    try {
+      return formatReference(parseReference(text))
+    } catch (error) {
+      if (error instanceof TsrunError && /^(sha256:)?[0-9a-f]+$/.test(text)) return undefined
+      throw error
+    }
+  }
+
   /** Gives the image another name. */
   async tag(text: string, name: string): Promise<void> {
     const image = this.resolve(text)
@@ -109,7 +119,7 @@ export class ImageStore {
     const image = this.resolve(text)
     const isName = this.#findNamed(text, this.names.list()) !== undefined
     const untagged = isName
-      ? image.names.filter((name) => name === this.#wholeName(text))
+      ? image.names.filter((name) => name === this.wholeName(text))
       : image.names
     if (!isName && image.names.length > 1 && !options.force) {
       throw new TsrunError(
@@ -164,22 +174,13 @@ export class ImageStore {
   /** Removes what killed processes left half made. Parts of blobs stay: the next pull goes on with them. */
   sweep(): void {
     this.snapshots.removeAbandoned()
-  }
-
-  #wholeName(text: string): string {
-    return formatReference(parseReference(text))
+    this.content.removeAbandoned()
   }
 
   #findNamed(text: string, entries: ReturnType<ImageNames['list']>): Descriptor | undefined {
-    let reference: ReturnType<typeof parseReference>
-    try {
-      reference = parseReference(text)
-    } catch (error) {
-      // An id or a digest, or nothing at all: the caller's sentence will say that there is no such image.
-      if (error instanceof TsrunError && /^(sha256:)?[0-9a-f]+$/.test(text)) return undefined
-      throw error
-    }
-    const whole = formatReference(reference)
+    const whole = this.wholeName(text)
+    if (whole === undefined) return undefined
+    const reference = parseReference(whole)
     const exact = entries.find(({ name }) => name === whole)
     if (exact !== undefined || reference.digest === undefined) return exact?.target
     const repository = repositoryName(reference)

@@ -54,6 +54,10 @@ export class OverlaySnapshotter implements Snapshotter {
     return readJsonFile(join(this.#layerFolder(chainId), 'layer.json')) as LayerInfo | undefined
   }
 
+  layers(): readonly string[] {
+    return namesIn(this.#layers).map((hex) => `sha256:${hex}`)
+  }
+
   layerFolders(chainIds: readonly string[]): readonly string[] {
     return chainIds.toReversed().map((chainId) => {
       if (!this.hasLayer(chainId)) {
@@ -149,9 +153,7 @@ export class OverlaySnapshotter implements Snapshotter {
     const used = new Set(usedChainIds)
     for (const key of this.activeKeys())
       for (const id of this.#record(key)?.chainIds ?? []) used.add(id)
-    const unused = namesIn(this.#layers)
-      .map((hex) => `sha256:${hex}`)
-      .filter((id) => !used.has(id))
+    const unused = this.layers().filter((id) => !used.has(id))
     for (const chainId of unused) await this.#removeLayer(parseDigest(chainId).hex)
     return unused
   }

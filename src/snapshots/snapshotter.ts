@@ -24,6 +24,8 @@ export interface Snapshotter {
   /** Folders of the chain's layers, top first; throws `not-found` when one is missing. */
   layerFolders(chainIds: readonly string[]): readonly string[]
   layer(chainId: string): LayerInfo | undefined
+  /** Chain IDs of all layers. */
+  layers(): readonly string[]
   /** `chainIds` from the base up; empty for a tree of its own. Throws `already-exists`. */
   prepare(key: string, chainIds: readonly string[]): Promise<readonly Mount[]>
   /** The mounts of an active snapshot again. */

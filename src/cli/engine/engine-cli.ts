@@ -18,6 +18,13 @@ const VERBS: Readonly<Record<string, Verb>> = {
   kill: { describe: 'send a signal to containers', load: () => import('./kill.ts') },
   wait: { describe: 'wait for containers to end', load: () => import('./wait.ts') },
   rm: { describe: 'remove containers', load: () => import('./rm.ts') },
+  pull: { describe: 'fetch an image from a registry', load: () => import('./pull.ts') },
+  images: { describe: 'list images', load: () => import('./images.ts') },
+  rmi: { describe: 'remove images', load: () => import('./rmi.ts') },
+  tag: { describe: 'give an image another name', load: () => import('./tag.ts') },
+  load: { describe: 'read images from an archive', load: () => import('./load.ts') },
+  save: { describe: 'write images to an archive', load: () => import('./save.ts') },
+  image: { describe: 'inspect images, and more', load: () => import('./image.ts') },
   version: { describe: 'show the version', load: () => import('./version.ts') },
   info: { describe: 'show what tsrun sees of this machine', load: () => import('./info.ts') },
   explain: {

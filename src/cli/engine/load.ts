@@ -1,0 +1,48 @@
+/** `tsrun load`: reads images from an archive. */
+import { openEngine } from '../../engine/engine.ts'
+import { loadImages } from '../../engine/images.ts'
+import { TsrunError } from '../../errors.ts'
+import { familiarReference, parseReference } from '../../oci/reference.ts'
+import type { CommandInput, EngineCommand } from './command.ts'
+
+export const command: EngineCommand = {
+  usage: 'load [options]',
+  describe: 'Read images from a tar: an OCI image layout or a docker archive, also compressed.',
+  options: {
+    input: {
+      type: 'string',
+      alias: 'i',
+      describe: 'the file instead of standard input',
+      value: 'file',
+    },
+    platform: {
+      type: 'string',
+      describe: "os/architecture[/variant] instead of this machine's",
+      value: 'text',
+    },
+    quiet: { type: 'flag', alias: 'q', describe: 'print nothing' },
+  },
+  positionals: { min: 0, max: 0 },
+  run,
+}
+
+async function run({ options, roots }: CommandInput): Promise<number> {
+  const path = options.string('input')
+  if (path === undefined && process.stdin.isTTY) {
+    throw new TsrunError('invalid-argument', 'cannot load from a terminal', {
+      hint: 'use -i FILE or redirect standard input',
+    })
+  }
+  const engine = openEngine(roots)
+  await engine.sweep()
+  const images = await loadImages(engine, { path, platform: options.string('platform') })
+  if (options.flag('quiet')) return 0
+  for (const { id, names } of images) {
+    const shown =
+      names.length === 0
+        ? [`Loaded image ID: ${id}`]
+        : names.map((name) => `Loaded image: ${familiarReference(parseReference(name))}`)
+    process.stdout.write(shown.map((line) => `${line}\n`).join(''))
+  }
+  return 0
+}

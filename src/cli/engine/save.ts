@@ -1,0 +1,74 @@
+/** `tsrun save`: writes images to an archive. */
+import { randomBytes } from 'node:crypto'
+import { createWriteStream, renameSync, rmSync } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
+import { openEngine } from '../../engine/engine.ts'
+import { saveImages } from '../../engine/images.ts'
+import { errnoCodeOf, TsrunError } from '../../errors.ts'
+import type { CommandInput, EngineCommand } from './command.ts'
+
+const FORMATS = ['oci-archive', 'docker-archive']
+
+export const command: EngineCommand = {
+  usage: 'save [options] IMAGE [IMAGE...]',
+  describe: 'Write images to a tar that is an OCI image layout and that docker load reads too.',
+  options: {
+    output: {
+      type: 'string',
+      alias: 'o',
+      describe: 'the file instead of standard output',
+      value: 'file',
+    },
+    format: {
+      type: 'string',
+      describe: 'oci-archive or docker-archive: the tar is both',
+      value: 'name',
+    },
+    platform: {
+      type: 'string',
+      describe: "os/architecture[/variant] instead of this machine's",
+      value: 'text',
+    },
+  },
+  positionals: { min: 1, max: Number.POSITIVE_INFINITY },
+  run,
+}
+
+async function run({ options, positionals, roots }: CommandInput): Promise<number> {
+  const output = options.string('output')
+  const format = options.string('format')
+  if (format !== undefined && !FORMATS.includes(format)) {
+    throw new TsrunError(
+      'invalid-argument',
+      `cannot save in the format "${format}": there are ${FORMATS.join(' and ')}`,
+    )
+  }
+  if (output === undefined && process.stdout.isTTY) {
+    throw new TsrunError('invalid-argument', 'cannot save to a terminal', {
+      hint: 'use -o FILE or redirect standard output',
+    })
+  }
+  const engine = openEngine(roots)
+  await engine.sweep()
+  const archive = saveImages(engine, positionals, options.string('platform'))
+  if (output === undefined) await pipeline(archive, process.stdout, { end: false })
+  else await writeWhole(output, archive)
+  return 0
+}
+
+// Whole or not at all: beside the target first, renamed when it is complete.
+async function writeWhole(path: string, archive: AsyncIterable<Buffer>): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
+  try {
+    await pipeline(archive, createWriteStream(temporary, { flags: 'wx', mode: 0o600, flush: true }))
+    renameSync(temporary, path)
+  } catch (cause) {
+    rmSync(temporary, { force: true })
+    if (cause instanceof TsrunError) throw cause
+    const errno = errnoCodeOf(cause)
+    throw new TsrunError('internal', `cannot write "${path}"`, {
+      cause,
+      ...(errno === undefined ? {} : { errno }),
+    })
+  }
+}

@@ -1,0 +1,18 @@
+/** `tsrun tag`: gives an image another name. */
+import { openEngine } from '../../engine/engine.ts'
+import { imagesOf } from '../../engine/images.ts'
+import type { CommandInput, EngineCommand } from './command.ts'
+
+export const command: EngineCommand = {
+  usage: 'tag IMAGE NAME',
+  describe: 'Give an image another name.',
+  options: {},
+  positionals: { min: 2, max: 2 },
+  run,
+}
+
+async function run({ positionals, roots }: CommandInput): Promise<number> {
+  const [image = '', name = ''] = positionals
+  await imagesOf(openEngine(roots)).tag(image, name)
+  return 0
+}
