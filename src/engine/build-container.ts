@@ -2,7 +2,7 @@
 import { nativePath } from '../native/library.ts'
 import type { ImageProcess } from '../oci/image.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
-import { defaultProfile } from '../seccomp/default-profile.ts'
+import { defaultSeccompProfile } from '../seccomp/default-profile.ts'
 import { buildSpec } from '../spec/build-spec.ts'
 import { stopSignal } from '../spec/command.ts'
 import type { SpecHost } from '../spec/spec-input.ts'
@@ -42,7 +42,7 @@ export function buildContainerConfig(input: BuildInput): RuntimeConfig {
     host,
     passwd: readInRoot(rootPath, '/etc/passwd'),
     group: readInRoot(rootPath, '/etc/group'),
-    defaultSeccompProfile: defaultProfile,
+    defaultSeccompProfile,
     engineMounts: engineMounts(directory, request.readOnly === true),
     ...(request.init === true ? { initPath: nativePath('tsrun-reaper') } : {}),
   })

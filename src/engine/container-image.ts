@@ -23,7 +23,8 @@ export async function imageOf(
   if (request.rootfs !== undefined) return undefined
   const { openImageStore } = await import('../images/open-image-store.ts')
   const store = openImageStore(engine.dataRoot)
-  const platform = request.platform === undefined ? undefined : parsePlatform(request.platform, store.hostPlatform)
+  const platform =
+    request.platform === undefined ? undefined : parsePlatform(request.platform, store.hostPlatform)
   const local = request.pull === 'always' ? undefined : findLocal(store, request.image, platform)
   if (local === undefined && request.pull === 'never') {
     throw new TsrunError(

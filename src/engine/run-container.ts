@@ -1,6 +1,7 @@
 /** `run`: from a request to a container that runs under its monitor. The table of contents of a start. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { TsrunError } from '../errors.ts'
 import { type AttachClient, attachToMonitor } from '../monitor/attach-client.ts'
 import { MonitorLaunch } from '../monitor/launch-monitor.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
@@ -21,8 +22,12 @@ import type { RunRequest } from './run-request.ts'
 export type { AttachClient }
 
 export interface RunOptions extends ImageOptions {
-  /** Attach before the start, so that no output is missed: for a foreground run. */
-  readonly onOutput?: (stream: 'stdout' | 'stderr', bytes: Buffer) => void
+  /** For a foreground run: attached before the start, so that no output is missed. */
+  readonly foreground?: {
+    readonly onOutput: (stream: 'stdout' | 'stderr', bytes: Buffer) => void
+    /** Called with the connection right before the start. */
+    readonly onAttached: (client: AttachClient, id: string) => void
+  }
   /** Where relative paths of volumes begin. */
   readonly workingDirectory: string
 }
@@ -99,14 +104,7 @@ async function startUnderMonitor(
     // Init has its own copy of the mount: the host's mount table stays clean from here on.
     unmountRoot(engine, id)
     monitor.created(created.pid)
-    if (options.onOutput !== undefined) {
-      client = await attachToMonitor(directory, {
-        output: true,
-        patient: true,
-        owner: true,
-        onOutput: options.onOutput,
-      })
-    }
+    client = await attach(id, directory, options)
     const { pid, startTime } = created.record
     const state = { pid, startTime, monitorPid: monitor.pid, startedAt: new Date().toISOString() }
     await startContainer(engine.stateRoot, id)
@@ -119,6 +117,26 @@ async function startUnderMonitor(
     client?.[Symbol.dispose]()
     throw error
   }
+}
+
+async function attach(
+  id: string,
+  directory: string,
+  { foreground }: RunOptions,
+): Promise<AttachClient | undefined> {
+  if (foreground === undefined) return undefined
+  const { onOutput } = foreground
+  const client = await attachToMonitor(directory, {
+    output: true,
+    patient: true,
+    owner: true,
+    onOutput,
+  })
+  if (client === undefined) {
+    throw new TsrunError('internal', 'cannot attach to the container: its monitor is gone')
+  }
+  foreground.onAttached(client, id)
+  return client
 }
 
 function launchFor(engine: Engine, record: ContainerRecord, directory: string): MonitorLaunch {

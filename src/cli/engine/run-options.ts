@@ -1,5 +1,6 @@
 /** The options of `tsrun run` and what they ask of the engine. */
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { RunRequest } from '../../engine/run-request.ts'
 import { TsrunError } from '../../errors.ts'
 import { parseSize } from '../../util/size.ts'
@@ -46,6 +47,10 @@ export const RUN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   privileged: { type: 'flag', describe: 'all capabilities, all devices, nothing hidden' },
   pull: { type: 'string', describe: 'when to fetch the image', value: 'always|missing|never' },
   'read-only': { type: 'flag', describe: 'the root cannot be written' },
+  rootfs: {
+    type: 'flag',
+    describe: 'IMAGE is the path of a root filesystem, which is used as it is',
+  },
   rm: { type: 'flag', describe: 'remove the container when it has ended' },
   'security-opt': {
     type: 'list',
@@ -77,7 +82,7 @@ export function runRequestOf(options: CommandOptions, positionals: readonly stri
   const [image = '', ...command] = positionals
   const entrypoint = options.string('entrypoint')
   return {
-    image,
+    ...(options.flag('rootfs') ? { image: '', rootfs: resolve(image) } : { image }),
     command,
     ...(entrypoint === undefined ? {} : { entrypoint: entrypoint === '' ? [] : [entrypoint] }),
     name: options.string('name'),

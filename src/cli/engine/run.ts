@@ -35,20 +35,30 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
   const interactive = request.interactive === true
   requireTerminal(tty, interactive)
   const detachKeys = parseDetachKeys(options.string('detach-keys') ?? DEFAULT_DETACH_KEYS)
-  let started: RunningContainer | undefined
+  let id: string | undefined
   using terminal = new UserTerminal({
     tty,
     interactive,
     detachKeys,
-    ...(options.flag('sig-proxy', true)
-      ? { onSignal: (name) => forward(engine, started?.id, name) }
-      : {}),
+    ...(options.flag('sig-proxy', true) ? { onSignal: (name) => forward(engine, id, name) } : {}),
   })
   const { rows, columns } = windowSize()
-  const sized =
-    tty && rows > 0 ? { ...request, consoleSize: { height: rows, width: columns } } : request
-  started = await runContainer(engine, sized, { workingDirectory, onOutput: terminal.write })
-  return await follow(engine, started, terminal)
+  const consoleSize = tty && rows > 0 ? { height: rows, width: columns } : undefined
+  const running = await runContainer(
+    engine,
+    { ...request, consoleSize },
+    {
+      workingDirectory,
+      foreground: {
+        onOutput: terminal.write,
+        onAttached(client, attachedId) {
+          id = attachedId
+          terminal.connect(client)
+        },
+      },
+    },
+  )
+  return await follow(engine, running, terminal)
 }
 
 async function follow(
@@ -56,10 +66,10 @@ async function follow(
   { id, client }: RunningContainer,
   terminal: UserTerminal,
 ): Promise<number> {
-  if (client === undefined)
+  if (client === undefined) {
     throw new TsrunError('internal', 'cannot follow the container: it has no monitor')
+  }
   using connection = client
-  terminal.connect(connection)
   const end = await Promise.race([connection.exit, terminal.left])
   if (end === 'detached') return 0
   if (end === 'broken-pipe') return EXIT_BROKEN_PIPE

@@ -63,6 +63,8 @@ export class UserTerminal implements Disposable {
   readonly left: Promise<'detached' | 'broken-pipe'>
   readonly #options: UserTerminalOptions
   readonly #undo: (() => void)[] = []
+  /** Outputs whose reader is slow. */
+  readonly #blocked = new Set<NodeJS.WriteStream>()
   #streams: ContainerStreams | undefined
   #leave: (reason: 'detached' | 'broken-pipe') => void = () => {}
   #fail: (error: TsrunError) => void = () => {}
@@ -87,9 +89,13 @@ export class UserTerminal implements Disposable {
   /** Writes the container's output; a slow reader slows the container down. */
   readonly write = (stream: 'stdout' | 'stderr', bytes: Uint8Array): void => {
     const target = stream === 'stdout' ? process.stdout : process.stderr
-    if (target.write(bytes)) return
+    if (target.write(bytes) || this.#blocked.has(target)) return
+    this.#blocked.add(target)
     this.#streams?.pause()
-    target.once('drain', () => this.#streams?.resume())
+    target.once('drain', () => {
+      this.#blocked.delete(target)
+      if (this.#blocked.size === 0) this.#streams?.resume()
+    })
   }
 
   /** Waits until all output has left this process. */
@@ -137,11 +143,16 @@ export class UserTerminal implements Disposable {
     const watcher = new DetachKeyWatcher(
       this.#options.tty ? this.#options.detachKeys : Buffer.alloc(0),
     )
+    let waits = false
     const onData = (chunk: Buffer) => {
       const { pass, detached } = watcher.feed(chunk)
-      if (pass.length > 0 && !streams.sendInput(pass)) {
+      if (pass.length > 0 && !streams.sendInput(pass) && !waits) {
+        waits = true
         stdin.pause()
-        streams.drained(() => stdin.resume())
+        streams.drained(() => {
+          waits = false
+          stdin.resume()
+        })
       }
       if (detached) this.#leave('detached')
     }
