@@ -35,17 +35,21 @@ const UNSUPPORTED: readonly UnsupportedFeature[] = [
     asked: ({ process }) => process?.execCPUAffinity !== undefined,
   },
   {
+    name: 'process.apparmorProfile',
+    // `unconfined` is what a process is without a profile.
+    asked: ({ process }, modules) =>
+      isSet(process?.apparmorProfile) &&
+      modules.apparmor &&
+      process?.apparmorProfile !== 'unconfined',
+  },
+  {
     name: 'process.apparmorProfile (AppArmor is not enabled on this host)',
     asked: ({ process }, modules) => isSet(process?.apparmorProfile) && !modules.apparmor,
   },
-  {
-    name: 'process.selinuxLabel (SELinux is not enabled on this host)',
-    asked: ({ process }, modules) => isSet(process?.selinuxLabel) && !modules.selinux,
-  },
-  {
-    name: 'linux.mountLabel (SELinux is not enabled on this host)',
-    asked: ({ linux }, modules) => isSet(linux?.mountLabel) && !modules.selinux,
-  },
+  labelRow('process.selinuxLabel', ({ process }) => process?.selinuxLabel),
+  disabledLabelRow('process.selinuxLabel', ({ process }) => process?.selinuxLabel),
+  labelRow('linux.mountLabel', ({ linux }) => linux?.mountLabel),
+  disabledLabelRow('linux.mountLabel', ({ linux }) => linux?.mountLabel),
   {
     name: 'linux.seccomp with SCMP_ACT_NOTIFY',
     asked: ({ linux }) =>
@@ -70,6 +74,19 @@ export function unsupportedMessage(names: readonly string[]): string {
 /** A section for another platform, which the type of config.json here does not even have. */
 function section(name: string): UnsupportedFeature {
   return { name, asked: (config) => Reflect.get(config, name) !== undefined }
+}
+
+type LabelOf = (config: RuntimeConfig) => string | undefined
+
+function labelRow(name: string, labelOf: LabelOf): UnsupportedFeature {
+  return { name, asked: (config, modules) => isSet(labelOf(config)) && modules.selinux }
+}
+
+function disabledLabelRow(name: string, labelOf: LabelOf): UnsupportedFeature {
+  return {
+    name: `${name} (SELinux is not enabled on this host)`,
+    asked: (config, modules) => isSet(labelOf(config)) && !modules.selinux,
+  }
 }
 
 function isSet(text: string | undefined): boolean {

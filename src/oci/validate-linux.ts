@@ -104,8 +104,10 @@ function checkUserNamespace(linux: JsonCursor, namespaces: ConfiguredNamespaces)
 
 function checkTimeOffsets(offsets: JsonCursor, namespaces: ConfiguredNamespaces): void {
   const entries = offsets.entries()
-  if (entries.length > 0 && !namespaces.has('time')) {
-    offsets.report('needs a time namespace in /linux/namespaces')
+  // Once a process is in a time namespace its offsets cannot change (time_namespaces(7)).
+  const isNew = namespaces.has('time') && namespaces.get('time') === undefined
+  if (entries.length > 0 && !isNew) {
+    offsets.report('needs a new time namespace in /linux/namespaces')
   }
   for (const [clock, offset] of entries) {
     if (clock !== 'monotonic' && clock !== 'boottime') {

@@ -22,9 +22,23 @@ describe('unsupportedFeatures()', () => {
     expect(unsupportedMessage(names)).toBe('unsupported: vm, linux.intelRdt')
   })
 
-  it('refuses labels only where the kernel lacks the module', () => {
-    const config = { ...CONFIG, process: { cwd: '/', apparmorProfile: 'docker-default' } }
-    expect(unsupportedFeatures(config)).toHaveLength(1)
+  it('refuses labels and says where the kernel lacks the module', () => {
+    const config = {
+      ...CONFIG,
+      process: { cwd: '/', apparmorProfile: 'docker-default', selinuxLabel: 'a:b:c' },
+    }
+    expect(unsupportedFeatures(config)).toEqual([
+      'process.apparmorProfile (AppArmor is not enabled on this host)',
+      'process.selinuxLabel (SELinux is not enabled on this host)',
+    ])
+    expect(unsupportedFeatures(config, { apparmor: true, selinux: true })).toEqual([
+      'process.apparmorProfile',
+      'process.selinuxLabel',
+    ])
+  })
+
+  it('takes the profile unconfined where AppArmor is enabled', () => {
+    const config = { ...CONFIG, process: { cwd: '/', apparmorProfile: 'unconfined' } }
     expect(unsupportedFeatures(config, { apparmor: true, selinux: false })).toEqual([])
   })
 

@@ -274,6 +274,16 @@ describe('validateRuntimeConfig()', () => {
     ])
   })
 
+  it('wants a new time namespace with offsets', () => {
+    const timeOffsets = { monotonic: { secs: -1, nanosecs: 5 } }
+    const joined = [...NAMESPACES, { type: 'time', path: '/proc/1/ns/time' }]
+    const problem = '/linux/timeOffsets needs a new time namespace in /linux/namespaces'
+    expect(problemsOf(config({ linux: { timeOffsets } }))).toEqual([problem])
+    expect(problemsOf(config({ linux: { namespaces: joined, timeOffsets } }))).toEqual([problem])
+    const fresh = [...NAMESPACES, { type: 'time' }]
+    expect(problemsOf(config({ linux: { namespaces: fresh, timeOffsets } }))).toEqual([])
+  })
+
   it('treats null as absent and inherited names as absent', () => {
     expect(problemsOf(config({ hooks: null, mounts: null, annotations: null }))).toEqual([])
     expect(problemsOf(JSON.parse('{"__proto__": {"ociVersion": "1.0.0"}}'))).toContain(
