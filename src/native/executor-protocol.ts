@@ -19,7 +19,8 @@
  * A sync is the only two-way moment: the plan waits for one record, and ends when Node is gone.
  */
 import { TsrunError } from '../errors.ts'
-import { newBatch, runBatch, runBatchAsync } from './run-batch.ts'
+import { untilReadable } from './readiness.ts'
+import { newBatch, runBatch } from './run-batch.ts'
 import { syscall } from './syscalls.ts'
 
 export const RECORD_SIZE = 16
@@ -41,11 +42,10 @@ export type ExecutorEvent =
   /** All processes of the plan closed the socket: they ended, or the exec succeeded. */
   | { readonly type: 'end' }
 
-/** The next event from the socket `fd`, waiting in a thread of libuv's pool. */
+/** The next event from the socket `fd`. */
 export async function receiveEvent(fd: number): Promise<ExecutorEvent> {
-  const { batch, buffer, length } = receiveBatch(fd)
-  const result = await runBatchAsync(batch)
-  return decodeEvent(result.bytes(buffer), result.value(length))
+  await untilReadable(fd)
+  return receiveEventSync(fd)
 }
 
 /** As {@link receiveEvent}, blocking this thread: for a command that has nothing else to do. */

@@ -1,0 +1,151 @@
+/**
+ * Waits for any number of descriptors with one thread of libuv's pool (epoll(7)).
+ *
+ * A blocking call for each wait would take the pool's four threads from files, zlib and name look-up,
+ * and process.exit() would hang: libuv joins its threads, and theirs would never come back.
+ */
+import { O_CLOEXEC } from '../linux/open-flags.ts'
+import { hostArchitecture } from './library.ts'
+import { OwnedFd } from './owned-fd.ts'
+import { newBatch, runBatch, runBatchAsync } from './run-batch.ts'
+import { syscall, waitReadable } from './syscalls.ts'
+
+const EPOLL_CTL_ADD = 1 // linux/eventpoll.h
+const EPOLL_CTL_DEL = 2
+const EPOLLIN = 1
+const F_DUPFD_CLOEXEC = 1030
+const MAX_EVENTS = 64
+const MAX_TIMEOUT_MS = 2 ** 31 - 1 // setTimeout() takes no more; 24 days are for ever
+const WAKE = 0 // the id of the eventfd; waits count from 1
+
+interface Wait {
+  readonly descriptor: OwnedFd
+  readonly timer: NodeJS.Timeout | undefined
+  readonly resolve: (isReady: boolean) => void
+  readonly reject: (error: unknown) => void
+}
+
+let poller: Poller | undefined
+
+/**
+ * Waits until `fd` is readable or its other end is closed, at most `timeoutMs` (-1: for ever); false
+ * when the time ran out. The caller may close `fd` meanwhile: the wait has a copy.
+ */
+export async function untilReadable(fd: number, timeoutMs = -1): Promise<boolean> {
+  if (timeoutMs === 0) return waitReadable(fd, 0)
+  poller ??= new Poller()
+  return await poller.wait(fd, timeoutMs)
+}
+
+class Poller {
+  readonly #epoll: OwnedFd
+  readonly #wake: OwnedFd
+  readonly #waits = new Map<number, Wait>()
+  #lastId = WAKE
+  #isPolling = false
+
+  constructor() {
+    const batch = newBatch()
+    const epoll = batch.sys('epoll_create1', [O_CLOEXEC])
+    const wake = batch.sys('eventfd2', [0, O_CLOEXEC])
+    batch.run('epoll_ctl', [epoll, EPOLL_CTL_ADD, wake, batch.bytes(encodeEvent(WAKE))])
+    const result = runBatch(batch)
+    this.#epoll = new OwnedFd(result.value(epoll))
+    this.#wake = new OwnedFd(result.value(wake))
+    process.on('exit', () => this.#wakeUp())
+  }
+
+  wait(fd: number, timeoutMs: number): Promise<boolean> {
+    const id = ++this.#lastId
+    const descriptor = this.#add(fd, id)
+    return new Promise((resolve, reject) => {
+      const timer =
+        timeoutMs < 0 || timeoutMs > MAX_TIMEOUT_MS
+          ? undefined
+          : setTimeout(() => this.#giveUp(id), timeoutMs)
+      this.#waits.set(id, { descriptor, timer, resolve, reject })
+      if (!this.#isPolling) void this.#poll()
+    })
+  }
+
+  // One descriptor can be waited for twice, but be in an epoll set only once: so it is a copy.
+  #add(fd: number, id: number): OwnedFd {
+    const descriptor = new OwnedFd(syscall('fcntl', [fd, F_DUPFD_CLOEXEC, 3]))
+    const batch = newBatch()
+    const event = batch.bytes(encodeEvent(id))
+    batch.run('epoll_ctl', [this.#epoll.fd, EPOLL_CTL_ADD, descriptor.fd, event])
+    try {
+      runBatch(batch)
+    } catch (error) {
+      descriptor.close()
+      throw error
+    }
+    return descriptor
+  }
+
+  /** Takes the wait out of the set; undefined when it is over already. */
+  #take(id: number): Wait | undefined {
+    const wait = this.#waits.get(id)
+    if (wait === undefined) return undefined
+    this.#waits.delete(id)
+    clearTimeout(wait.timer)
+    syscall('epoll_ctl', [this.#epoll.fd, EPOLL_CTL_DEL, wait.descriptor.fd, 0])
+    wait.descriptor.close()
+    return wait
+  }
+
+  #giveUp(id: number): void {
+    this.#take(id)?.resolve(false)
+    if (this.#waits.size === 0) this.#wakeUp()
+  }
+
+  /** Runs while anybody waits; a wait that is added meanwhile is seen by the call in progress. */
+  async #poll(): Promise<void> {
+    this.#isPolling = true
+    try {
+      while (this.#waits.size > 0)
+        for (const id of await this.#readyIds()) this.#take(id)?.resolve(true)
+    } catch (error) {
+      for (const id of [...this.#waits.keys()]) this.#take(id)?.reject(error)
+    } finally {
+      this.#isPolling = false
+    }
+  }
+
+  async #readyIds(): Promise<number[]> {
+    const batch = newBatch()
+    const events = batch.zeros(MAX_EVENTS * eventSize())
+    const count = batch.sys('epoll_pwait', [this.#epoll.fd, events, MAX_EVENTS, -1, 0, 8])
+    const result = await runBatchAsync(batch)
+    const bytes = result.bytes(events)
+    const ids = Array.from({ length: result.value(count) }, (_, i) =>
+      bytes.readUInt32LE((i + 1) * eventSize() - 8),
+    )
+    if (ids.includes(WAKE)) this.#drain()
+    return ids
+  }
+
+  #wakeUp(): void {
+    const batch = newBatch()
+    batch.run('write', [this.#wake.fd, batch.words([1]), 8])
+    runBatch(batch)
+  }
+
+  #drain(): void {
+    const batch = newBatch()
+    batch.run('read', [this.#wake.fd, batch.zeros(8), 8])
+    runBatch(batch)
+  }
+}
+
+/** struct epoll_event {u32 events; u64 data}: packed on x86_64 only. */
+function eventSize(): number {
+  return hostArchitecture() === 'x86_64' ? 12 : 16
+}
+
+function encodeEvent(id: number): Buffer {
+  const event = Buffer.alloc(eventSize())
+  event.writeUInt32LE(EPOLLIN, 0)
+  event.writeUInt32LE(id, event.length - 8)
+  return event
+}
