@@ -1,24 +1,27 @@
 /** flock(2) on a file by path, released when disposed or when the process dies. */
 import { constants, fstatSync, openSync, statSync } from 'node:fs'
-import { errnoCodeOf } from '../errors.ts'
+import { errnoCodeOf, SyscallError, TsrunError } from '../errors.ts'
+import { errnoName } from '../linux/errno.ts'
+import type { Plan } from '../plan/plan.ts'
+import { startPlan } from './executor.ts'
+import { receiveEvent } from './executor-protocol.ts'
 import { OwnedFd } from './owned-fd.ts'
-import { newBatch, runBatchAsync } from './run-batch.ts'
-import { flock } from './syscalls.ts'
+import { newBatch } from './run-batch.ts'
+import { flock, reap } from './syscalls.ts'
 
 export type LockMode = 'shared' | 'exclusive'
 
 const LOCK_SH = 1 // sys/file.h
 const LOCK_EX = 2
-
-// One blocked thread of libuv's pool at most: zlib and file I/O of those who hold locks need the others.
-let waiting: Promise<unknown> = Promise.resolve()
+const PR_SET_PDEATHSIG = 1 // linux/prctl.h
+const SIGKILL = 9
 
 /** Waits for the lock on the file at `path`, which is created empty when it is not there. */
 export async function lockFile(path: string, mode: LockMode): Promise<OwnedFd> {
   for (;;) {
     const fd = openLockFile(path)
     try {
-      if (!flock(fd.fd, mode, false)) await waitForLock(fd.fd, mode)
+      await takeLock(fd.fd, mode)
     } catch (error) {
       fd.close()
       throw error
@@ -41,17 +44,27 @@ export function tryLockFile(path: string, mode: LockMode): OwnedFd | undefined {
   }
 }
 
-async function waitForLock(fd: number, mode: LockMode): Promise<void> {
-  const previous = waiting
-  const turn = previous.then(async () => {
-    const batch = newBatch()
-    batch.run('flock', [fd, mode === 'shared' ? LOCK_SH : LOCK_EX])
-    await runBatchAsync(batch)
-  })
-  waiting = turn.catch(() => {
-    // The failure is its own caller's; the next in line only waits for the thread.
-  })
-  await turn
+/** Waits for flock(2) on the open file behind `fd`. */
+export async function takeLock(fd: number, mode: LockMode): Promise<void> {
+  if (flock(fd, mode, false)) return
+  // A child waits, on the same open file, which owns the lock (flock(2)): a thread of libuv's pool
+  // for each of us would take the pool from those who hold locks, and all would wait for ever.
+  using session = startPlan(lockPlan(mode), { stdio: [-1, -1, -1], descriptors: [fd] })
+  const event = await receiveEvent(session.report.fd)
+  const exit = reap(session.launcher.pidfd.fd, true)
+  if (event.type === 'failed') throw new SyscallError('flock', event.errno, errnoName(event.errno))
+  if (exit?.exitCode !== 0)
+    throw new TsrunError('unavailable', 'cannot lock a file: the process that waited was killed')
+}
+
+function lockPlan(mode: LockMode): Plan {
+  const plan = newBatch()
+  plan.descriptor('report')
+  const file = plan.descriptor('file')
+  // Without us nobody needs the lock.
+  plan.run('prctl', [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0])
+  plan.run('flock', [file, mode === 'shared' ? LOCK_SH : LOCK_EX])
+  return plan.finish()
 }
 
 function openLockFile(path: string): OwnedFd {
