@@ -24,6 +24,8 @@ import { newBatch, runBatch } from './run-batch.ts'
 import { syscall } from './syscalls.ts'
 
 export const RECORD_SIZE = 16
+const MSG_DONTWAIT = 0x40
+const EAGAIN = 11
 
 export const RECORD_TYPES = { failed: 1, pid: 2, sync: 3, exited: 4, starting: 5 } as const
 
@@ -44,15 +46,15 @@ export type ExecutorEvent =
 
 /** The next event from the socket `fd`. */
 export async function receiveEvent(fd: number): Promise<ExecutorEvent> {
+  const event = receive(fd, MSG_DONTWAIT)
+  if (event !== undefined) return event
   await untilReadable(fd)
   return receiveEventSync(fd)
 }
 
 /** As {@link receiveEvent}, blocking this thread: for a command that has nothing else to do. */
 export function receiveEventSync(fd: number): ExecutorEvent {
-  const { batch, buffer, length } = receiveBatch(fd)
-  const result = runBatch(batch)
-  return decodeEvent(result.bytes(buffer), result.value(length))
+  return receive(fd, 0) ?? { type: 'end' }
 }
 
 /** Lets the plan go on after a `sync`. At `sync hooks` the reply carries init's pid as text. */
@@ -75,13 +77,16 @@ export function reapLauncher(pid: number): void {
   syscall('wait4', [pid, 0, 0, 0])
 }
 
-function receiveBatch(fd: number) {
+/** Undefined when there is no record yet. */
+function receive(fd: number, flags: number): ExecutorEvent | undefined {
   const batch = newBatch()
   const buffer = batch.zeros(RECORD_SIZE)
-  const length = batch.sys('recvfrom', [fd, buffer, RECORD_SIZE, 0, 0, 0], {
-    tolerate: ['ECONNRESET'],
+  const received = batch.sys('recvfrom', [fd, buffer, RECORD_SIZE, flags, 0, 0], {
+    tolerate: ['ECONNRESET', 'EAGAIN'],
   })
-  return { batch, buffer, length }
+  const result = runBatch(batch)
+  const length = result.value(received)
+  return length === -EAGAIN ? undefined : decodeEvent(result.bytes(buffer), length)
 }
 
 /** Decodes one record; hostile or torn records are refused. */

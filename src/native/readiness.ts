@@ -4,11 +4,13 @@
  * A blocking call for each wait would take the pool's four threads from files, zlib and name look-up,
  * and process.exit() would hang: libuv joins its threads, and theirs would never come back.
  */
+import { SyscallError } from '../errors.ts'
+import { errnoName } from '../linux/errno.ts'
 import { O_CLOEXEC } from '../linux/open-flags.ts'
 import { hostArchitecture } from './library.ts'
 import { OwnedFd } from './owned-fd.ts'
 import { newBatch, runBatch, runBatchAsync } from './run-batch.ts'
-import { syscall, waitReadable } from './syscalls.ts'
+import { waitReadable } from './syscalls.ts'
 
 const EPOLL_CTL_ADD = 1 // linux/eventpoll.h
 const EPOLL_CTL_DEL = 2
@@ -70,17 +72,18 @@ class Poller {
 
   // One descriptor can be waited for twice, but be in an epoll set only once: so it is a copy.
   #add(fd: number, id: number): OwnedFd {
-    const descriptor = new OwnedFd(syscall('fcntl', [fd, F_DUPFD_CLOEXEC, 3]))
     const batch = newBatch()
+    const copy = batch.sys('fcntl', [fd, F_DUPFD_CLOEXEC, 3])
     const event = batch.bytes(encodeEvent(id))
-    batch.run('epoll_ctl', [this.#epoll.fd, EPOLL_CTL_ADD, descriptor.fd, event])
-    try {
-      runBatch(batch)
-    } catch (error) {
-      descriptor.close()
-      throw error
-    }
-    return descriptor
+    const added = batch.sys('epoll_ctl', [this.#epoll.fd, EPOLL_CTL_ADD, copy, event], {
+      tolerate: ['*'],
+    })
+    const result = runBatch(batch)
+    const descriptor = new OwnedFd(result.value(copy))
+    const errno = -result.value(added)
+    if (errno === 0) return descriptor
+    descriptor.close()
+    throw new SyscallError('epoll_ctl', errno, errnoName(errno))
   }
 
   /** Takes the wait out of the set; undefined when it is over already. */
@@ -89,8 +92,11 @@ class Poller {
     if (wait === undefined) return undefined
     this.#waits.delete(id)
     clearTimeout(wait.timer)
-    syscall('epoll_ctl', [this.#epoll.fd, EPOLL_CTL_DEL, wait.descriptor.fd, 0])
-    wait.descriptor.close()
+    const batch = newBatch()
+    const copy = wait.descriptor.release()
+    batch.run('epoll_ctl', [this.#epoll.fd, EPOLL_CTL_DEL, copy, 0])
+    batch.run('close', [copy])
+    runBatch(batch)
     return wait
   }
 

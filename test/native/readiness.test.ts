@@ -1,5 +1,6 @@
 /** untilReadable(), and what waits through it: no number of waits may take the pool or block the end. */
 import { spawnSync } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -83,6 +84,9 @@ describe('untilReadable()', () => {
   it('throws for what cannot be waited for', async () => {
     const before = descriptorsOf()
     await expect(untilReadable(9999)).rejects.toThrow('EBADF')
+    const file = openSync('/proc/self/exe', 'r')
+    await expect(untilReadable(file)).rejects.toThrow('epoll_ctl: EPERM')
+    closeSync(file)
     expect(descriptorsOf()).toEqual(before)
   })
 
