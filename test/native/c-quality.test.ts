@@ -75,6 +75,8 @@ describe('native-bindings', () => {
       ])
     clang('tsrun-init', ['-static'], ['init-main.c', ...CORE])
     clang('libtsrun.so', ['-shared', '-fPIC'], ['library.c', ...CORE])
+    const refused = spawnSync(join(directory, 'tsrun-init'), ['no number'])
+    expect(refused.status).toBe(120)
     for (const source of sources) run('clang', [...FLAGS, '-fsyntax-only', source])
   })
 
