@@ -1,4 +1,6 @@
 /** tsrun_spawn: what a child gets from Node, and above all what it does not get. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   closeSync,
   mkdtempSync,
@@ -8,12 +10,14 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sealedExecutable, startExecutable, startPlan } from '../../src/native/executor.ts'
 import { receiveEventSync, reply } from '../../src/native/executor-protocol.ts'
 import { nativeLibrary } from '../../src/native/library.ts'
+import { newBatch, runBatchAsync } from '../../src/native/run-batch.ts'
 import { reap, syscall } from '../../src/native/syscalls.ts'
 import type { Plan } from '../../src/plan/plan.ts'
 import { encodePlan } from '../../src/plan/wire-format.ts'
@@ -207,5 +211,34 @@ describe('startPlan()', () => {
     }
     expect(descriptorsOf()).toEqual(before)
     expect(children()).toEqual(childrenBefore)
+  }, 60_000)
+
+  it('starts plans while other threads run and signals arrive', async () => {
+    let signals = 0
+    const count = () => signals++
+    process.on('SIGUSR2', count)
+    const sender = spawn('/bin/sh', ['-c', `while kill -USR2 ${process.pid}; do :; done`])
+    const busy = newBatch()
+    const pid = busy.slot('pid')
+    for (let i = 0; i < 20_000; i++) busy.sys('getpid', [], { into: pid })
+    const plan = busy.finish()
+    const { b } = newPlan()
+    b.exit(7)
+    const image = encodePlan(b.finish())
+    for (let i = 0; i < 15; i++) {
+      const others = Promise.all([
+        runBatchAsync(plan),
+        runBatchAsync(plan),
+        readFile('/proc/self/maps'),
+      ])
+      for (let k = 0; k < 5; k++) expect(runInit(image).exit).toEqual({ exitCode: 7, signal: 0 })
+      expect(() => startExecutable(9999, ['x'], [0])).toThrow('EBADF')
+      const [first] = await others
+      expect(first.value(pid)).toBe(process.pid)
+    }
+    sender.kill('SIGKILL')
+    await once(sender, 'close')
+    process.off('SIGUSR2', count)
+    expect(signals).toBeGreaterThan(0)
   }, 60_000)
 })
