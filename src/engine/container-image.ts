@@ -11,7 +11,7 @@ export type { PullProgress }
 
 export interface ImageOptions {
   readonly signal?: AbortSignal | undefined
-  readonly onPull?: ((reference: string, event: PullProgress) => void) | undefined
+  readonly onPull?: ((event: PullProgress) => void) | undefined
 }
 
 /** The request's image; undefined when it names a root filesystem instead. */
@@ -32,7 +32,7 @@ export async function imageOf(
       `cannot find image "${request.image}", and --pull never forbids to fetch it`,
     )
   }
-  const image = local ?? (await pull(store, request.image, platform, options))
+  const image = local ?? (await fetchImage(engine, request, options))
   return {
     reference: request.image,
     id: image.id,
@@ -56,21 +56,16 @@ function findLocal(
   }
 }
 
-async function pull(
-  store: ImageStore,
-  text: string,
-  platform: Platform | undefined,
-  options: ImageOptions,
+async function fetchImage(
+  engine: Engine,
+  { image, platform }: RunRequest,
+  { onPull, signal }: ImageOptions,
 ): Promise<Image> {
-  const { pullImage } = await import('../images/pull.ts')
-  const { parseReference, registryHost } = await import('../oci/reference.ts')
-  const { findCredentials } = await import('../registry/credentials.ts')
-  const reference = parseReference(text)
-  store.sweep()
-  return await pullImage(store, reference, {
-    credentials: () => findCredentials(registryHost(reference)),
+  const { pull } = await import('./images.ts')
+  return await pull(engine, {
+    name: image,
     platform,
-    signal: options.signal,
-    onProgress: (event) => options.onPull?.(text, event),
+    signal,
+    ...(onPull === undefined ? {} : { onProgress: onPull }),
   })
 }

@@ -1,4 +1,5 @@
 /** `tsrun run`: a command in a new container, in the foreground or in the background. */
+import type { PullProgress } from '../../engine/container-image.ts'
 import { type Engine, openEngine } from '../../engine/engine.ts'
 import { cleanUpContainer } from '../../engine/remove-container.ts'
 import { type RunningContainer, runContainer } from '../../engine/run-container.ts'
@@ -7,6 +8,7 @@ import { exitCodeOfStatus, waitForExit } from '../../engine/wait-container.ts'
 import { TsrunError } from '../../errors.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from './detach-keys.ts'
+import { PullDisplay } from './pull-display.ts'
 import { RUN_OPTIONS, runRequestOf } from './run-options.ts'
 import { requireTerminal, UserTerminal, windowSize } from './user-terminal.ts'
 
@@ -25,9 +27,13 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
   const engine = openEngine(roots)
   await engine.sweep()
   const request = runRequestOf(options, positionals)
-  const workingDirectory = process.cwd()
+  using display = new PullDisplay(process.stderr, false)
+  const common = {
+    workingDirectory: process.cwd(),
+    onPull: (event: PullProgress) => display.show(event),
+  }
   if (options.flag('detach')) {
-    const { id } = await runContainer(engine, request, { workingDirectory })
+    const { id } = await runContainer(engine, request, common)
     process.stdout.write(`${id}\n`)
     return 0
   }
@@ -48,7 +54,7 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
     engine,
     { ...request, consoleSize },
     {
-      workingDirectory,
+      ...common,
       foreground: {
         onOutput: terminal.write,
         onAttached(client, attachedId) {
