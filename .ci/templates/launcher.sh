@@ -31,4 +31,5 @@ if [ -n "${NODE_EXTRA_CA_CERTS+set}" ]; then export TSRUN_EXTRA_CA_CERTS="$NODE_
 unset NODE_OPTIONS NODE_EXTRA_CA_CERTS NODE_DEBUG NODE_DEBUG_NATIVE NODE_V8_COVERAGE NODE_PENDING_DEPRECATION
 
 export TSRUN_ARGV0="$0"
-exec "$node" --no-warnings "$here/tsrun.cjs" "$@"
+# Without the -- Node 20 takes a --env-file among the command's own arguments for its own.
+exec "$node" --no-warnings -- "$here/tsrun.cjs" "$@"

@@ -125,6 +125,7 @@ function ownCommand(dataRoot: string, stateRoot: string): readonly string[] {
   return [
     process.execPath,
     ...process.execArgv,
+    '--',
     script,
     '--data-root',
     dataRoot,
