@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import {
   FILE_LINES,
+  findAmbientViolations,
+  findHeadViolations,
   findImportCycles,
   findLayerViolations,
   findModuleViolations,
@@ -14,11 +16,16 @@ import {
 import { LONG_DATA_FILES } from './support/architecture/layers.ts'
 import { parseSource, type SourceFile } from './support/architecture/source-file.ts'
 
-const src = fileURLToPath(new URL('../src', import.meta.url))
-const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
-  .filter((path) => path.endsWith('.ts'))
-  .sort()
-  .map((path) => parseSource(path, readFileSync(join(src, path), 'utf8')))
+const files = readFolder('../src')
+const tests = readFolder('.')
+
+function readFolder(url: string): SourceFile[] {
+  const folder = fileURLToPath(new URL(url, import.meta.url))
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .sort()
+    .map((path) => parseSource(path, readFileSync(join(folder, path), 'utf8')))
+}
 
 /** Sources as a table from path to text; each gets the head comment that the rules ask for. */
 function sources(table: Readonly<Record<string, string>>): SourceFile[] {
@@ -34,6 +41,10 @@ describe('src/', () => {
     expect(findModuleViolations(files)).toEqual([])
   })
 
+  it('keeps clocks, chance and the environment out of the pure layers', () => {
+    expect(findAmbientViolations(files)).toEqual([])
+  })
+
   it('has no files that load one another in a circle', () => {
     expect(findImportCycles(files)).toEqual([])
   })
@@ -44,6 +55,10 @@ describe('src/', () => {
 
   it('uses only the constructs of the house', () => {
     expect(findSyntaxViolations(files)).toEqual([])
+  })
+
+  it('names its files by the house and says what each is for', () => {
+    expect(findHeadViolations(files)).toEqual([])
   })
 
   it('imports with the .ts extension', () => {
@@ -58,6 +73,17 @@ describe('src/', () => {
   it('has as exempt data files only files that are too long', () => {
     const paths = files.filter((file) => file.lines > FILE_LINES).map((file) => file.path)
     for (const path of paths) expect(Object.keys(LONG_DATA_FILES)).toContain(path)
+  })
+})
+
+describe('test/', () => {
+  it('keeps files short', () => {
+    const long = tests.filter((file) => file.lines > FILE_LINES)
+    expect(long.map((file) => `${file.path}: ${file.lines} lines`)).toEqual([])
+  })
+
+  it('uses only the constructs of the house', () => {
+    expect(findSyntaxViolations(tests)).toEqual([])
   })
 })
 
@@ -115,10 +141,32 @@ describe('findModuleViolations()', () => {
     expect(findModuleViolations(sources({ 'native/library.ts': text }))).toEqual([])
   })
 
+  it('finds a package that is no dependency', () => {
+    expect(findModuleViolations(sources({ 'util/a.ts': "import a from 'lodash'\na()" }))).toEqual([
+      'util/a.ts:2: must not import lodash: it is no dependency',
+    ])
+  })
+
   it('finds input and output in a pure layer', () => {
     expect(
       findModuleViolations(sources({ 'plan/compile/a.ts': "import { open } from 'node:fs'" })),
     ).toEqual(['plan/compile/a.ts:2: "plan" is pure and must not use node:fs'])
+  })
+})
+
+describe('findAmbientViolations()', () => {
+  it('finds clocks, chance and the environment in a pure layer', () => {
+    const text = 'export const a = [Date.now(), Math.random(), process.env.HOME, new Date()]'
+    expect(findAmbientViolations(sources({ 'spec/a.ts': text }))).toHaveLength(4)
+    expect(findAmbientViolations(sources({ 'engine/a.ts': text }))).toEqual([])
+  })
+
+  it('does not take the process of a config for the one that runs', () => {
+    const text = 'export const a = ({ process }: Config) => process.env'
+    const parameter = 'export function a(process: Process) { return process.env }'
+    expect(findAmbientViolations(sources({ 'plan/a.ts': text, 'plan/b.ts': parameter }))).toEqual(
+      [],
+    )
   })
 })
 
@@ -187,9 +235,11 @@ describe('findSyntaxViolations()', () => {
   ])('lets pass: %s', (text) => {
     expect(findSyntaxViolations(sources({ 'util/a.ts': text }))).toEqual([])
   })
+})
 
+describe('findHeadViolations()', () => {
   it('asks for a head comment and a kebab-case name, and index.ts at the top only', () => {
-    const found = findSyntaxViolations([
+    const found = findHeadViolations([
       parseSource('util/aB.ts', 'export const a = 1\n'),
       parseSource('util/index.ts', '/** Head. */\n'),
       parseSource('index.ts', "/** Head. */\nexport { run } from './library/run.ts'\n"),

@@ -33,11 +33,36 @@ export function findModuleViolations(files: readonly SourceFile[]): string[] {
   return files.flatMap((file) => [
     ...externalModules(file).flatMap(({ module, line }) => {
       const ban = MODULE_BANS.find((entry) => entry.module === module)
+      if (ban === undefined && !module.startsWith('node:'))
+        return [`${file.path}:${line}: must not import ${module}: it is no dependency`]
       if (ban === undefined || ban.allowed.some((path) => covers(path, file.path))) return []
       return [`${file.path}:${line}: must not import ${module}: ${ban.reason}`]
     }),
     ...impureModules(file),
   ])
+}
+
+/** Clocks, chance and the environment in a layer that is pure. */
+export function findAmbientViolations(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) => {
+    const layer = layerOf(file.path)
+    if (LAYERS[layer]?.pure !== true) return []
+    // Where `process` is a parameter or a variable, it is config.json's process.
+    const hasOwnProcess = file.nodes.some(
+      (node) => node.type === 'Identifier' && node.name === 'process' && isBinding(node, file),
+    )
+    return file.nodes.flatMap((node) => {
+      const member = memberName(node)
+      const isAmbient =
+        ['Date.now', 'Math.random', 'performance.now'].includes(member) ||
+        (/^process\./.test(member) && !hasOwnProcess) ||
+        (node.type === 'NewExpression' && file.text.slice(node.start).startsWith('new Date()'))
+      if (!isAmbient) return []
+      return [
+        `${file.path}:${file.lineAt(node.start)}: "${layer}" is pure: ${member || 'new Date()'}`,
+      ]
+    })
+  })
 }
 
 /** Groups of files that load one another; `import type` and `import()` do not count. */
@@ -82,13 +107,17 @@ export function findSizeViolations(files: readonly SourceFile[]): string[] {
 
 /** Constructs the house does not use. */
 export function findSyntaxViolations(files: readonly SourceFile[]): string[] {
-  return files.flatMap((file) => [
-    ...file.nodes.flatMap((node) => {
+  return files.flatMap((file) =>
+    file.nodes.flatMap((node) => {
       const problem = problemOf(node, file)
       return problem === undefined ? [] : [`${file.path}:${file.lineAt(node.start)}: ${problem}`]
     }),
-    ...headProblems(file),
-  ])
+  )
+}
+
+/** Files without a head comment, and names that are not of the house. */
+export function findHeadViolations(files: readonly SourceFile[]): string[] {
+  return files.flatMap(headProblems)
 }
 
 const BANNED_NODES: Readonly<Record<string, string>> = {
@@ -137,13 +166,23 @@ function isBarrel(node: SyntaxNode): boolean {
 }
 
 function isProcessExit(node: SyntaxNode): boolean {
-  return (
-    node.type === 'MemberExpression' &&
-    isNode(node.object) &&
-    node.object.name === 'process' &&
-    isNode(node.property) &&
-    ['exit', 'reallyExit', 'abort'].includes(String(node.property.name))
-  )
+  return ['process.exit', 'process.reallyExit', 'process.abort'].includes(memberName(node))
+}
+
+/** `object.property` of a member of a plain name, else the empty string. */
+function memberName(node: SyntaxNode): string {
+  if (node.type !== 'MemberExpression' || !isNode(node.object) || !isNode(node.property)) return ''
+  const { object, property } = node
+  return object.type === 'Identifier' ? `${String(object.name)}.${String(property.name)}` : ''
+}
+
+/** Whether a name stands where it is declared: as a parameter, in a pattern, after const or let. */
+function isBinding(name: SyntaxNode, file: SourceFile): boolean {
+  return file.nodes.some((node) => {
+    const places = [node.id, node.params, node.left].flat()
+    if (places.includes(name)) return true
+    return node.type === 'Property' && node.shorthand === true && node.value === name
+  })
 }
 
 function isSilent(node: SyntaxNode, file: SourceFile): boolean {

@@ -73,7 +73,7 @@ export interface ModuleBan {
   readonly reason: string
 }
 
-/** Modules that only the named files may import. */
+/** Modules that only the named files may import. A package that is not here may not be imported. */
 export const MODULE_BANS: readonly ModuleBan[] = [
   {
     module: 'koffi',
