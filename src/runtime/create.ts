@@ -1,14 +1,12 @@
 /** `create`: makes a container whose init waits at the start gate (runtime-spec runtime.md "Create"). */
-import { readFileSync } from 'node:fs'
-import { isAbsolute, join, resolve } from 'node:path'
-import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { resolve } from 'node:path'
 import type { ExecutorSession, StartOptions } from '../native/executor.ts'
 import type { ExitStatus } from '../native/syscalls.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
-import { parseRuntimeConfig } from '../oci/validate-runtime-config.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
 import { assembleContainer } from './assemble-container.ts'
+import { readBundleConfig } from './bundle.ts'
 import { claimContainer } from './claim-container.ts'
 
 export interface CreateOptions {
@@ -68,28 +66,4 @@ export async function createContainer(options: CreateOptions): Promise<CreatedCo
     claim.abandon()
     throw error
   }
-}
-
-/** The validated config.json of a bundle. */
-export function readBundleConfig(bundle: string): RuntimeConfig {
-  const path = join(bundle, 'config.json')
-  try {
-    return parseRuntimeConfig(readFileSync(path, 'utf8'))
-  } catch (error) {
-    const code = errnoCodeOf(error)
-    if (code === 'ENOENT') {
-      throw new TsrunError('not-found', `JSON specification file ${path} not found`, {
-        hint: 'give the bundle with --bundle, or make a config.json with tsrun spec',
-      })
-    }
-    if (code !== undefined)
-      throw new TsrunError('invalid-argument', `cannot read ${path}: ${code}`, { cause: error })
-    throw error
-  }
-}
-
-/** Absolute path of the root filesystem. */
-export function rootfsOf(bundle: string, config: RuntimeConfig): string {
-  const path = config.root?.path ?? 'rootfs'
-  return isAbsolute(path) ? path : join(bundle, path)
 }

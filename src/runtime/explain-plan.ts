@@ -8,7 +8,7 @@ import { unsupportedFeatures, unsupportedMessage } from '../oci/unsupported-feat
 import { compileCreate } from '../plan/compile-create.ts'
 import { formatPlan } from '../plan/format-plan.ts'
 import { seccompOf } from './assemble-container.ts'
-import { rootfsOf } from './create.ts'
+import { rootfsOf } from './bundle.ts'
 
 export interface ExplainOptions {
   readonly id: string

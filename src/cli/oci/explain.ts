@@ -1,6 +1,6 @@
 /** `explain`: prints what `create` would do, as one system call a line. */
 import { resolve } from 'node:path'
-import { readBundleConfig } from '../../runtime/create.ts'
+import { readBundleConfig } from '../../runtime/bundle.ts'
 import { explainPlan } from '../../runtime/explain-plan.ts'
 import { type OciCommand, print } from './command.ts'
 
