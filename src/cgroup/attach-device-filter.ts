@@ -11,12 +11,22 @@ const BPF_CGROUP_DEVICE = 6n
 const BPF_F_ALLOW_MULTI = 2n
 const LOAD_ATTRIBUTE_SIZE = 72
 const ATTACH_ATTRIBUTE_SIZE = 20
+const LOAD_ATTEMPTS = 10
 
 /**
  * Puts `program` in charge of device access in the cgroup at `path`. The program lives as long as
  * the cgroup: nothing else has to be released. Throws `permission-denied` without CAP_BPF.
  */
 export function attachDeviceFilter(path: string, program: Uint8Array): void {
+  for (let attempt = 1; ; attempt++) {
+    const failure = tryAttach(path, program)
+    if (failure === undefined) return
+    // The verifier gives up when a signal is pending (EAGAIN): the call is to be made again.
+    if (failure.errno !== 'EAGAIN' || attempt >= LOAD_ATTEMPTS) throw failure
+  }
+}
+
+function tryAttach(path: string, program: Uint8Array): TsrunError | undefined {
   const batch = newBatch()
   const cgroup = batch.sys('openat', [AT_FDCWD, batch.string(path), O_RDONLY | O_CLOEXEC, 0])
   const count = BigInt(program.length / 8)
@@ -47,8 +57,9 @@ export function attachDeviceFilter(path: string, program: Uint8Array): void {
     ['attach', attached],
   ] as const) {
     const value = result.value(slot)
-    if (value < 0) throw attachError(path, step, -value)
+    if (value < 0) return attachError(path, step, -value)
   }
+  return undefined
 }
 
 function attachError(path: string, step: string, errno: number): TsrunError {
