@@ -1,27 +1,39 @@
-/** A cgroup mount that the kernel would refuse in a user namespace becomes a read-only bind of the host's. */
+/** Without a cgroup namespace of its own a container gets a bind of the host's cgroup tree, not a mount. */
 import type { Mount, RuntimeConfig } from '../../oci/runtime-config.ts'
 import { hasNamespace } from './create-context.ts'
 
-const KEPT_OPTIONS = new Set(['nosuid', 'nodev', 'noexec', 'relatime', 'noatime'])
+const CGROUP_TYPES = new Set(['cgroup', 'cgroup2'])
+const READ_ONLY = ['ro', 'rro']
 
 /**
- * cgroup2 can be mounted only by whoever owns the cgroup namespace (cgroup_namespaces(7)). In a user
- * namespace without a cgroup namespace of its own, the host's tree is shown instead, and never
- * writable: the files may belong to the user who started us (CVE-2023-25809).
+ * Outside a cgroup namespace a cgroup2 mount shows the host's tree, and sets the options of the
+ * whole hierarchy to its own: systemd's `nsdelegate` and `memory_recursiveprot` would be lost
+ * (cgroup-v2.rst "Mounting"). In a user namespace the kernel refuses it. A bind shows the same, and
+ * there it is never writable: the files may belong to the user who started us (CVE-2023-25809).
  */
 export function withCgroupBinds(config: RuntimeConfig, hostMount: string): RuntimeConfig {
-  const refused = hasNamespace(config, 'user', 'any') && !hasNamespace(config, 'cgroup', 'any')
-  if (!refused || config.mounts === undefined) return config
-  return { ...config, mounts: config.mounts.map((mount) => asBind(mount, hostMount)) }
+  if (hasNamespace(config, 'cgroup', 'any') || config.mounts === undefined) return config
+  const readOnly = hasNamespace(config, 'user', 'any') ? READ_ONLY : []
+  return {
+    ...config,
+    mounts: config.mounts.map((mount) =>
+      CGROUP_TYPES.has(mount.type ?? '') ? asBind(mount, hostMount, readOnly) : mount,
+    ),
+  }
 }
 
-function asBind(mount: Mount, source: string): Mount {
-  if (mount.type !== 'cgroup' && mount.type !== 'cgroup2') return mount
-  const kept = (mount.options ?? []).filter((option) => KEPT_OPTIONS.has(option))
+function asBind(mount: Mount, source: string, added: readonly string[]): Mount {
+  const options = (mount.options ?? []).filter((option) => !isSuperblockOption(option))
   return {
     destination: mount.destination,
     type: 'bind',
     source,
-    options: ['rbind', 'rro', ...kept],
+    options: ['rbind', ...options, ...added],
   }
+}
+
+function isSuperblockOption(option: string): boolean {
+  return ['nsdelegate', 'favordynmods', 'memory_recursiveprot', 'memory_localevents'].includes(
+    option,
+  )
 }

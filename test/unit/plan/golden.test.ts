@@ -107,6 +107,7 @@ const CASES: readonly Golden[] = [
   },
   {
     name: 'mounts',
+    linux: { namespaces: [{ type: 'mount' }, { type: 'cgroup' }] },
     config: {
       mounts: [
         { destination: '/proc', type: 'proc', source: 'proc' },
