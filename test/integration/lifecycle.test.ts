@@ -1,0 +1,161 @@
+/** create, start, state, kill, delete and run as callers of runc see them; peers run the same cases. */
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { installedRuntimes, makeRuntime, type Runtime } from '../support/runtime.ts'
+import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+
+describe.each(installedRuntimes())('%s', (name) => {
+  let bundle: Bundle
+  let runtime: Runtime
+
+  beforeAll(() => {
+    bundle = makeBundle()
+    runtime = makeRuntime(name)
+  })
+  afterAll(() => {
+    runtime[Symbol.dispose]()
+    bundle[Symbol.dispose]()
+  })
+  const create = (id: string): void => createIn(runtime, bundle, id)
+  // The texts that callers match are runc's; crun has its own.
+  const expectText = (text: string | undefined, pattern: RegExp): void => {
+    if (name !== 'crun') expect(text).toMatch(pattern)
+  }
+
+  it('create() waits at the start gate, and the pid file is digits alone', () => {
+    bundle.command('echo', 'hello')
+    const pidFile = join(bundle.directory, 'pid')
+    createIn(runtime, bundle, 'gate', ['--pid-file', pidFile])
+    const state = runtime.state('gate')
+    expect(state).toMatchObject({ id: 'gate', status: 'created', bundle: bundle.directory })
+    expect(readFileSync(pidFile, 'utf8')).toBe(String(state.pid))
+    runtime.succeed(['delete', 'gate'])
+    expectText(runtime.run(['state', 'gate']).stderr, /does not exist/)
+  })
+
+  it('start() runs the process with the standard streams of create', async () => {
+    bundle.command('sh', '-c', 'echo out; echo err >&2')
+    const path = join(bundle.directory, 'output')
+    const output = openSync(path, 'w')
+    runtime.succeed(['create', '--bundle', bundle.directory, 'stdio'], {
+      stdio: ['ignore', output, output],
+    })
+    closeSync(output)
+    runtime.succeed(['start', 'stdio'])
+    await runtime.waitFor('stdio', 'stopped')
+    expect(readFileSync(path, 'utf8')).toBe('out\nerr\n')
+    expect(runtime.state('stdio').pid).toBe(0)
+    runtime.succeed(['delete', 'stdio'])
+  })
+
+  it('start() refuses a container that was started', async () => {
+    bundle.command('sleep', '1000')
+    create('twice')
+    runtime.succeed(['start', 'twice'])
+    const again = runtime.run(['start', 'twice'])
+    expect(again.status).toBe(1)
+    expectText(again.stderr, /already running|cannot start/)
+    runtime.succeed(['kill', 'twice', 'KILL'])
+    await runtime.waitFor('twice', 'stopped')
+    expect(runtime.run(['start', 'twice']).status).toBe(1)
+    runtime.succeed(['delete', 'twice'])
+  })
+
+  it('kill() takes numbers and names, and says so when the container is not running', async () => {
+    bundle.command('sh', '-c', 'trap "exit 7" USR1; while :; do sleep 0.01; done')
+    create('signals')
+    runtime.succeed(['start', 'signals'])
+    runtime.succeed(['kill', 'signals', '0'])
+    runtime.succeed(['kill', 'signals', '9'])
+    await runtime.waitFor('signals', 'stopped')
+    const late = runtime.run(['kill', 'signals', 'SIGTERM'])
+    expect(late.status).toBe(1)
+    expectText(late.stderr, /not running/)
+    runtime.succeed(['delete', 'signals'])
+  })
+
+  it('delete() refuses a running container without --force', () => {
+    bundle.command('sleep', '1000')
+    create('running')
+    runtime.succeed(['start', 'running'])
+    const refused = runtime.run(['delete', 'running'])
+    expect(refused.status).toBe(1)
+    expectText(refused.stderr, /running|not stopped/)
+    runtime.succeed(['delete', '--force', 'running'])
+  })
+
+  it('delete() --force of an unknown id succeeds, without --force it does not', () => {
+    expect(runtime.run(['delete', '--force', 'unknown'])).toMatchObject({ status: 0, stderr: '' })
+    const refused = runtime.run(['delete', 'unknown'])
+    expect(refused.status).toBe(1)
+    expectText(refused.stderr, /does not exist/)
+  })
+
+  it('create() refuses a taken id', () => {
+    bundle.command('true')
+    create('taken')
+    const again = runtime.run(['create', '--bundle', bundle.directory, 'taken'])
+    expect(again.status).toBe(1)
+    expectText(again.stderr, /exists/)
+    expect(runtime.state('taken').status).toBe('created')
+    runtime.succeed(['delete', '--force', 'taken'])
+  })
+
+  it('create() fails for a missing program and leaves nothing', () => {
+    bundle.command('/nonexistent')
+    const result = runtime.run(['create', '--bundle', bundle.directory, 'missing'])
+    expect(result.status).toBe(1)
+    expectText(result.log.at(-1), /no such file or directory|executable file/)
+    expect(runtime.run(['state', 'missing']).status).toBe(1)
+  })
+
+  it.each([
+    ['exit 7', 7],
+    ['kill -9 $$', 137],
+    ['true', 0],
+  ])('run() ends as %j does: %i', (script, expected) => {
+    bundle.command('sh', '-c', `${script}`)
+    // Process 1 of a pid namespace cannot be killed from inside.
+    bundle.configure((config) =>
+      withProcess(
+        {
+          ...config,
+          linux: {
+            ...config.linux,
+            namespaces: (config.linux?.namespaces ?? []).filter(({ type }) => type !== 'pid'),
+          },
+        },
+        { args: ['sh', '-c', script] },
+      ),
+    )
+    const result = runtime.run(['run', '--bundle', bundle.directory, 'code'])
+    expect(result.status).toBe(expected)
+    expect(runtime.run(['state', 'code']).status).toBe(1)
+  })
+
+  it('list() has tables, JSON and ids', () => {
+    bundle.command('true')
+    create('listed')
+    const [head, line] = runtime.succeed(['list']).split('\n')
+    expect(head).toMatch(/^(ID|NAME)\s+PID\s+STATUS\s+BUNDLE/)
+    expect(line).toMatch(/^listed\s+\d+\s+created\s/)
+    expect(runtime.succeed(['list', '-q'])).toBe('listed\n')
+    expect(JSON.parse(runtime.succeed(['list', '--format', 'json']))).toMatchObject([
+      { id: 'listed', status: 'created' },
+    ])
+    runtime.succeed(['delete', '--force', 'listed'])
+  })
+})
+
+function createIn(
+  runtime: Runtime,
+  bundle: Bundle,
+  id: string,
+  flags: readonly string[] = [],
+): void {
+  // As callers do: whatever stdout is, the container keeps it, so it must not be a pipe of the test.
+  runtime.succeed(['create', ...flags, '--bundle', bundle.directory, id], {
+    stdio: ['ignore', 'ignore', 'ignore'],
+  })
+}

@@ -1,0 +1,109 @@
+/** An OCI runtime command under test: tsrun, or a peer as the oracle of the same black-box cases. */
+import { type ChildProcess, type StdioOptions, spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { inCgroup2 } from './cgroup2.ts'
+
+export interface CommandResult {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+  /** Lines of --log. */
+  readonly log: readonly string[]
+}
+
+export interface RunOptions {
+  readonly cwd?: string
+  readonly input?: string
+  readonly env?: NodeJS.ProcessEnv
+  readonly stdio?: StdioOptions
+}
+
+export interface Runtime extends Disposable {
+  readonly name: RuntimeName
+  readonly root: string
+  /** Runs `<runtime> --root … --log … --log-format json <args>`. */
+  run(args: readonly string[], options?: RunOptions): CommandResult
+  /** As {@link run}, and throws unless it succeeds; the result is standard output. */
+  succeed(args: readonly string[], options?: RunOptions): string
+  /** Starts the same without waiting. */
+  start(args: readonly string[], options?: RunOptions): ChildProcess
+  /** The parsed `state` of a container. */
+  state(id: string): Record<string, unknown>
+  /** Waits until `state` says `status`. */
+  waitFor(id: string, status: string): Promise<void>
+}
+
+export type RuntimeName = 'tsrun' | 'runc' | 'crun'
+
+const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+
+/** The built command; TSRUN_COMMAND names another. */
+export const TSRUN = process.env.TSRUN_COMMAND ?? join(repository, 'dist/tsrun')
+
+/** tsrun and the peers that this machine has. */
+export function installedRuntimes(): readonly RuntimeName[] {
+  const isInstalled = (name: string): boolean => spawnSync(name, ['--version']).status === 0
+  return ['tsrun', ...(['runc', 'crun'] as const).filter(isInstalled)]
+}
+
+/** A runtime with a root of its own. Dispose removes every container that is left in it. */
+export function makeRuntime(name: RuntimeName = 'tsrun'): Runtime {
+  const directory = mkdtempSync(join(tmpdir(), `tsrun-test-${name}-`))
+  const root = join(directory, 'root')
+  const log = join(directory, 'log.json')
+  // Peers would take the v1 controllers of a hybrid host; tsrun is to find the cgroup2 mount itself.
+  const commandLine = (args: readonly string[]): readonly [string, ...string[]] => {
+    const globals = ['--root', root, '--log', log, '--log-format', 'json']
+    // crun raises RLIMIT_MEMLOCK for its device filter, which needs CAP_SYS_RESOURCE.
+    if (name === 'crun') globals.push('--cgroup-manager', 'disabled')
+    return name === 'tsrun' ? [TSRUN, ...globals, ...args] : inCgroup2([name, ...globals, ...args])
+  }
+  const run = (args: readonly string[], options: RunOptions = {}): CommandResult => {
+    rmSync(log, { force: true })
+    const [command, ...words] = commandLine(args)
+    const { status, stdout, stderr } = spawnSync(command, words, {
+      encoding: 'utf8',
+      timeout: 60_000,
+      ...options,
+    })
+    return { status, stdout: stdout ?? '', stderr: stderr ?? '', log: readLines(log) }
+  }
+  const succeed = (args: readonly string[], options?: RunOptions): string => {
+    const { status, stdout, stderr } = run(args, options)
+    if (status !== 0) throw new Error(`${name} ${args.join(' ')}: ${status}: ${stderr}`)
+    return stdout
+  }
+  const state = (id: string): Record<string, unknown> => JSON.parse(succeed(['state', id]))
+  return {
+    name,
+    root,
+    run,
+    succeed,
+    start(args, options = {}) {
+      const [command, ...words] = commandLine(args)
+      return spawn(command, words, { stdio: 'ignore', ...options })
+    },
+    state,
+    async waitFor(id, status) {
+      for (let attempt = 0; attempt < 500; attempt++) {
+        if (state(id).status === status) return
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+      throw new Error(`${id} is ${state(id).status}, not ${status}`)
+    },
+    [Symbol.dispose]() {
+      for (const id of existsSync(root) ? readdirSync(root) : []) run(['delete', '--force', id])
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+function readLines(path: string): readonly string[] {
+  if (!existsSync(path)) return []
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+}
