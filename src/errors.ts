@@ -72,7 +72,11 @@ export function errnoCodeOf(error: unknown): string | undefined {
 export function describeError(error: unknown): string {
   const parts: string[] = []
   let hint: string | undefined
-  for (let e: unknown = error; e !== undefined && e !== null; e = e instanceof Error ? e.cause : undefined) {
+  for (
+    let e: unknown = error;
+    e !== undefined && e !== null;
+    e = e instanceof Error ? e.cause : undefined
+  ) {
     const text = e instanceof Error ? e.message : String(e)
     if (text !== '' && !parts.some((part) => part.includes(text))) parts.push(text)
     if (e instanceof TsrunError && e.hint !== undefined) hint = e.hint
