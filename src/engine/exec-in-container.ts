@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TsrunError } from '../errors.ts'
-import { CAPABILITY_NAMES } from '../linux/capabilities.ts'
 import type { Process, RuntimeConfig } from '../oci/runtime-config.ts'
 import { type ExecProcess, execInContainer } from '../runtime/exec.ts'
 import { capabilitySets } from '../spec/default-capabilities.ts'
@@ -10,6 +9,7 @@ import { buildEnvironment } from '../spec/environment.ts'
 import { resolveUser } from '../spec/user.ts'
 import { statusOf } from './container-status.ts'
 import type { Engine } from './engine.ts'
+import { ownCapabilities } from './host-facts.ts'
 import { readInRoot } from './read-in-root.ts'
 
 export interface ExecRequest {
@@ -69,7 +69,7 @@ function processOf(config: RuntimeConfig, request: ExecRequest, root: string): P
   }
   const { home, ...user } = userOf(own, request, root)
   const bounding =
-    request.privileged === true ? CAPABILITY_NAMES : (own.capabilities?.bounding ?? [])
+    request.privileged === true ? ownCapabilities() : (own.capabilities?.bounding ?? [])
   const { consoleSize: _size, ...rest } = own
   return {
     ...rest,

@@ -39,8 +39,8 @@ function ensureSource(path: string, create: boolean): void {
   mkdirSync(path, { recursive: true })
 }
 
-// The bounding set: what this process may give to a container at most.
-function ownCapabilities(): readonly string[] {
+/** The bounding set: what this process may give to a container at most. */
+export function ownCapabilities(): readonly string[] {
   const status = readFileSync('/proc/self/status', 'latin1')
   const bits = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`)
   return CAPABILITY_NAMES.filter((name) => (bits & capabilityMask([name])) !== 0n)
