@@ -93,6 +93,18 @@ export class CgroupfsManager implements CgroupManager {
     for (const write of writes) this.#write(write)
   }
 
+  /** runtime-spec `memory.checkBeforeUpdate`: a limit below the usage would start the OOM killer. */
+  refuseBelowUsage(resources: Resources): void {
+    const { limit = 0, checkBeforeUpdate } = resources.memory ?? {}
+    const usage = Number(this.#read('memory.current'))
+    if (checkBeforeUpdate !== true || limit <= 0 || usage <= limit) return
+    throw new TsrunError(
+      'failed-precondition',
+      `cannot set the memory limit to ${limit}: the container uses ${usage} bytes`,
+      { hint: 'choose a higher limit, or leave out memory.checkBeforeUpdate' },
+    )
+  }
+
   processes(): readonly number[] {
     return this.#directories(this.path).flatMap((directory) =>
       readIfThere(join(directory, 'cgroup.procs'))

@@ -2,34 +2,46 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { release } from 'node:os'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { errnoNumber } from '../linux/errno.ts'
 import type { HostFeatures } from '../plan/host-features.ts'
+import { trySyscall } from './syscalls.ts'
 
-const MINIMUM_KERNEL = [5, 14] as const
+/** The newest system calls that every plan makes, with operands that are refused before they do anything. */
+const NEEDED_CALLS: readonly (readonly [string, readonly number[]])[] = [
+  ['pidfd_open', [-1, 0]], // 5.3
+  ['clone3', [0, 0]], // 5.3
+  ['openat2', [-1, 0, 0, 0]], // 5.6
+  ['faccessat2', [-1, 0, 0, 0]], // 5.8
+  ['close_range', [1, 0, 0]], // 5.9
+  ['mount_setattr', [-1, 0, 0, 0, 0]], // 5.12
+]
 
 let probed: HostFeatures | undefined
 
-/** The host's features. Throws `failed-precondition` on a kernel below 5.14. */
+/** The host's features. Throws `failed-precondition` on a kernel that lacks what every plan uses. */
 export function hostFeatures(): HostFeatures {
   probed ??= probe()
   return probed
 }
 
-/** Refuses a kernel that lacks what every plan uses: mount_setattr (5.12), cgroup.kill (5.14). */
-export function checkKernel(version: string): void {
-  const [major = 0, minor = 0] = version.split('.').map(Number)
-  const [wantedMajor, wantedMinor] = MINIMUM_KERNEL
-  if (major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)) return
+/** Refuses a kernel without the system calls that every plan makes. `call` returns a result or -errno. */
+export function checkKernel(
+  version: string,
+  call: (name: string, args: readonly number[]) => number,
+): void {
+  const missing = NEEDED_CALLS.find(([name, args]) => call(name, args) === -errnoNumber('ENOSYS'))
+  if (missing === undefined) return
   throw new TsrunError(
     'failed-precondition',
-    `cannot run containers on Linux ${version}: tsrun needs 5.14 or newer`,
+    `cannot run containers on Linux ${version}: it has no ${missing[0]}(2)`,
     {
-      hint: 'upgrade the kernel',
+      hint: 'tsrun needs Linux 5.14 or newer, and a seccomp profile that knows its system calls',
     },
   )
 }
 
 function probe(): HostFeatures {
-  checkKernel(release())
+  checkKernel(release(), trySyscall)
   return Object.freeze({
     cloneIntoCgroup: true,
     lastCapability: Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8')),

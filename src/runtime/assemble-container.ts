@@ -18,7 +18,7 @@ import { rootfsOf } from './bundle.ts'
 import { openConsole } from './console.ts'
 import type { CreatedContainer, CreateOptions } from './create.ts'
 import { driveCreate } from './drive-create.ts'
-import { withHome } from './home-directory.ts'
+import { completeConfig } from './home-directory.ts'
 import { CGROUP_FILE } from './remove-half-made.ts'
 import { OPTIONS_FILE, type SavedOptions } from './saved-options.ts'
 import { startGatePath } from './status.ts'
@@ -48,7 +48,7 @@ export async function assembleContainer(
     throw new TsrunError('not-implemented', unsupportedMessage(unsupported))
   const rootfs = rootfsOf(bundle, given)
   checkRootfs(rootfs)
-  const config = withHome(given, rootfs)
+  const config = completeConfig(given, rootfs, options.extraEnv ?? [])
   writeContainerFile(options.root, options.id, 'config.json', JSON.stringify(config))
   const cgroup = makeCgroup(options, config)
   const opened: OwnedFd[] = []

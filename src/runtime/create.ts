@@ -1,5 +1,6 @@
 /** `create`: makes a container whose init waits at the start gate (runtime-spec runtime.md "Create"). */
 import { resolve } from 'node:path'
+import { TsrunError } from '../errors.ts'
 import type { ExecutorSession, StartOptions } from '../native/executor.ts'
 import type { ExitStatus } from '../native/syscalls.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
@@ -20,6 +21,8 @@ export interface CreateOptions {
   readonly stdio: readonly [number, number, number]
   /** Become 3, 4, … of the process. */
   readonly preserved?: readonly number[]
+  /** Added to process.env. */
+  readonly extraEnv?: readonly string[]
   /** Path of a listening AF_UNIX stream socket that gets the pty's master. */
   readonly consoleSocket?: string
   /** An already connected console socket, instead of a path. Stays the caller's. */
@@ -57,6 +60,7 @@ export interface CreatedContainer {
 export async function createContainer(options: CreateOptions): Promise<CreatedContainer> {
   const bundle = resolve(options.bundle)
   const config = options.config ?? readBundleConfig(bundle)
+  if (process.geteuid?.() !== 0) throw notRoot(options.id)
   const claim = await claimContainer(options.root, options.id, options.stickyRoot === true)
   try {
     const created = await assembleContainer(options, bundle, config)
@@ -66,4 +70,10 @@ export async function createContainer(options: CreateOptions): Promise<CreatedCo
     claim.abandon()
     throw error
   }
+}
+
+function notRoot(id: string): TsrunError {
+  return new TsrunError('permission-denied', `cannot create container "${id}": tsrun needs root`, {
+    hint: 'run it as root; containers without root are not supported yet',
+  })
 }

@@ -2,6 +2,7 @@
 import { TsrunError } from '../errors.ts'
 import { newBatch, runBatchAsync } from '../native/run-batch.ts'
 import { pollOperands } from '../native/syscalls.ts'
+import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
 import {
   containerExists,
@@ -33,9 +34,9 @@ export async function deleteContainer(
   force: boolean,
 ): Promise<DeleteResult> {
   if (force && !containerExists(root, id)) return { hookFailures: [] }
-  const record = readContainerRecord(root, id)
+  const record = readRecord(root, id, force)
   if (record === undefined) {
-    if (await removeHalfMade(root, id)) return { hookFailures: [] }
+    if (await removeHalfMade(root, id, force)) return { hookFailures: [] }
     throw new TsrunError(
       'failed-precondition',
       `cannot delete container "${id}": it is still being created`,
@@ -44,12 +45,23 @@ export async function deleteContainer(
   return await deleteRecorded(root, record, force)
 }
 
+// What --force cannot read, it removes all the same: the cgroup's name is in a file of its own.
+function readRecord(root: string, id: string, force: boolean): ContainerRecord | undefined {
+  try {
+    return readContainerRecord(root, id)
+  } catch (error) {
+    if (force && error instanceof TsrunError && error.kind === 'internal') return undefined
+    throw error
+  }
+}
+
 async function deleteRecorded(
   root: string,
   record: ContainerRecord,
   force: boolean,
 ): Promise<DeleteResult> {
-  using _lock = await lockContainer(root, record.id)
+  using lock = await lockForDelete(root, record.id, force)
+  if (lock === undefined) return { hookFailures: [] }
   const status = containerStatus(root, record)
   if (!canDelete(status)) {
     // A created container has not begun to run: runc removes it without --force too.
@@ -65,13 +77,29 @@ async function deleteRecorded(
     await endInit(record)
   }
   await cgroupOf(record)?.remove()
-  const hookFailures = await poststop(root, record)
+  const config = savedConfig(root, record.id)
   removeContainerDirectory(root, record.id)
-  return { hookFailures }
+  return { hookFailures: await poststop(config, record) }
 }
 
-async function poststop(root: string, record: ContainerRecord): Promise<readonly unknown[]> {
-  const config = savedConfig(root, record.id)
+// Undefined: another delete was faster, which is what --force wants.
+async function lockForDelete(
+  root: string,
+  id: string,
+  force: boolean,
+): Promise<Disposable | undefined> {
+  try {
+    return await lockContainer(root, id)
+  } catch (error) {
+    if (force && error instanceof TsrunError && error.kind === 'not-found') return undefined
+    throw error
+  }
+}
+
+async function poststop(
+  config: RuntimeConfig,
+  record: ContainerRecord,
+): Promise<readonly unknown[]> {
   return await runHooksAnyway(config, 'poststop', {
     ociVersion: config.ociVersion,
     id: record.id,

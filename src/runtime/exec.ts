@@ -1,5 +1,7 @@
 /** `exec`: another process in a running container. */
-import { constants, openSync, readlinkSync, rmSync } from 'node:fs'
+import { constants, existsSync, openSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { requireCgroups } from '../cgroup/detect.ts'
 import { TsrunError } from '../errors.ts'
 import { NAMESPACES, type NamespaceKind } from '../linux/namespaces.ts'
 import { type ExecutorSession, type StartOptions, startPlan } from '../native/executor.ts'
@@ -113,12 +115,15 @@ function completeProcess(
   config: RuntimeConfig,
   record: ContainerRecord,
 ): Process {
-  const inherited = config.process
+  const { capabilities, noNewPrivileges, rlimits, oomScoreAdj, apparmorProfile, selinuxLabel } =
+    config.process ?? {}
   return {
-    ...(inherited?.capabilities === undefined ? {} : { capabilities: inherited.capabilities }),
-    ...(inherited?.noNewPrivileges === undefined
-      ? {}
-      : { noNewPrivileges: inherited.noNewPrivileges }),
+    ...(capabilities === undefined ? {} : { capabilities }),
+    ...(noNewPrivileges === undefined ? {} : { noNewPrivileges }),
+    ...(rlimits === undefined ? {} : { rlimits }),
+    ...(oomScoreAdj === undefined ? {} : { oomScoreAdj }),
+    ...(apparmorProfile === undefined ? {} : { apparmorProfile }),
+    ...(selinuxLabel === undefined ? {} : { selinuxLabel }),
     ...processWithHome(process, `/proc/${record.pid}/root`),
   }
 }
@@ -137,12 +142,38 @@ function openExecDescriptors(
   }
   if (record.cgroup !== undefined) {
     const O_PATH = 0o10000000
-    const below = options.cgroup === undefined ? '' : `/${options.cgroup}`
-    const fd = new OwnedFd(openSync(`${record.cgroup}${below}`, constants.O_DIRECTORY | O_PATH))
+    const path = execCgroup(record.cgroup, options.cgroup, record.pid)
+    const fd = new OwnedFd(openSync(path, constants.O_DIRECTORY | O_PATH))
     opened.push(fd)
     descriptors.set('cgroup', fd.fd)
   }
   return descriptors
+}
+
+/**
+ * The container's cgroup, or `below` it. A container that has moved its init and enabled controllers
+ * (systemd does) has no processes in the top one any more, by the rule of no internal processes:
+ * then init's own is the place (cgroup-v2.rst).
+ */
+function execCgroup(cgroup: string, below: string | undefined, init: number): string {
+  if (below !== undefined) {
+    const path = join(cgroup, join('/', below))
+    if (existsSync(path)) return path
+    throw new TsrunError('not-found', `cannot exec in the cgroup ${path}: it does not exist`)
+  }
+  if (readFileSync(join(cgroup, 'cgroup.subtree_control'), 'utf8').trim() === '') return cgroup
+  const own = ownCgroupOf(init)
+  return own?.startsWith(`${cgroup}/`) ? own : cgroup
+}
+
+/** The cgroup v2 directory of a process. */
+function ownCgroupOf(pid: number): string | undefined {
+  const line = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
+    .split('\n')
+    .find((entry) => entry.startsWith('0::'))
+  return line === undefined
+    ? undefined
+    : join(requireCgroups().mountPoint, line.slice('0::'.length))
 }
 
 /** CLONE_NEW* of the namespaces in which the process `pid` is not with us. */

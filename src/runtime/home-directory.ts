@@ -12,17 +12,28 @@ const RESOLVE_NO_MAGICLINKS = 2
 const RESOLVE_IN_ROOT = 16
 const PASSWD_LIMIT = 1 << 20
 
-/** `config` with HOME in process.env. */
-export function withHome(config: RuntimeConfig, rootfs: string): RuntimeConfig {
+/** `config` with `extra` and HOME in process.env. */
+export function completeConfig(
+  config: RuntimeConfig,
+  rootfs: string,
+  extra: readonly string[],
+): RuntimeConfig {
   const process = config.process
   if (process === undefined) return config
-  return { ...config, process: processWithHome(process, rootfs) }
+  const env = [...(process.env ?? []), ...extra]
+  return { ...config, process: processWithHome({ ...process, env }, rootfs) }
+}
+
+/** Each name once, with its last value: programs would read the first of two (as runc since 1.3). */
+export function withoutRepeats(env: readonly string[]): readonly string[] {
+  const entries = new Map(env.map((entry) => [entry.split('=', 1)[0] ?? '', entry]))
+  return [...entries.values()]
 }
 
 /** `process` with HOME in its environment; `rootfs` may be /proc/<pid>/root of a running container. */
 export function processWithHome(process: Process, rootfs: string): Process {
-  const env = process.env ?? []
-  if (env.some((entry) => entry.startsWith('HOME='))) return process
+  const env = withoutRepeats(process.env ?? [])
+  if (env.some((entry) => entry.startsWith('HOME='))) return { ...process, env }
   const home = homeOf(process.user?.uid ?? 0, readPasswd(rootfs))
   return { ...process, env: [...env, `HOME=${home}`] }
 }

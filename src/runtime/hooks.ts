@@ -1,5 +1,6 @@
 /** Hooks that run outside the container: prestart, createRuntime, poststart, poststop (runtime-spec config.md). */
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { TsrunError } from '../errors.ts'
 import type { Hook, HookKind, RuntimeConfig } from '../oci/runtime-config.ts'
 
@@ -55,7 +56,8 @@ function runHook(name: string, hook: Hook, state: HookState): Promise<void> {
     const child = spawn(hook.path, args, {
       argv0,
       env: environmentOf(hook.env ?? []),
-      cwd: state.bundle,
+      // The bundle may be gone when poststop hooks run.
+      cwd: existsSync(state.bundle) ? state.bundle : '/',
       stdio: ['pipe', 'ignore', 'pipe'],
       detached: false,
     })

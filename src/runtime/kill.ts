@@ -2,7 +2,7 @@
 import { CgroupfsManager } from '../cgroup/cgroupfs-manager.ts'
 import { requireCgroups } from '../cgroup/detect.ts'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
-import { pidfdSendSignal } from '../native/syscalls.ts'
+import { pidfdOpen, pidfdSendSignal } from '../native/syscalls.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
 import { readContainerFile } from '../state/state-directory.ts'
@@ -47,6 +47,13 @@ export async function killContainer(
 export function killInit(record: ContainerRecord): void {
   using pidfd = openProcess(record.pid, record.startTime)
   if (pidfd !== undefined) pidfdSendSignal(pidfd.fd, SIGKILL)
+}
+
+/** A signal to a process of ours that we still wait for: its pid cannot be another's yet. */
+export function signalProcess(pid: number, signal: number): void {
+  using pidfd = pidfdOpen(pid)
+  if (pidfd === undefined) throw notRunning()
+  pidfdSendSignal(pidfd.fd, signal)
 }
 
 /** The container's cgroup, when it has one of its own. */

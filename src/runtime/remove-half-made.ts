@@ -14,13 +14,16 @@ import { tryLockContainer } from './container-lock.ts'
 /** The file that names the cgroup before it is made, so that it can be found after a crash. */
 export const CGROUP_FILE = 'cgroup'
 
-/** Removes the half-made container; false when its maker is still at work. */
-export async function removeHalfMade(root: string, id: string): Promise<boolean> {
+/**
+ * Removes the half-made container; false when its maker is still at work. `damaged` removes one whose
+ * record is there and cannot be read, too.
+ */
+export async function removeHalfMade(root: string, id: string, damaged = false): Promise<boolean> {
   const lock = tryLockContainer(root, id)
   if (lock === undefined) return false
   try {
     // The maker may have finished between the caller's look and the lock.
-    if (readOptional(root, id, 'state.json') !== undefined) return false
+    if (!damaged && readOptional(root, id, 'state.json') !== undefined) return false
     const cgroup = readOptional(root, id, CGROUP_FILE)
     if (cgroup !== undefined) await new CgroupfsManager(requireCgroups(), cgroup).remove()
     rmSync(join(containerDirectory(root, id), 'start'), { force: true })

@@ -2,9 +2,13 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoCodeOf } from '../errors.ts'
+import { isDeadState } from '../linux/parse-proc-stat.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
 import { containerDirectory } from '../state/state-directory.ts'
-import { isAlive } from './process-liveness.ts'
+import { readProcStat } from './process-liveness.ts'
+
+/** The name that the plan gives init until it executes its program (PR_SET_NAME). */
+const WAITING_INIT = 'tsrun:[init]'
 
 /** The spec's states, and runc's `paused`. */
 export type ContainerStatus = 'creating' | 'created' | 'running' | 'paused' | 'stopped'
@@ -15,8 +19,11 @@ export function containerStatus(
   record: ContainerRecord | undefined,
 ): ContainerStatus {
   if (record === undefined) return 'creating'
-  if (!isAlive(record.pid, record.startTime)) return 'stopped'
-  if (existsSync(startGatePath(root, record.id))) return 'created'
+  const stat = readProcStat(record.pid)
+  if (stat === undefined || stat.startTime !== record.startTime || isDeadState(stat.state))
+    return 'stopped'
+  // A `start` that was killed may leave the gate behind; the exec has changed the name then.
+  if (existsSync(startGatePath(root, record.id)) && stat.comm === WAITING_INIT) return 'created'
   return isFrozen(record.cgroup) ? 'paused' : 'running'
 }
 

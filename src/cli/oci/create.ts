@@ -1,4 +1,5 @@
 /** `create`, and what `run` shares with it. */
+import { existsSync } from 'node:fs'
 import { describeError, TsrunError } from '../../errors.ts'
 import { type CreateOptions, createContainer } from '../../runtime/create.ts'
 import { oneContainerId, type ParsedArguments } from './arguments.ts'
@@ -31,7 +32,8 @@ export function createOptions(
     id,
     bundle: args.string('bundle') ?? process.cwd(),
     stdio: [0, 1, 2],
-    preserved: preservedDescriptors(args, process.env),
+    preserved: preservedDescriptors(args),
+    extraEnv: listenEnv(),
     ...(globals.disableCgroups ? { cgroups: 'disabled' as const } : {}),
     warn: (problem) => printError(`warning: ${describeError(problem)}\n`),
     noPivot: args.boolean('no-pivot'),
@@ -52,17 +54,34 @@ export function refuseUnsupported(args: ParsedArguments, globals: OciGlobals): v
 }
 
 /** 3, 4, …: socket-activation descriptors first, then those of --preserve-fds, as runc counts. */
-export function preservedDescriptors(
-  args: ParsedArguments,
-  env: NodeJS.ProcessEnv,
-): readonly number[] {
-  const listen = Number(env.LISTEN_FDS ?? '0')
-  const count =
-    (Number.isSafeInteger(listen) && listen > 0 ? listen : 0) + (args.number('preserve-fds') ?? 0)
+export function preservedDescriptors(args: ParsedArguments): readonly number[] {
+  const count = listenDescriptors() + (args.number('preserve-fds') ?? 0)
   if (count < 0 || count > 200) {
     throw new TsrunError('invalid-argument', `cannot preserve ${count} descriptors`, {
       hint: 'give --preserve-fds a number from 0 to 200',
     })
   }
-  return Array.from({ length: count }, (_, i) => 3 + i)
+  const descriptors = Array.from({ length: count }, (_, i) => 3 + i)
+  for (const fd of descriptors) {
+    if (existsSync(`/proc/self/fd/${fd}`)) continue
+    throw new TsrunError(
+      'invalid-argument',
+      `cannot preserve descriptor ${fd} of ${count}: it is not open`,
+      { hint: 'give --preserve-fds the number of descriptors after 2 that you hand over' },
+    )
+  }
+  return descriptors
+}
+
+/** Socket activation (sd_listen_fds(3)): meant for us only when LISTEN_PID is our pid. */
+function listenDescriptors(): number {
+  const { LISTEN_FDS, LISTEN_PID } = process.env
+  const count = Number(LISTEN_FDS ?? '0')
+  return LISTEN_PID === String(process.pid) && Number.isSafeInteger(count) && count > 0 ? count : 0
+}
+
+/** The container's init takes the sockets over, as pid 1 of its namespace (runc does the same). */
+function listenEnv(): readonly string[] {
+  const count = listenDescriptors()
+  return count === 0 ? [] : [`LISTEN_FDS=${count}`, 'LISTEN_PID=1']
 }

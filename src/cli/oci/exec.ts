@@ -5,12 +5,14 @@ import { isCapabilityName } from '../../linux/capabilities.ts'
 import type { Process, User } from '../../oci/runtime-config.ts'
 import { parseProcess } from '../../oci/validate-runtime-config.ts'
 import { execInContainer } from '../../runtime/exec.ts'
+import { signalProcess } from '../../runtime/kill.ts'
 import { loadContainer } from '../../runtime/load-container.ts'
 import { savedConfig } from '../../runtime/start.ts'
 import type { ParsedArguments } from './arguments.ts'
 import type { OciCommand } from './command.ts'
 import { preservedDescriptors, refuseUnsupported } from './create.ts'
 import { EXEC_FLAGS } from './flag-tables.ts'
+import { forwardSignals } from './forward-signals.ts'
 
 const MAX_ID = 2 ** 32 - 2 // -1 means "no change" to the kernel
 
@@ -32,22 +34,31 @@ export const execCommand: OciCommand = {
     const pidFile = args.string('pid-file')
     const cgroup = args.string('cgroup')
     const detach = args.boolean('detach')
-    const { exited } = await execInContainer({
+    const process = args.has('process')
+      ? processFromFile(args)
+      : processFromFlags(args, command, globals.root, id)
+    const onTerminal = process.terminal === true && consoleSocket === undefined && !detach
+    using relay = onTerminal ? (await import('./relay-terminal.ts')).openTerminalRelay() : undefined
+    const { pid, exited } = await execInContainer({
       root: globals.root,
       id,
-      process: args.has('process')
-        ? processFromFile(args)
-        : processFromFlags(args, command, globals.root, id),
+      process,
       stdio: [0, 1, 2],
-      preserved: preservedDescriptors(args, process.env),
+      preserved: preservedDescriptors(args),
       supervise: !detach,
       ignorePaused: args.boolean('ignore-paused'),
       noNewKeyring: args.boolean('no-new-keyring'),
       ...(consoleSocket === undefined ? {} : { consoleSocket }),
+      ...(relay === undefined ? {} : { consoleFd: relay.consoleFd }),
       ...(pidFile === undefined ? {} : { pidFile }),
       ...(cgroup === undefined ? {} : { cgroup }),
     })
-    return exited === undefined ? 0 : (await exited).exitCode
+    if (exited === undefined) return 0
+    relay?.begin()
+    using _signals = forwardSignals(async (signal) => signalProcess(pid, signal))
+    const { exitCode } = await exited
+    await relay?.drained()
+    return exitCode
   },
 }
 
@@ -83,7 +94,8 @@ function processFromFlags(
     cwd: args.string('cwd') ?? own.cwd,
     env: [...(own.env ?? []), ...args.list('env')],
     user: {
-      ...(user === undefined ? (own.user ?? { uid: 0, gid: 0 }) : parseUser(user)),
+      ...(own.user ?? { uid: 0, gid: 0 }),
+      ...(user === undefined ? {} : parseUser(user)),
       ...(gids.length === 0 ? {} : { additionalGids: gids }),
     },
     ...(args.has('no-new-privs') ? { noNewPrivileges: args.boolean('no-new-privs') } : {}),
@@ -92,13 +104,16 @@ function processFromFlags(
 }
 
 /** Strict decimal `uid[:gid]`: anything lenient here once meant root (CVE-2026-30892). */
-export function parseUser(text: string): User {
-  const [uid = '', gid = '0', extra] = text.split(':')
+export function parseUser(text: string): Partial<User> {
+  const [uid = '', gid, extra] = text.split(':')
   if (extra !== undefined)
     throw new TsrunError('invalid-argument', `invalid user ${JSON.stringify(text)}`, {
       hint: 'give uid or uid:gid, in digits',
     })
-  return { uid: parseId(uid, 'uid'), gid: parseId(gid, 'gid') }
+  return {
+    uid: parseId(uid, 'uid'),
+    ...(gid === undefined ? {} : { gid: parseId(gid, 'gid') }),
+  }
 }
 
 function parseId(text: string, what: string): number {

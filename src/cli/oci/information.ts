@@ -43,8 +43,9 @@ export const featuresCommand: OciCommand = {
       mountOptions: KNOWN_MOUNT_OPTIONS,
       lastCapability: Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8')),
       seccomp: SECCOMP_FEATURES,
-      apparmor: false,
-      selinux: false,
+      // What this build can do: whether the host has them shows when a config asks.
+      apparmor: true,
+      selinux: true,
       idmapMounts: false,
       systemdCgroup: false,
     })

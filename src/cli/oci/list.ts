@@ -54,10 +54,10 @@ function invalidFormat(format: string): TsrunError {
   })
 }
 
-/** Columns as Go's tabwriter aligns them in runc: at least 12 wide, one space between. */
+/** Columns as Go's tabwriter aligns them in runc: at least 12 wide, three spaces between. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(12, ...rows.map((row) => (row[column]?.length ?? 0) + 1)),
+    Math.max(12, ...rows.map((row) => (row[column]?.length ?? 0) + 3)),
   )
   return rows
     .map((row) =>

@@ -1,25 +1,15 @@
 /** `run`: create, start, and in the foreground wait and delete. */
+import { resolve } from 'node:path'
 import { TsrunError } from '../../errors.ts'
-import { parseSignal } from '../../linux/signals.ts'
-import { createContainer } from '../../runtime/create.ts'
+import { readBundleConfig } from '../../runtime/bundle.ts'
+import { type CreateOptions, createContainer } from '../../runtime/create.ts'
 import { deleteContainer } from '../../runtime/delete.ts'
 import { killContainer } from '../../runtime/kill.ts'
 import { startContainer } from '../../runtime/start.ts'
 import type { OciCommand, OciGlobals } from './command.ts'
 import { createOptions } from './create.ts'
 import { RUN_FLAGS } from './flag-tables.ts'
-
-/** Signals that a foreground command passes on to the container (runc's list, less those of job control). */
-export const FORWARDED_SIGNALS: readonly NodeJS.Signals[] = [
-  'SIGTERM',
-  'SIGINT',
-  'SIGHUP',
-  'SIGQUIT',
-  'SIGUSR2',
-  'SIGALRM',
-  'SIGCONT',
-  'SIGWINCH',
-]
+import { forwardSignals } from './forward-signals.ts'
 
 export const runCommand: OciCommand = {
   usage: '[flags] <container-id>',
@@ -32,17 +22,33 @@ export const runCommand: OciCommand = {
       await startOrDelete(globals, options.id)
       return 0
     }
-    const { exited } = await createContainer({ ...options, supervise: true })
-    const forward = forwardSignals(globals.root, options.id)
-    try {
-      await startOrDelete(globals, options.id)
-      if (exited === undefined) throw new TsrunError('internal', 'cannot wait for the container')
-      return (await exited).exitCode
-    } finally {
-      forward.stop()
-      if (!args.boolean('keep')) await deleteContainer(globals.root, options.id, true)
-    }
+    return await runForeground(options, args.boolean('keep'))
   },
+}
+
+async function runForeground(options: CreateOptions, keep: boolean): Promise<number> {
+  const { root, id } = options
+  const config = options.config ?? readBundleConfig(resolve(options.bundle))
+  const onTerminal = config.process?.terminal === true && options.consoleSocket === undefined
+  using relay = onTerminal ? (await import('./relay-terminal.ts')).openTerminalRelay() : undefined
+  const { exited } = await createContainer({
+    ...options,
+    config,
+    supervise: true,
+    ...(relay === undefined ? {} : { consoleFd: relay.consoleFd }),
+  })
+  // Only from here on: a create that failed may have met a container of another.
+  try {
+    if (exited === undefined) throw new TsrunError('internal', 'cannot wait for the container')
+    using _signals = forwardSignals((signal) => killContainer(root, id, signal))
+    relay?.begin()
+    await startContainer(root, id)
+    const { exitCode } = await exited
+    await relay?.drained()
+    return exitCode
+  } finally {
+    if (!keep) await deleteContainer(root, id, true)
+  }
 }
 
 async function startOrDelete(globals: OciGlobals, id: string): Promise<void> {
@@ -51,27 +57,5 @@ async function startOrDelete(globals: OciGlobals, id: string): Promise<void> {
   } catch (error) {
     await deleteContainer(globals.root, id, true)
     throw error
-  }
-}
-
-/** Passes signals on to the container until stopped. */
-export function forwardSignals(root: string, id: string): { stop(): void } {
-  const listeners = FORWARDED_SIGNALS.map((name) => {
-    const listener = (): void => {
-      const signal = parseSignal(name)
-      try {
-        if (signal !== undefined) killContainer(root, id, signal)
-      } catch (error) {
-        // It ended on its own just now, which is what most senders want.
-        if (!(error instanceof TsrunError && error.kind === 'not-found')) throw error
-      }
-    }
-    process.on(name, listener)
-    return { name, listener }
-  })
-  return {
-    stop() {
-      for (const { name, listener } of listeners) process.off(name, listener)
-    },
   }
 }

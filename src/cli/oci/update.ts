@@ -5,6 +5,7 @@ import type { Resources } from '../../oci/runtime-config.ts'
 import { parseResources } from '../../oci/validate-runtime-config.ts'
 import { cgroupOf } from '../../runtime/kill.ts'
 import { loadContainer } from '../../runtime/load-container.ts'
+import { parseSize } from '../../util/size.ts'
 import { oneContainerId, type ParsedArguments } from './arguments.ts'
 import type { OciCommand } from './command.ts'
 import { UPDATE_FLAGS } from './flag-tables.ts'
@@ -24,6 +25,10 @@ export const updateCommand: OciCommand = {
         'failed-precondition',
         `cannot update container "${record.id}": it has no cgroup of its own`,
       )
+    if ((resources.devices ?? []).length > 0) {
+      throw new TsrunError('not-implemented', 'unsupported: update of linux.resources.devices')
+    }
+    cgroup.refuseBelowUsage(resources)
     cgroup.apply(resources)
     return 0
   },
@@ -46,15 +51,26 @@ function resourcesFromFlags(args: ParsedArguments): Resources {
     const value = args.number(flag)
     return value === undefined ? {} : { [key]: value }
   }
+  const size = (key: string, flag: string): Record<string, number> => {
+    const given = args.string(flag)
+    if (given === undefined) return {}
+    const value = given === '-1' ? -1 : parseSize(given)
+    if (value !== undefined) return { [key]: value }
+    throw new TsrunError(
+      'invalid-argument',
+      `invalid value ${JSON.stringify(given)} for flag -${flag}: not a size`,
+      { hint: 'give bytes, a size such as 64m, or -1 for no limit' },
+    )
+  }
   const text = (key: string, flag: string): Record<string, string> => {
     const value = args.string(flag)
     return value === undefined ? {} : { [key]: value }
   }
   return {
     memory: {
-      ...number('limit', 'memory'),
-      ...number('reservation', 'memory-reservation'),
-      ...number('swap', 'memory-swap'),
+      ...size('limit', 'memory'),
+      ...size('reservation', 'memory-reservation'),
+      ...size('swap', 'memory-swap'),
     },
     cpu: {
       ...number('shares', 'cpu-share'),

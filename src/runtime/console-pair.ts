@@ -1,0 +1,53 @@
+/** A console socket of our own, for a foreground command on a terminal: its other end gives the pty's master. */
+import { TsrunError } from '../errors.ts'
+import { OwnedFd } from '../native/owned-fd.ts'
+import { newBatch, runBatch } from '../native/run-batch.ts'
+import { streamPair } from '../native/syscalls.ts'
+
+const MSG_DONTWAIT = 0x40
+const MSG_CMSG_CLOEXEC = 0x40000000
+const SCM_RIGHTS = 1
+const TIOCSWINSZ = 0x5414 // asm-generic/ioctls.h
+/** struct cmsghdr and one descriptor, padded (cmsg(3)). */
+const CONTROL_SIZE = 24
+
+export interface ConsolePair extends Disposable {
+  /** For {@link CreateOptions.consoleFd}. */
+  readonly consoleFd: number
+  /** The pty's master, once the process is ready. */
+  receiveMaster(): OwnedFd
+}
+
+export function openConsolePair(): ConsolePair {
+  const [ours, theirs] = streamPair()
+  return {
+    consoleFd: theirs.fd,
+    receiveMaster: () => receiveDescriptor(ours.fd),
+    [Symbol.dispose]() {
+      ours.close()
+      theirs.close()
+    },
+  }
+}
+
+/** Tells the processes on the pty behind `master` that their window has changed (SIGWINCH). */
+export function resizeTerminal(master: number, rows: number, columns: number): void {
+  const winsize = Buffer.alloc(8) // struct winsize: rows, columns, pixels
+  winsize.writeUInt16LE(rows & 0xffff, 0)
+  winsize.writeUInt16LE(columns & 0xffff, 2)
+  const batch = newBatch()
+  batch.run('ioctl', [master, TIOCSWINSZ, batch.bytes(winsize)])
+  runBatch(batch)
+}
+
+function receiveDescriptor(socket: number): OwnedFd {
+  const batch = newBatch()
+  const text = batch.zeros(4096)
+  const control = batch.zeros(CONTROL_SIZE)
+  const vector = batch.words([text, text.length])
+  const message = batch.words([0, 0, vector, 1, control, CONTROL_SIZE, 0])
+  batch.run('recvmsg', [socket, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC])
+  const bytes = runBatch(batch).bytes(control)
+  if (bytes.readUInt32LE(12) === SCM_RIGHTS) return new OwnedFd(bytes.readInt32LE(16))
+  throw new TsrunError('internal', 'cannot open the terminal: the container sent no descriptor')
+}
