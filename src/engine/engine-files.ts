@@ -15,7 +15,6 @@ ff02::2\tip6-allrouters
 export interface EngineFilesOptions {
   readonly hostname: string
   readonly network: 'none' | 'host'
-  readonly readOnly: boolean
 }
 
 /** Writes the files into the container's folder. */

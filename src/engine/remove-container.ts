@@ -102,6 +102,11 @@ async function removeStopped(engine: Engine, id: string): Promise<void> {
   if (containers.isUnfinished(id)) {
     await removeIfAbandoned(engine, id)
     if (!containers.isUnfinished(id)) return
+    if (containers.read(id)?.owned === true) {
+      // Its process removes it; the lock is free when that is done.
+      ;(await containers.lock(id))?.close()
+      return
+    }
     throw new TsrunError(
       'failed-precondition',
       `cannot remove container "${shortId(id)}": it is just being made`,

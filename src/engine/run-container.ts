@@ -72,7 +72,6 @@ function writeBundle(directory: string, config: RuntimeConfig, record: Container
   writeEngineFiles(directory, {
     hostname: record.hostname,
     network,
-    readOnly: record.request.readOnly === true,
   })
   writeFileSync(join(directory, 'config.json'), JSON.stringify(config), { mode: 0o600 })
 }

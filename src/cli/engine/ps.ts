@@ -1,6 +1,10 @@
 /** `tsrun ps`: the containers there are. */
-import { openEngine } from '../../engine/engine.ts'
-import { type ListedContainer, listContainers } from '../../engine/list-containers.ts'
+import { type Engine, openEngine } from '../../engine/engine.ts'
+import {
+  everyContainer,
+  type ListedContainer,
+  listContainers,
+} from '../../engine/list-containers.ts'
 import { humanDuration } from '../../util/duration.ts'
 import { formatRows, type Row, type RowFormat, timeAgo } from '../output.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
@@ -49,6 +53,7 @@ export const command: EngineCommand = {
 async function run({ options, roots }: CommandInput): Promise<number> {
   const engine = openEngine(roots)
   await engine.sweep()
+  await cleanUpAfterLostMonitors(engine)
   const last = options.flag('latest') ? 1 : options.integer('last', 1)
   const containers = listContainers(engine.containers, {
     all: options.flag('all'),
@@ -106,4 +111,12 @@ function describeStatus({ status }: ListedContainer, now: number): string {
 
 function shorten(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`
+}
+
+// A monitor that was killed could not start the clean-up; its container's cgroup is still there.
+async function cleanUpAfterLostMonitors(engine: Engine): Promise<void> {
+  const lost = everyContainer(engine.containers).filter(({ status }) => status.needsCleanup)
+  if (lost.length === 0) return
+  const { cleanUpEnded } = await import('../../engine/remove-container.ts')
+  await cleanUpEnded(engine)
 }

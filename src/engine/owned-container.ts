@@ -1,0 +1,118 @@
+/** A container without a monitor: it belongs to this process, which gets its streams and removes it. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ExitStatus } from '../native/syscalls.ts'
+import { createContainer } from '../runtime/create.ts'
+import { buildContainerConfig, completeRecord, newRecord } from './build-container.ts'
+import { imageOf } from './container-image.ts'
+import type { ContainerRecord } from './container-record.ts'
+import type { UnfinishedContainer } from './container-store.ts'
+import type { Engine } from './engine.ts'
+import { writeEngineFiles } from './engine-files.ts'
+import { lookUpHost } from './host-facts.ts'
+import { type OurEnds, PipeSet } from './pipe-set.ts'
+import { releaseContainer } from './release-container.ts'
+import { discardRoot, mountRoot, unmountRoot } from './root-filesystem.ts'
+import type { RunRequest } from './run-request.ts'
+
+/** Our ends of the pipes are the caller's to close; stdin is there when the request is interactive. */
+export interface OwnedContainer extends OurEnds {
+  readonly id: string
+  readonly name: string
+  readonly pid: number
+  readonly startTime: number
+  /** Settles when the container has ended and nothing of it is left. */
+  readonly exited: Promise<ExitStatus>
+}
+
+/**
+ * Starts a container that this process supervises. Its unfinished mark stays locked for as long as
+ * it lives: when this process is killed, the next command finds the mark and removes the container.
+ */
+export async function startOwned(
+  engine: Engine,
+  request: RunRequest,
+  signal?: AbortSignal,
+): Promise<OwnedContainer> {
+  const image = await imageOf(engine, request, { signal })
+  const host = lookUpHost(request, process.cwd())
+  const unfinished = engine.containers.create()
+  const { id, directory } = unfinished
+  try {
+    const base = {
+      ...newRecord(id, engine.stateRoot, request, image),
+      owned: true,
+      autoRemove: true,
+    }
+    const claimed = engine.containers.claimName(base, request.name)
+    const rootPath = await mountRoot(engine, id, request, image)
+    const config = buildContainerConfig({ id, directory, rootPath, image, request, host })
+    const record = completeRecord(claimed, config, directory)
+    writeEngineFiles(directory, { hostname: record.hostname, network: request.network ?? 'none' })
+    writeFileSync(join(directory, 'config.json'), JSON.stringify(config), { mode: 0o600 })
+    return await startSupervised(engine, { unfinished, record, config })
+  } catch (error) {
+    await removeOwned(engine, unfinished)
+    throw error
+  }
+}
+
+interface Start {
+  readonly unfinished: UnfinishedContainer
+  readonly record: ContainerRecord
+  readonly config: ReturnType<typeof buildContainerConfig>
+}
+
+async function startSupervised(
+  engine: Engine,
+  { unfinished, record, config }: Start,
+): Promise<OwnedContainer> {
+  const { id, directory } = unfinished
+  using pipes = new PipeSet(record.openStdin)
+  const created = await createContainer({
+    root: engine.stateRoot,
+    id,
+    bundle: directory,
+    config,
+    stdio: pipes.theirs,
+    supervise: true,
+    startAtOnce: true,
+  })
+  unmountRoot(engine, id)
+  const { pid, startTime } = created.record
+  engine.containers.write({
+    ...record,
+    state: { status: 'running', pid, startTime, startedAt: new Date().toISOString() },
+  })
+  return {
+    id,
+    name: record.name,
+    pid,
+    startTime,
+    ...pipes.release(),
+    exited: untilRemoved(engine, unfinished, created.exited),
+  }
+}
+
+async function untilRemoved(
+  engine: Engine,
+  unfinished: UnfinishedContainer,
+  exited: Promise<ExitStatus> | undefined,
+): Promise<ExitStatus> {
+  try {
+    if (exited === undefined) throw new RangeError('the container is not supervised')
+    return await exited
+  } finally {
+    await removeOwned(engine, unfinished)
+  }
+}
+
+async function removeOwned(engine: Engine, unfinished: UnfinishedContainer): Promise<void> {
+  try {
+    await releaseContainer(engine, unfinished.id)
+    discardRoot(engine, unfinished.id)
+    engine.containers.remove(unfinished.id)
+  } finally {
+    unfinished[Symbol.dispose]()
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * tsrun as a library: containers in this process, without daemon, socket or command line.
+ *
+ *   const { stdout } = await run({ image: 'busybox', args: ['echo', 'hello'] })
+ *
+ *   await using container = await start({ image: 'busybox', args: ['sh'], stdin: 'pipe' })
+ *   container.stdin?.end('echo hello\n')
+ *   for await (const chunk of container.stdout) process.stdout.write(chunk)
+ */
+import { openEngine } from './engine/engine.ts'
+import { Container, type RunResult } from './engine/library-container.ts'
+import { type ContainerOptions, engineOptionsOf, requestOf } from './engine/library-options.ts'
+import { startOwned } from './engine/owned-container.ts'
+
+export type { Container, ExecOptions, ExitResult, RunResult } from './engine/library-container.ts'
+export type { ContainerOptions, MountOption } from './engine/library-options.ts'
+export type { ErrorKind, TsrunErrorOptions } from './errors.ts'
+export { TsrunError } from './errors.ts'
+
+/** Runs a container to its end and resolves to what it wrote. A failing command is a result, not an error. */
+export async function run(options: ContainerOptions): Promise<RunResult> {
+  await using container = await start(options)
+  return await container.result()
+}
+
+/** Starts a container. Dispose it, or await {@link Container.exited}: then nothing of it is left. */
+export async function start(options: ContainerOptions): Promise<Container> {
+  options.signal?.throwIfAborted()
+  const engine = openEngine(engineOptionsOf(options))
+  await engine.sweep()
+  const owned = await startOwned(engine, requestOf(options), options.signal)
+  return new Container(engine, owned, options)
+}
