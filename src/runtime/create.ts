@@ -58,9 +58,9 @@ export interface CreatedContainer {
  * `invalid-argument` with the JSON pointer for a bad config, PlanError when the kernel said no.
  */
 export async function createContainer(options: CreateOptions): Promise<CreatedContainer> {
+  if (process.geteuid?.() !== 0) throw notRoot(options.id)
   const bundle = resolve(options.bundle)
   const config = options.config ?? readBundleConfig(bundle)
-  if (process.geteuid?.() !== 0) throw notRoot(options.id)
   const claim = await claimContainer(options.root, options.id, options.stickyRoot === true)
   try {
     const created = await assembleContainer(options, bundle, config)

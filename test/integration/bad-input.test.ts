@@ -1,0 +1,148 @@
+/** Bad input to the runtime: one sentence that names the object and the cause, and nothing left behind. */
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { detectCgroups } from '../../src/cgroup/detect.ts'
+import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
+import { makeRuntime, type Runtime, TSRUN } from '../support/runtime.ts'
+import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+
+let bundle: Bundle
+let runtime: Runtime
+
+beforeEach(() => {
+  bundle = makeBundle()
+  runtime = makeRuntime()
+})
+afterEach(() => {
+  runtime[Symbol.dispose]()
+  bundle[Symbol.dispose]()
+})
+
+/** Runs `create` and expects it to fail with one error line that has `parts`. */
+function refuse(...parts: readonly string[]): void {
+  const result = runtime.run(['create', '--bundle', bundle.directory, 'bad'])
+  expect(result.status).toBe(1)
+  expect(result.stdout).toBe('')
+  expect(result.log).toHaveLength(1)
+  const { level, msg } = JSON.parse(result.log[0] ?? '')
+  expect(level).toBe('error')
+  expect(msg).not.toContain('\n')
+  for (const part of parts) expect(msg).toContain(part)
+  expect(result.stderr.trimEnd().split('\n')).toHaveLength(1)
+  expect(existsSync(runtime.root) ? readdirSync(runtime.root) : []).toEqual([])
+  const cgroup = join(detectCgroups()?.mountPoint ?? '/nonexistent', 'tsrun/bad')
+  expect(existsSync(cgroup)).toBe(false)
+}
+
+const configure = (change: (config: RuntimeConfig) => unknown): void =>
+  writeFileSync(
+    join(bundle.directory, 'config.json'),
+    JSON.stringify(
+      change(withProcess({ ociVersion: '1.0.0', root: { path: 'rootfs' } }, { args: ['true'] })),
+    ),
+  )
+
+describe('create() refuses', () => {
+  it('a missing bundle', () => {
+    rmSync(bundle.directory, { recursive: true })
+    refuse(bundle.directory, 'not found')
+  })
+
+  it('a config.json that is not JSON', () => {
+    writeFileSync(join(bundle.directory, 'config.json'), '{"ociVersion": ')
+    refuse('config.json', 'not JSON')
+  })
+
+  it('a wrong type, by JSON pointer', () => {
+    configure((config) => ({ ...config, mounts: [{ destination: 7 }] }))
+    refuse('/mounts/0/destination', 'must be a string')
+  })
+
+  it('a version that it does not know', () => {
+    configure((config) => ({ ...config, ociVersion: '2.0.0' }))
+    refuse('/ociVersion', '2.0.0')
+  })
+
+  it('what it does not do, by name', () => {
+    configure((config) => ({
+      ...config,
+      linux: { namespaces: [{ type: 'mount' }], intelRdt: { closID: 'x' } },
+    }))
+    refuse('unsupported: linux.intelRdt')
+  })
+
+  it('a root filesystem that is not there', () => {
+    bundle.configure((config) => ({ ...config, root: { path: 'elsewhere' } }))
+    refuse('rootfs', join(bundle.directory, 'elsewhere'))
+  })
+
+  it('a bind source that is not there, by its mount', () => {
+    bundle.configure((config) => ({
+      ...config,
+      mounts: [
+        ...(config.mounts ?? []),
+        { destination: '/mnt', type: 'bind', source: '/nonexistent/source', options: ['bind'] },
+      ],
+    }))
+    refuse('mounts[7] (/mnt)', 'ENOENT')
+  })
+
+  it.each([
+    ['missing from $PATH', ['nope'], 'exec: "nope": executable file not found in $PATH'],
+    ['missing', ['/nope'], 'exec: "/nope": stat /nope: no such file or directory'],
+    ['not executable', ['/etc/passwd'], 'exec: "/etc/passwd": permission denied'],
+    ['a directory', ['/bin'], 'exec: "/bin": permission denied'],
+  ])('a program that is %s', (_, args, text) => {
+    bundle.command(...args)
+    refuse(`unable to start container process: ${text}`)
+  })
+
+  it('a cgroup that somebody else is in, and leaves them alone', async () => {
+    const mountPoint = detectCgroups()?.mountPoint ?? ''
+    const foreign = join(mountPoint, 'tsrun-test-foreign')
+    mkdirSync(foreign)
+    const sleeper = spawn('sleep', ['1000'], { stdio: 'ignore' })
+    const ended = new Promise((resolve) => sleeper.on('exit', resolve))
+    try {
+      writeFileSync(join(foreign, 'cgroup.procs'), String(sleeper.pid))
+      bundle.configure((config) => ({
+        ...config,
+        linux: { ...config.linux, cgroupsPath: '/tsrun-test-foreign' },
+      }))
+      refuse('not empty', foreign)
+      expect(sleeper.exitCode).toBeNull()
+    } finally {
+      sleeper.kill('SIGKILL')
+      await ended
+      rmdirSync(foreign)
+    }
+  })
+
+  it('an id with a path in it', () => {
+    for (const id of ['../up', 'a/b', '.', '..', '', 'a\nb']) {
+      const result = runtime.run(['create', '--bundle', bundle.directory, id])
+      expect(result.status, id).toBe(1)
+    }
+    expect(existsSync(runtime.root) ? readdirSync(runtime.root) : []).toEqual([])
+  })
+
+  it.skipIf(detectCgroups()?.v1Controllers.has('memory') !== true)(
+    'a limit whose controller cgroup v1 has, and says where',
+    () => {
+      bundle.configure((config) => ({
+        ...config,
+        linux: { ...config.linux, resources: { memory: { limit: 1 << 26 } } },
+      }))
+      refuse('memory controller', '/sys/fs/cgroup/memory', 'hint: ')
+    },
+  )
+
+  it('a caller who is not root', () => {
+    const args = ['--root', '/nonexistent/root', 'create', '--bundle', bundle.directory, 'bad']
+    const { status, stderr } = spawnSync(TSRUN, args, { uid: 65534, gid: 65534, encoding: 'utf8' })
+    expect(status).toBe(1)
+    expect(stderr).toContain('needs root')
+  })
+})

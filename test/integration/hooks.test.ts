@@ -1,0 +1,156 @@
+/** The six kinds of hooks: order, namespaces, the state on standard input, failures and timeouts. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Hooks } from '../../src/oci/runtime-config.ts'
+import { makeRuntime, type Runtime } from '../support/runtime.ts'
+import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+
+let bundle: Bundle
+let runtime: Runtime
+
+beforeEach(() => {
+  bundle = makeBundle()
+  runtime = makeRuntime()
+})
+afterEach(() => {
+  runtime[Symbol.dispose]()
+  bundle[Symbol.dispose]()
+})
+
+const configure = (hooks: Hooks, args: readonly string[] = ['true']): void =>
+  bundle.configure((config) =>
+    withProcess(
+      {
+        ...config,
+        hooks,
+        annotations: { key: 'value' },
+        mounts: [
+          ...(config.mounts ?? []),
+          {
+            destination: '/shared',
+            type: 'bind',
+            source: join(bundle.directory, 'shared'),
+            options: ['bind'],
+          },
+        ],
+      },
+      { args },
+    ),
+  )
+
+/** Appends its name and the state to a file; the shared directory is seen inside and outside. */
+function recorder(kind: string, inside = false): { path: string; args: string[]; env: string[] } {
+  const folder = inside ? '/shared' : join(bundle.directory, 'shared')
+  const script = `{ printf '%s ' "$KIND"; tr -d '\\n'; echo; } >> ${folder}/log`
+  return {
+    path: '/bin/sh',
+    args: ['sh', '-c', script],
+    env: [`KIND=${kind}`, 'PATH=/bin:/usr/bin'],
+  }
+}
+
+function logged(): readonly (readonly [string, Record<string, unknown>])[] {
+  return readFileSync(join(bundle.directory, 'shared/log'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const space = line.indexOf(' ')
+      return [line.slice(0, space), JSON.parse(line.slice(space + 1))] as const
+    })
+}
+
+describe('hooks', () => {
+  beforeEach(() => mkdirSync(join(bundle.directory, 'shared')))
+
+  it('run in the order of the specification, each with the state', () => {
+    configure({
+      prestart: [recorder('prestart')],
+      createRuntime: [recorder('createRuntime')],
+      createContainer: [recorder('createContainer')],
+      startContainer: [recorder('startContainer', true)],
+      poststart: [recorder('poststart')],
+      poststop: [recorder('poststop')],
+    })
+    runtime.succeed(['create', '--bundle', bundle.directory, 'h'], { stdio: 'ignore' })
+    expect(logged().map(([kind]) => kind)).toEqual(['prestart', 'createRuntime', 'createContainer'])
+    runtime.succeed(['start', 'h'])
+    runtime.succeed(['delete', '--force', 'h'])
+    const kinds = logged().map(([kind]) => kind)
+    expect(kinds.slice(3)).toEqual(['startContainer', 'poststart', 'poststop'])
+    for (const [, state] of logged()) {
+      expect(state).toMatchObject({
+        id: 'h',
+        bundle: bundle.directory,
+        annotations: { key: 'value' },
+      })
+    }
+    expect(logged()[1]?.[1]).toMatchObject({ status: 'creating', pid: expect.any(Number) })
+    expect(logged()[5]?.[1]).toMatchObject({ status: 'stopped' })
+  })
+
+  it('get the environment of their config alone', () => {
+    const script = `env > ${join(bundle.directory, 'shared/env')}`
+    configure({ createRuntime: [{ path: '/bin/sh', args: ['sh', '-c', script], env: ['A=1'] }] })
+    runtime.succeed(['run', '--bundle', bundle.directory, 'h'], {
+      env: { ...process.env, SECRET: 'x' },
+    })
+    const text = readFileSync(join(bundle.directory, 'shared/env'), 'utf8')
+    expect(text).toContain('A=1\n')
+    expect(text).not.toContain('SECRET')
+  })
+
+  it.each(['prestart', 'createRuntime', 'createContainer'] as const)(
+    'a failing %s hook fails create, and poststop runs',
+    (kind) => {
+      configure({
+        [kind]: [{ path: '/bin/sh', args: ['sh', '-c', 'echo broken >&2; exit 3'] }],
+        poststop: [recorder('poststop')],
+      })
+      const result = runtime.run(['create', '--bundle', bundle.directory, 'h'])
+      expect(result.status).toBe(1)
+      expect(result.stderr).toContain('/bin/sh')
+      expect(runtime.run(['state', 'h']).stderr).toContain('does not exist')
+      expect(logged().map(([name]) => name)).toEqual(['poststop'])
+    },
+  )
+
+  it('a failing poststart hook stops the container', async () => {
+    configure({ poststart: [{ path: '/bin/false' }] }, ['sleep', '1000'])
+    runtime.succeed(['create', '--bundle', bundle.directory, 'h'], { stdio: 'ignore' })
+    expect(runtime.run(['start', 'h']).status).toBe(1)
+    await runtime.waitFor('h', 'stopped')
+  })
+
+  it('a failing poststop hook is a warning', () => {
+    configure({ poststop: [{ path: '/bin/false' }, recorder('poststop')] })
+    runtime.succeed(['create', '--bundle', bundle.directory, 'h'], { stdio: 'ignore' })
+    const result = runtime.run(['delete', 'h'])
+    expect(result.status).toBe(0)
+    expect(result.stderr).toContain('/bin/false')
+    expect(logged()).toHaveLength(1)
+  })
+
+  it('are killed at their timeout', () => {
+    const marker = join(bundle.directory, 'shared/late')
+    for (const kind of ['createRuntime', 'createContainer'] as const) {
+      configure({
+        [kind]: [{ path: '/bin/sh', args: ['sh', '-c', `sleep 60; touch ${marker}`], timeout: 1 }],
+      })
+      const result = runtime.run(['create', '--bundle', bundle.directory, 'h'])
+      expect(result.status).toBe(1)
+      expect(result.stderr).toContain('timeout of 1 s')
+    }
+    expect(existsSync(marker)).toBe(false)
+  })
+
+  it('startContainer sees the root filesystem of the container', () => {
+    writeFileSync(join(bundle.rootfs, 'inside'), 'yes')
+    const script = 'cat /inside > /shared/seen'
+    configure({
+      startContainer: [{ path: '/bin/sh', args: ['sh', '-c', script], env: ['PATH=/bin'] }],
+    })
+    runtime.succeed(['run', '--bundle', bundle.directory, 'h'])
+    expect(readFileSync(join(bundle.directory, 'shared/seen'), 'utf8')).toBe('yes')
+  })
+})

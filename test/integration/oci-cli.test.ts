@@ -1,0 +1,172 @@
+/** The OCI command line: flags as Go reads them, the log, texts and exit codes that callers match. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parseRuntimeConfig } from '../../src/oci/validate-runtime-config.ts'
+import { makeRuntime, type Runtime, TSRUN } from '../support/runtime.ts'
+import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
+
+let bundle: Bundle
+let runtime: Runtime
+
+beforeAll(() => {
+  bundle = makeBundle()
+  runtime = makeRuntime()
+})
+afterAll(() => {
+  runtime[Symbol.dispose]()
+  bundle[Symbol.dispose]()
+})
+
+const tsrun = (
+  args: readonly string[],
+  options: { env?: NodeJS.ProcessEnv; cwd?: string } = {},
+) => {
+  const { status, stdout, stderr } = spawnSync(TSRUN, args, { encoding: 'utf8', ...options })
+  return { status, stdout, stderr }
+}
+
+describe('without a container', () => {
+  it('--version has the three lines that dockerd reads', () => {
+    expect(tsrun(['--version'])).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^tsrun version \S+\ncommit: \S+\nspec: 1\.3\.0\n$/),
+      stderr: '',
+    })
+  })
+
+  it('features is JSON and nothing else, with debug too', () => {
+    for (const args of [['features'], ['--debug', 'features']]) {
+      const { status, stdout, stderr } = tsrun(args)
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+      expect(JSON.parse(stdout)).toMatchObject({
+        ociVersionMin: '1.0.0',
+        linux: { seccomp: { enabled: true }, cgroup: { v2: true } },
+        mountOptions: expect.arrayContaining(['rro', 'bind']),
+      })
+    }
+  })
+
+  it('runs with an empty environment from any directory', () => {
+    expect(tsrun(['features'], { env: {}, cwd: '/' }).status).toBe(0)
+    expect(tsrun(['delete', '--force', 'unknown'], { env: {} })).toEqual({
+      status: 0,
+      stdout: '',
+      stderr: '',
+    })
+  })
+
+  it('spec writes a config.json that it accepts, and never over another', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'tsrun-spec-'))
+    try {
+      expect(tsrun(['spec', '--bundle', directory]).status).toBe(0)
+      const text = readFileSync(join(directory, 'config.json'), 'utf8')
+      expect(parseRuntimeConfig(text).process?.args).toEqual(['sh'])
+      expect(tsrun(['spec'], { cwd: directory }).status).toBe(1)
+    } finally {
+      rmSync(directory, { recursive: true, force: true })
+    }
+  })
+
+  it('checkpoint --help succeeds, checkpoint is refused by name', () => {
+    expect(tsrun(['checkpoint', '--help']).status).toBe(0)
+    const refused = tsrun(['checkpoint', 'x'])
+    expect(refused.status).toBe(1)
+    expect(refused.stderr).toContain('unsupported: checkpoint')
+  })
+
+  it('help of each verb names its flags', () => {
+    expect(tsrun(['oci', 'create', '--help']).stdout).toContain('--console-socket')
+    expect(tsrun(['oci', 'exec', '--help']).stdout).toContain('--process')
+  })
+})
+
+describe('with a container', () => {
+  it('takes --flag=value, -flag and short forms, globals first', () => {
+    bundle.command('true')
+    const globals = [`--root=${runtime.root}`, '-log-format=json', '-log', '/dev/null']
+    const create = ['create', '-b', bundle.directory, `-pid-file=${bundle.directory}/p`, 'flags']
+    expect(spawnSync(TSRUN, [...globals, ...create], { stdio: 'ignore' }).status).toBe(0)
+    expect(existsSync(join(bundle.directory, 'p'))).toBe(true)
+    expect(tsrun([...globals, 'delete', '-force', 'flags']).status).toBe(0)
+  })
+
+  it('refuses a flag that it does not know, by name', () => {
+    const result = runtime.run(['create', '--bundel', '/x', 'id'])
+    expect(result.status).toBe(1)
+    expect(result.stderr).toContain('--bundel')
+  })
+
+  it('refuses --systemd-cgroup by name', () => {
+    const result = tsrun(['--root', runtime.root, '--systemd-cgroup', 'create', '-b', '/', 'x'])
+    expect(result.status).toBe(1)
+    expect(result.stderr).toContain('--systemd-cgroup')
+  })
+
+  it('logs one JSON line for an error, and none for success', () => {
+    bundle.command('true')
+    const failed = runtime.run(['start', 'unknown'])
+    expect(failed.log).toHaveLength(1)
+    expect(JSON.parse(failed.log[0] ?? '')).toMatchObject({
+      level: 'error',
+      msg: expect.stringContaining('does not exist'),
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+    })
+    expect(runtime.run(['delete', '--force', 'unknown']).log).toEqual([])
+  })
+
+  it('hands over as many descriptors as --preserve-fds says, and no more', () => {
+    bundle.command('sh', '-c', 'cat <&3; ls /proc/self/fd')
+    const path = join(bundle.directory, 'file')
+    writeFileSync(path, 'third\n')
+    const output = join(bundle.directory, 'output')
+    const run = (...flags: readonly string[]): string => {
+      const fds = [openSync('/dev/null', 'r'), openSync(output, 'w'), openSync('/dev/null', 'w')]
+      const [input, out, error] = fds as [number, number, number]
+      runtime.run(['run', ...flags, '--bundle', bundle.directory, 'fds'], {
+        stdio: [input, out, error, openSync(path, 'r'), openSync(path, 'r')],
+      })
+      return readFileSync(output, 'utf8')
+    }
+    // ls itself holds one descriptor for the folder that it lists.
+    expect(run('--preserve-fds', '1')).toBe('third\n0\n1\n2\n3\n4\n')
+    expect(run('--preserve-fds', '2')).toBe('third\n0\n1\n2\n3\n4\n5\n')
+    bundle.command('ls', '/proc/self/fd')
+    expect(run()).toBe('0\n1\n2\n3\n')
+  })
+
+  it('leaves the standard streams of the container blocking', () => {
+    const O_NONBLOCK = 0o4000
+    bundle.command('grep', 'flags', '/proc/self/fdinfo/1')
+    const { stdout } = runtime.run(['run', '--bundle', bundle.directory, 'b'])
+    const flags = Number.parseInt(/flags:\s+(\d+)/.exec(stdout)?.[1] ?? '', 8)
+    expect(flags & O_NONBLOCK).toBe(0)
+  })
+
+  it('changes of the bundle after create have no effect', async () => {
+    bundle.command('sh', '-c', 'exit 0')
+    runtime.succeed(['create', '--bundle', bundle.directory, 'copy'], { stdio: 'ignore' })
+    bundle.command('/nonexistent')
+    runtime.succeed(['start', 'copy'])
+    await runtime.waitFor('copy', 'stopped')
+    runtime.succeed(['delete', 'copy'])
+  })
+
+  it('update with {} succeeds, as docker update --restart calls it', () => {
+    bundle.command('sleep', '1000')
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'u'], { stdio: 'ignore' })
+    expect(runtime.run(['update', '--resources=-', 'u'], { input: '{}' }).status).toBe(0)
+    expect(runtime.run(['update', '--resources', '-', 'u'], { input: '{"pids":7}' }).status).toBe(1)
+    runtime.succeed(['delete', '--force', 'u'])
+  })
+
+  it('kill --all of a stopped container succeeds', () => {
+    bundle.command('true')
+    runtime.succeed(['create', '--bundle', bundle.directory, 'k'], { stdio: 'ignore' })
+    runtime.succeed(['kill', 'k', '9'])
+    expect(runtime.run(['kill', '--all', 'k', '9'])).toMatchObject({ status: 0, stderr: '' })
+    runtime.succeed(['delete', '--force', 'k'])
+  })
+})

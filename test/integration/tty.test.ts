@@ -1,0 +1,115 @@
+/** process.terminal: the master goes to the console socket, the container gets the slave. */
+import { spawnSync } from 'node:child_process'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { listenForConsole, readTerminal } from '../support/console-socket.ts'
+import { makeRuntime, type Runtime, TSRUN } from '../support/runtime.ts'
+import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+
+let bundle: Bundle
+let runtime: Runtime
+
+beforeAll(() => {
+  bundle = makeBundle()
+  runtime = makeRuntime()
+})
+afterAll(() => {
+  runtime[Symbol.dispose]()
+  bundle[Symbol.dispose]()
+})
+
+const onTerminal = (script: string): void =>
+  bundle.configure((config) =>
+    withProcess(config, {
+      terminal: true,
+      args: ['sh', '-c', script],
+      consoleSize: { height: 33, width: 77 },
+    }),
+  )
+
+describe('create --console-socket', () => {
+  it.each([0, 150])(
+    'sends the master to a socket path %i bytes longer than usual',
+    async (length) => {
+      onTerminal('tty; stty size; test -c /dev/console && cat /proc/self/stat | cut -d" " -f7')
+      using socket = listenForConsole(length)
+      const flags = ['--bundle', bundle.directory, '--console-socket', socket.path]
+      runtime.succeed(['create', ...flags, 't'], { stdio: 'ignore' })
+      const { master, text } = socket.accept()
+      expect(text).toMatch(/^\/dev\/p/)
+      const output = readTerminal(master)
+      runtime.succeed(['start', 't'])
+      // tty_nr of the controlling terminal: major 136, minor 0.
+      expect(await output).toBe('/dev/pts/0\r\n33 77\r\n34816\r\n')
+      master.destroy()
+      runtime.succeed(['delete', '--force', 't'])
+    },
+  )
+
+  it('is required when nobody stays to copy', () => {
+    onTerminal('true')
+    const result = runtime.run(['create', '--bundle', bundle.directory, 't'])
+    expect(result.status).toBe(1)
+    expect(result.stderr).toMatch(/console socket/)
+  })
+
+  it('is refused without a terminal', () => {
+    bundle.command('true')
+    using socket = listenForConsole()
+    const flags = ['--bundle', bundle.directory, '--console-socket', socket.path]
+    expect(runtime.run(['create', ...flags, 't'])).toMatchObject({ status: 1 })
+  })
+
+  it('says so when nobody listens', () => {
+    onTerminal('true')
+    const flags = ['--bundle', bundle.directory, '--console-socket', '/nonexistent/socket']
+    const result = runtime.run(['create', ...flags, 't'])
+    expect(result.status).toBe(1)
+    expect(result.stderr).toContain('/nonexistent/socket')
+    expect(runtime.run(['state', 't']).status).toBe(1)
+  })
+})
+
+describe('exec --console-socket', () => {
+  it('gives the process a terminal of the container', async () => {
+    bundle.command('sleep', '1000')
+    runtime.succeed(['run', '--detach', '--bundle', bundle.directory, 'e'], { stdio: 'ignore' })
+    using socket = listenForConsole()
+    const flags = ['--tty', '--detach', '--console-socket', socket.path]
+    runtime.succeed(['exec', ...flags, 'e', 'sh', '-c', 'tty; read line; echo got $line'], {
+      stdio: 'ignore',
+    })
+    const { master } = socket.accept()
+    master.write('text\n')
+    expect(await readTerminal(master)).toContain('got text')
+    master.destroy()
+    runtime.succeed(['delete', '--force', 'e'])
+  })
+})
+
+describe('run in the foreground', () => {
+  it('joins its own terminal to the container, and passes size, input and status on', () => {
+    onTerminal('stty size; read line; echo got $line; exit 3')
+    const command = `stty rows 20 cols 50; ${TSRUN} --root ${runtime.root} run --bundle ${bundle.directory} f`
+    const { stdout, status } = spawnSync('script', ['-qec', command, '/dev/null'], {
+      encoding: 'utf8',
+      input: 'text\n',
+    })
+    expect(stdout).toContain('20 50')
+    expect(stdout).toContain('got text')
+    expect(status).toBe(3)
+  })
+
+  it('passes signals on', async () => {
+    bundle.command('sh', '-c', 'trap "exit 9" TERM; while :; do sleep 0.01; done')
+    const child = runtime.start(['run', '--bundle', bundle.directory, 's'])
+    const ended = new Promise((resolve) => child.on('exit', resolve))
+    for (;;) {
+      const { status, stdout } = runtime.run(['state', 's'])
+      if (status === 0 && JSON.parse(stdout).status === 'running') break
+    }
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    child.kill('SIGTERM')
+    expect(await ended).toBe(9)
+    expect(runtime.run(['state', 's']).status).toBe(1)
+  })
+})
