@@ -2,6 +2,7 @@
 import { TsrunError } from '../errors.ts'
 import { errnoName } from '../linux/errno.ts'
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../linux/open-flags.ts'
+import { OwnedFd } from '../native/owned-fd.ts'
 import { newBatch, runBatch } from '../native/run-batch.ts'
 
 const BPF_PROG_LOAD = 5
@@ -13,25 +14,36 @@ const LOAD_ATTRIBUTE_SIZE = 72
 const ATTACH_ATTRIBUTE_SIZE = 20
 const LOAD_ATTEMPTS = 10
 
+// A loaded program can serve any number of cgroups, and most containers have the same rules:
+// verifying it again would cost each half a millisecond.
+const loaded = new Map<string, OwnedFd>()
+const MAX_KEPT = 16
+
 /**
- * Puts `program` in charge of device access in the cgroup at `path`. The program lives as long as
- * the cgroup: nothing else has to be released. Throws `permission-denied` without CAP_BPF.
+ * Puts `program` in charge of device access in the cgroup at `path`, for as long as that lives.
+ * Throws `permission-denied` without CAP_BPF.
  */
 export function attachDeviceFilter(path: string, program: Uint8Array): void {
-  for (let attempt = 1; ; attempt++) {
-    const failure = tryAttach(path, program)
-    if (failure === undefined) return
-    // The verifier gives up when a signal is pending (EAGAIN): the call is to be made again.
-    if (failure.errno !== 'EAGAIN' || attempt >= LOAD_ATTEMPTS) throw failure
+  const key = Buffer.from(program).toString('latin1')
+  let fd = loaded.get(key)
+  if (fd === undefined) {
+    fd = loadProgram(path, program)
+    if (loaded.size >= MAX_KEPT) forgetAll()
+    loaded.set(key, fd)
   }
+  attach(path, fd.fd)
 }
 
-function tryAttach(path: string, program: Uint8Array): TsrunError | undefined {
+function forgetAll(): void {
+  for (const fd of loaded.values()) fd.close()
+  loaded.clear()
+}
+
+function loadProgram(path: string, program: Uint8Array): OwnedFd {
   const batch = newBatch()
-  const cgroup = batch.sys('openat', [AT_FDCWD, batch.string(path), O_RDONLY | O_CLOEXEC, 0])
   const count = BigInt(program.length / 8)
   // union bpf_attr: prog_type, insn_cnt, insns, license, log_level, log_size, log_buf, kern_version, prog_flags, name…
-  const load = batch.words([
+  const attributes = batch.words([
     BPF_PROG_TYPE_CGROUP_DEVICE | (count << 32n),
     batch.bytes(program),
     batch.string('Apache-2.0'),
@@ -42,24 +54,29 @@ function tryAttach(path: string, program: Uint8Array): TsrunError | undefined {
     0,
     BPF_CGROUP_DEVICE << 32n,
   ])
-  const loaded = batch.sys('bpf', [BPF_PROG_LOAD, load, LOAD_ATTRIBUTE_SIZE], { tolerate: ['*'] })
-  const attach = batch.words([0, BPF_CGROUP_DEVICE | (BPF_F_ALLOW_MULTI << 32n), 0])
-  batch.store(4, attach, 0, cgroup)
-  batch.store(4, attach, 4, loaded)
-  const attached = batch.sys('bpf', [BPF_PROG_ATTACH, attach, ATTACH_ATTRIBUTE_SIZE], {
+  const fd = batch.sys('bpf', [BPF_PROG_LOAD, attributes, LOAD_ATTRIBUTE_SIZE], { tolerate: ['*'] })
+  const plan = batch.finish()
+  for (let attempt = 1; ; attempt++) {
+    const value = runBatch(plan).value(fd)
+    if (value >= 0) return new OwnedFd(value)
+    // The verifier gives up when a signal is pending (EAGAIN): the call is to be made again.
+    if (errnoName(-value) !== 'EAGAIN' || attempt >= LOAD_ATTEMPTS)
+      throw attachError(path, 'load', -value)
+  }
+}
+
+function attach(path: string, program: number): void {
+  const batch = newBatch()
+  const cgroup = batch.sys('openat', [AT_FDCWD, batch.string(path), O_RDONLY | O_CLOEXEC, 0])
+  const attributes = batch.words([0, BPF_CGROUP_DEVICE | (BPF_F_ALLOW_MULTI << 32n), 0])
+  batch.store(4, attributes, 0, cgroup)
+  batch.store(4, attributes, 4, program)
+  const attached = batch.sys('bpf', [BPF_PROG_ATTACH, attributes, ATTACH_ATTRIBUTE_SIZE], {
     tolerate: ['*'],
   })
-  batch.run('close', [loaded], { tolerate: ['EBADF'] })
   batch.run('close', [cgroup])
-  const result = runBatch(batch)
-  for (const [step, slot] of [
-    ['load', loaded],
-    ['attach', attached],
-  ] as const) {
-    const value = result.value(slot)
-    if (value < 0) return attachError(path, step, -value)
-  }
-  return undefined
+  const value = runBatch(batch).value(attached)
+  if (value < 0) throw attachError(path, 'attach', -value)
 }
 
 function attachError(path: string, step: string, errno: number): TsrunError {

@@ -188,9 +188,9 @@ export class PlanBuilder {
   }
 
   finish(): Plan {
-    const instructions = this.#instructions.map((instruction) =>
-      Object.freeze(this.#resolve(instruction)),
-    )
+    // The list is frozen, its instructions are readonly by type: freezing hundreds of objects would
+    // cost as much as making them.
+    const instructions = this.#instructions.map((instruction) => this.#resolve(instruction))
     return Object.freeze({
       architecture: this.architecture,
       instructions: Object.freeze(instructions),
@@ -203,10 +203,10 @@ export class PlanBuilder {
 
   #resolve(instruction: Instruction | Pending): Instruction {
     if (!('label' in instruction)) return instruction
-    const { label, ...rest } = instruction
+    const { op, condition, left, right, label, origin } = instruction
     const target = this.#places[label.id]
-    if (target === undefined) throw new RangeError(`a label of ${rest.origin} is never placed`)
-    return { ...rest, target }
+    if (target === undefined) throw new RangeError(`a label of ${origin} is never placed`)
+    return { op, condition, left, right, target, origin }
   }
 
   #common(note?: string): { origin: string; note?: string } {

@@ -100,9 +100,11 @@ export function encodePlan(plan: Plan): Buffer {
   const image = Buffer.alloc(layout.total)
   const view = new DataView(image.buffer, image.byteOffset, image.length)
   encodeHeader(view, plan, layout)
-  plan.instructions.forEach((instruction, i) => {
-    encodeInstruction(view, HEADER_SIZE + i * INSTRUCTION_SIZE, instruction, plan.architecture)
-  })
+  let at = HEADER_SIZE
+  for (const instruction of plan.instructions) {
+    encodeInstruction(view, at, instruction, plan.architecture)
+    at += INSTRUCTION_SIZE
+  }
   plan.relocations.forEach(({ at, target }, i) => {
     view.setUint32(layout.relocations + i * RELOCATION_SIZE, at, true)
     view.setUint32(layout.relocations + i * RELOCATION_SIZE + 4, target, true)
@@ -142,9 +144,11 @@ function encodeInstruction(
   const operands = operandsOf(instruction)
   if (operands.length > MAX_OPERANDS)
     throw new RangeError(`${operands.length} operands in one instruction`)
-  operands.forEach((operand, i) => {
+  let i = 0
+  for (const operand of operands) {
     encodeOperand(view, at + 4 + i, at + 24 + i * 8, operand)
-  })
+    i++
+  }
 }
 
 function numberOf(architecture: Architecture, name: string): number {
