@@ -21,7 +21,7 @@
 import { TsrunError } from '../errors.ts'
 import { untilReadable } from './readiness.ts'
 import { newBatch, runBatch } from './run-batch.ts'
-import { syscall } from './syscalls.ts'
+import { syscall, waitReadable } from './syscalls.ts'
 
 export const RECORD_SIZE = 16
 const MSG_DONTWAIT = 0x40
@@ -44,10 +44,15 @@ export type ExecutorEvent =
   /** All processes of the plan closed the socket: they ended, or the exec succeeded. */
   | { readonly type: 'end' }
 
-/** The next event from the socket `fd`. */
+// A container is set up in two or three milliseconds. A wait through the event loop costs half a
+// millisecond for each event; so long a wait in place costs others less than that saves.
+const PATIENCE_MS = 2
+
+/** The next event from the socket `fd`; blocks this thread for {@link PATIENCE_MS} at most. */
 export async function receiveEvent(fd: number): Promise<ExecutorEvent> {
   const event = receive(fd, MSG_DONTWAIT)
   if (event !== undefined) return event
+  if (waitReadable(fd, PATIENCE_MS)) return receiveEventSync(fd)
   await untilReadable(fd)
   return receiveEventSync(fd)
 }
