@@ -1,5 +1,5 @@
 /** Reads an engine command line with yargs. Nothing is guessed: unknown options are refused. */
-import yargs from 'yargs'
+import type Yargs from 'yargs'
 import { TsrunError } from '../../errors.ts'
 import { CommandOptions, type EngineCommand, type OptionSpec } from './command.ts'
 
@@ -13,12 +13,47 @@ export async function parseCommand(
   args: readonly string[],
 ): Promise<ParsedCommand> {
   const { options, positionals } = separate(command, args)
-  const parser = parserFor(command)
+  const values = readKnown(command, options) ?? (await readWithYargs(command, options))
+  if ('help' in values) return values
+  checkCount(command, positionals)
+  return { options: new CommandOptions(command.options, values), positionals }
+}
+
+type Values = Map<string, boolean | string | string[]>
+
+/**
+ * The values of options that are all known and well-formed; undefined for anything else. yargs alone
+ * takes longer to load than a container takes to start, so it is asked only for help and for errors.
+ */
+function readKnown(command: EngineCommand, options: readonly string[]): Values | undefined {
+  const values: Values = new Map()
+  for (const option of options) {
+    const match = /^--([^=]+)(?:=([\s\S]*))?$/.exec(option)
+    const name = match?.[1] ?? ''
+    const type = Object.hasOwn(command.options, name) ? command.options[name]?.type : undefined
+    const text = match?.[2]
+    if (type === 'flag') {
+      if (text !== undefined && text !== 'true' && text !== 'false') return undefined
+      values.set(name, text !== 'false')
+    } else {
+      if (type === undefined || text === undefined) return undefined
+      const before = values.get(name)
+      values.set(name, type === 'list' ? [...(Array.isArray(before) ? before : []), text] : text)
+    }
+  }
+  return values
+}
+
+async function readWithYargs(
+  command: EngineCommand,
+  options: readonly string[],
+): Promise<Values | { readonly help: string }> {
+  const { default: yargs } = await import('yargs')
+  const parser = parserFor(yargs, command)
   const { given, failure } = run(parser, options)
   if (given.help === true) return { help: await parser.getHelp() }
   if (failure !== undefined) throw usageError(command, failure)
-  checkCount(command, positionals)
-  return { options: new CommandOptions(command.options, valuesOf(command, given)), positionals }
+  return valuesOf(command, given)
 }
 
 interface Given {
@@ -86,7 +121,7 @@ function takesValue(command: EngineCommand, text: string): boolean {
   return name !== undefined && command.options[name]?.type !== 'flag'
 }
 
-function parserFor(command: EngineCommand) {
+function parserFor(yargs: typeof Yargs, command: EngineCommand) {
   const parser = yargs()
     .scriptName('tsrun')
     .usage(`Usage: tsrun ${command.usage}\n\n${command.describe}`)
@@ -129,8 +164,8 @@ function run(
   return failure === undefined ? { given } : { given, failure }
 }
 
-function valuesOf(command: EngineCommand, given: Given): Map<string, boolean | string | string[]> {
-  const values = new Map<string, boolean | string | string[]>()
+function valuesOf(command: EngineCommand, given: Given): Values {
+  const values: Values = new Map()
   for (const [name, { type }] of Object.entries(command.options)) {
     const value = given[name]
     if (value === undefined) continue
