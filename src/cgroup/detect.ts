@@ -12,10 +12,17 @@ export interface CgroupHierarchy {
   readonly v1Controllers: ReadonlyMap<string, string>
 }
 
+// Where the hierarchy is mounted does not change while a process lives; that there is none may.
+let detected: CgroupHierarchy | undefined
+
 /** The hierarchy of this mount namespace, undefined when there is no cgroup2 mount. */
-export function detectCgroups(
-  mountinfo = readFileSync('/proc/self/mountinfo', 'utf8'),
-): CgroupHierarchy | undefined {
+export function detectCgroups(): CgroupHierarchy | undefined {
+  detected ??= findCgroups(readFileSync('/proc/self/mountinfo', 'utf8'))
+  return detected
+}
+
+/** The hierarchy that the text of a mountinfo shows. */
+export function findCgroups(mountinfo: string): CgroupHierarchy | undefined {
   const entries = parseMountinfo(mountinfo)
   const v2 = entries.filter(({ fsType }) => fsType === 'cgroup2')
   const chosen = v2.find(({ mountPoint }) => mountPoint === '/sys/fs/cgroup') ?? v2[0]

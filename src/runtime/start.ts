@@ -3,7 +3,6 @@ import { rmSync } from 'node:fs'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { receiveEvent } from '../native/executor-protocol.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
-import { parseRuntimeConfig } from '../oci/validate-runtime-config.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
 import { readContainerFile } from '../state/state-directory.ts'
 import { lockContainer } from './container-lock.ts'
@@ -36,7 +35,8 @@ export async function startContainer(root: string, id: string): Promise<void> {
 
 /** The config as it was at create: later edits of the bundle change nothing. */
 export function savedConfig(root: string, id: string): RuntimeConfig {
-  return parseRuntimeConfig(readContainerFile(root, id, 'config.json'))
+  // Written by create, after it was validated, into a folder that only we may enter.
+  return JSON.parse(readContainerFile(root, id, 'config.json'))
 }
 
 // runc's words for each state.
