@@ -105,12 +105,20 @@ void broadcast_exit(void) {
     if (monitor.clients[i].fd >= 0) send_frame(i, MONITOR_EXIT, &monitor.init_status, 4);
 }
 
+// Until the caller has attached, or said that it will not, the output waits in the pipes: a
+// container may run at once and still no byte is missed.
+static int waits_for_caller(void) {
+  return !monitor.is_started && !monitor.is_abandoned && monitor.control >= 0;
+}
+
 int is_held_back(void) {
-  for (int i = 0; i < MAX_CLIENTS; i++)
-    if (monitor.clients[i].fd >= 0 && monitor.clients[i].out_length > 0 &&
-        (monitor.clients[i].flags & CLIENT_IS_PATIENT) != 0)
-      return 1;
-  return 0;
+  int has_patient = 0;
+  for (int i = 0; i < MAX_CLIENTS; i++) {
+    if (monitor.clients[i].fd < 0 || (monitor.clients[i].flags & CLIENT_IS_PATIENT) == 0) continue;
+    has_patient = 1;
+    if (monitor.clients[i].out_length > 0) return 1;
+  }
+  return waits_for_caller() && !has_patient;
 }
 
 int has_owner(void) {

@@ -145,7 +145,8 @@ static void handle_events(void) {
   watch_clients();
   int64_t at_once[2] = {0, 0};
   int is_draining = monitor.phase == PHASE_DRAINING && !held_back;
-  monitor.output_moved = 0;
+  // Not looked at is not empty: the output is only drained after a round that could have read it.
+  monitor.output_moved = held_back;
   long ready = SYS5(ppoll, polled, watches, is_draining ? at_once : NULL, NULL, 8);
   for (unsigned i = 0; i < watches && ready > 0; i++)
     if (polled[i].revents != 0) handlers[i](indexes[i]);

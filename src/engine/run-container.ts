@@ -6,7 +6,6 @@ import { type AttachClient, attachToMonitor } from '../monitor/attach-client.ts'
 import { MonitorLaunch } from '../monitor/launch-monitor.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { createContainer } from '../runtime/create.ts'
-import { startContainer } from '../runtime/start.ts'
 import { buildContainerConfig, completeRecord, newRecord } from './build-container.ts'
 import { type ImageOptions, imageOf } from './container-image.ts'
 import { LOG_FILE } from './container-logs.ts'
@@ -22,10 +21,10 @@ import type { RunRequest } from './run-request.ts'
 export type { AttachClient }
 
 export interface RunOptions extends ImageOptions {
-  /** For a foreground run: attached before the start, so that no output is missed. */
+  /** For a foreground run: the output from the first byte on. */
   readonly foreground?: {
     readonly onOutput: (stream: 'stdout' | 'stderr', bytes: Buffer) => void
-    /** Called with the connection right before the start. */
+    /** Called with the connection before any output arrives. */
     readonly onAttached: (client: AttachClient, id: string) => void
   }
   /** Where relative paths of volumes begin. */
@@ -99,6 +98,8 @@ async function startUnderMonitor(
       stdio: monitor.stdio,
       ...(monitor.console === undefined ? {} : { consoleFd: monitor.console }),
       start: monitor.start,
+      // The monitor holds the output back until we have attached or said `started`.
+      startAtOnce: true,
     })
     // Init has its own copy of the mount: the host's mount table stays clean from here on.
     unmountRoot(engine, id)
@@ -106,7 +107,6 @@ async function startUnderMonitor(
     client = await attach(id, directory, options)
     const { pid, startTime } = created.record
     const state = { pid, startTime, monitorPid: monitor.pid, startedAt: new Date().toISOString() }
-    await startContainer(engine.stateRoot, id)
     engine.containers.write({ ...record, state: { status: 'running', ...state } })
     unfinished.finish()
     monitor.started()

@@ -129,6 +129,28 @@ describe('tsrun-monitor', () => {
     expect(readdirSync(directory)).not.toContain('cleaned')
   })
 
+  it('MonitorLaunch holds the output back until the caller attaches or says started', async () => {
+    const run = launch('echo early; exit 2')
+    const pidfd = pidfdOpen(run.pid)
+    if (pidfd !== undefined) waitReadable(pidfd.fd, 20_000)
+    pidfd?.close()
+    let seen = ''
+    const client = await attachToMonitor(directory, {
+      output: true,
+      patient: true,
+      owner: true,
+      onOutput: (_stream, bytes) => {
+        seen += bytes
+      },
+    })
+    run.monitor.created(run.pid)
+    run.monitor.started()
+    expect(decodeWaitStatus((await client?.exit) ?? -1).exitCode).toBe(2)
+    expect(seen).toBe('early\n')
+    await client?.cleaned()
+    waitForEnd(run)
+  })
+
   it('attachToMonitor() carries megabytes both ways and a patient client loses nothing', async () => {
     const run = launch('cat', { input: true, inputOnce: true })
     let received = 0
