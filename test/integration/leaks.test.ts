@@ -1,0 +1,120 @@
+/** What a container takes, it gives back: after many containers, and after tsrun was killed at any moment. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { detectCgroups } from '../../src/cgroup/detect.ts'
+import { isDeadState, parseProcStat } from '../../src/linux/parse-proc-stat.ts'
+import { createContainer } from '../../src/runtime/create.ts'
+import { deleteContainer } from '../../src/runtime/delete.ts'
+import { startContainer } from '../../src/runtime/start.ts'
+import { makeRuntime, type Runtime } from '../support/runtime.ts'
+import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
+
+/** A time to sleep that nobody else on the machine has. */
+const SLEEP = '86399'
+
+let bundle: Bundle
+let runtime: Runtime
+
+beforeAll(() => {
+  bundle = makeBundle()
+  runtime = makeRuntime()
+})
+afterAll(() => {
+  runtime[Symbol.dispose]()
+  bundle[Symbol.dispose]()
+})
+
+/** Everything of the machine that a container could leave behind. */
+function machine() {
+  return {
+    mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').length,
+    cgroups: cgroupsOf(detectCgroups()?.mountPoint ?? '/nonexistent'),
+    processes: readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isOurs(name)),
+    containers: existsSync(runtime.root) ? readdirSync(runtime.root) : [],
+    bundle: readdirSync(bundle.directory).sort(),
+  }
+}
+
+function cgroupsOf(directory: string): readonly string[] {
+  return readdirSync(directory, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .filter((name) => name.startsWith('tsrun'))
+}
+
+function isOurs(pid: string): boolean {
+  try {
+    const stat = parseProcStat(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+    // A zombie waits for the machine's init, which is no part of tsrun.
+    if (stat === undefined || isDeadState(stat.state)) return false
+    return (
+      stat.comm.startsWith('tsrun') || readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(SLEEP)
+    )
+  } catch {
+    return false // It ended between the listing and the look.
+  }
+}
+
+const descriptors = (): readonly string[] => readdirSync('/proc/self/fd')
+
+describe('200 containers in a row', () => {
+  it('leave nothing, in this process neither', async () => {
+    bundle.command('true')
+    const null_ = 0
+    const lifecycle = async (id: string): Promise<void> => {
+      const { exited } = await createContainer({
+        root: runtime.root,
+        id,
+        bundle: bundle.directory,
+        stdio: [null_, null_, null_],
+        supervise: true,
+      })
+      await startContainer(runtime.root, id)
+      expect(await exited).toEqual({ exitCode: 0, signal: 0 })
+      await deleteContainer(runtime.root, id, false)
+    }
+    await lifecycle('warm')
+    const before = machine()
+    const open = descriptors()
+    for (let i = 0; i < 190; i++) await lifecycle(`c${i}`)
+    await Promise.all(Array.from({ length: 10 }, (_, i) => lifecycle(`p${i}`)))
+    expect(machine()).toEqual(before)
+    expect(descriptors()).toEqual(open)
+  })
+})
+
+describe('tsrun killed at any moment', () => {
+  it.each(['create', 'run'])('%s leaves nothing once the next command has run', async (verb) => {
+    bundle.command('sleep', SLEEP)
+    const pidFile = join(bundle.directory, 'pid')
+    runtime.succeed(['create', '--pid-file', pidFile, '--bundle', bundle.directory, 'warm'], {
+      stdio: 'ignore',
+    })
+    runtime.succeed(['delete', '--force', 'warm'])
+    const before = machine()
+    for (let i = 0; i < 25; i++) {
+      const child = runtime.start(
+        [verb, '--pid-file', pidFile, '--bundle', bundle.directory, `k${i}`],
+        { detached: true },
+      )
+      const ended = new Promise((resolve) => child.on('exit', resolve))
+      // 60 to 300 ms: from before the first line of code to after the start.
+      await new Promise((resolve) => setTimeout(resolve, 60 + i * 10))
+      // The launcher of dist/tsrun has become Node by exec: one process is all there is.
+      child.kill('SIGKILL')
+      await ended
+    }
+    runtime.succeed(['list'])
+    for (let i = 0; i < 25; i++) runtime.succeed(['delete', '--force', `k${i}`])
+    await settle(before.processes.length)
+    expect(machine()).toEqual(before)
+  })
+})
+
+/** An init whose maker was killed ends at its next sync by itself: wait for that, not for a time. */
+async function settle(processes: number): Promise<void> {
+  for (let i = 0; i < 500 && machine().processes.length > processes; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
