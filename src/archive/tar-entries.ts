@@ -56,25 +56,47 @@ const TYPES: ReadonlySet<string> = new Set([
  */
 export async function* readTarEntries(plain: AsyncIterable<Buffer>): AsyncGenerator<TarEntry> {
   const extractor = byteExactExtract()
+  let tarFailure: { readonly cause: unknown } | undefined
+  extractor.on('error', (cause) => {
+    tarFailure ??= { cause }
+  })
   const feeding = feed(plain, extractor)
-  let failed = true
+  // What went wrong first: the entry at hand only learns that its stream is gone.
+  const explain = async (cause: unknown): Promise<unknown> => {
+    const source = await feeding
+    return source === undefined ? tarError(tarFailure?.cause ?? cause) : source.error
+  }
   try {
     for await (const entry of extractor) {
-      yield toTarEntry(entry.header, entry)
+      yield toTarEntry(entry.header, contentOf(entry as AsyncIterable<Buffer>, explain))
       entry.resume()
     }
-    failed = false
   } catch (cause) {
-    const source = await feeding
-    if (source !== undefined) throw source.error
-    throw tarError(cause)
+    throw await explain(cause)
   } finally {
-    // The consumer left early: stop the feeder before the source is closed.
-    if (failed) extractor.destroy()
+    // The consumer may have left early: the feeder stops before the source is closed.
+    extractor.destroy(null)
     await feeding
   }
   const source = await feeding
   if (source !== undefined) throw source.error
+}
+
+async function* contentOf(
+  entry: AsyncIterable<Buffer>,
+  explain: (cause: unknown) => Promise<unknown>,
+): AsyncGenerator<Buffer> {
+  const iterator = entry[Symbol.asyncIterator]()
+  for (;;) {
+    let next: IteratorResult<Buffer>
+    try {
+      next = await iterator.next()
+    } catch (cause) {
+      throw await explain(cause)
+    }
+    if (next.done === true) return
+    yield next.value
+  }
 }
 
 interface ExtractInternals {
@@ -132,7 +154,7 @@ async function feed(
   return undefined
 }
 
-function toTarEntry(header: Header, content: unknown): TarEntry {
+function toTarEntry(header: Header, content: AsyncIterable<Buffer>): TarEntry {
   const pax = (header.pax ?? {}) as Readonly<Record<string, string>>
   const name = pax['GNU.sparse.name'] ?? header.name
   try {
@@ -152,7 +174,7 @@ function toTarEntry(header: Header, content: unknown): TarEntry {
       deviceMinor: header.devminor ?? 0,
       xattrs: xattrsOf(pax),
       sparse: type === 'file' ? sparseFileOf(pax, stored) : undefined,
-      content: content as AsyncIterable<Buffer>,
+      content,
     }
   } catch (cause) {
     throw new TsrunError('invalid-argument', `cannot use tar entry ${JSON.stringify(name)}`, {
