@@ -34,11 +34,13 @@ const FILTERS: Readonly<Record<string, Filter>> = {
 
 const STATUSES = ['created', 'running', 'exited'] as const
 
-/** The containers that the options ask for, newest first. */
-export function listContainers(store: ContainerStore, options: ListOptions): ListedContainer[] {
+/** Those of `all` that the options ask for, in the same order. */
+export function chooseContainers(
+  all: readonly ListedContainer[],
+  options: ListOptions,
+): ListedContainer[] {
   const filters = groupFilters(options.filters)
   const wantsStatus = filters.has('status') || filters.has('exited')
-  const all = everyContainer(store)
   const listed = withinTime(all, filters).filter(
     ({ status }) =>
       options.all || options.last !== undefined || wantsStatus || status.status === 'running',

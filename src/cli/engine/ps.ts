@@ -1,9 +1,9 @@
 /** `tsrun ps`: the containers there are. */
 import { type Engine, openEngine } from '../../engine/engine.ts'
 import {
+  chooseContainers,
   everyContainer,
   type ListedContainer,
-  listContainers,
 } from '../../engine/list-containers.ts'
 import { humanDuration } from '../../util/duration.ts'
 import { formatRows, type Row, type RowFormat, timeAgo } from '../output.ts'
@@ -53,9 +53,9 @@ export const command: EngineCommand = {
 async function run({ options, roots }: CommandInput): Promise<number> {
   const engine = openEngine(roots)
   await engine.sweep()
-  await cleanUpAfterLostMonitors(engine)
+  const all = await containersOf(engine)
   const last = options.flag('latest') ? 1 : options.integer('last', 1)
-  const containers = listContainers(engine.containers, {
+  const containers = chooseContainers(all, {
     all: options.flag('all'),
     filters: options.list('filter'),
     ...(last === undefined ? {} : { last }),
@@ -114,9 +114,10 @@ function shorten(text: string, length: number): string {
 }
 
 // A monitor that was killed could not start the clean-up; its container's cgroup is still there.
-async function cleanUpAfterLostMonitors(engine: Engine): Promise<void> {
-  const lost = everyContainer(engine.containers).filter(({ status }) => status.needsCleanup)
-  if (lost.length === 0) return
+async function containersOf(engine: Engine): Promise<ListedContainer[]> {
+  const all = everyContainer(engine.containers)
+  if (!all.some(({ status }) => status.needsCleanup)) return all
   const { cleanUpEnded } = await import('../../engine/remove-container.ts')
   await cleanUpEnded(engine)
+  return everyContainer(engine.containers)
 }

@@ -10,7 +10,10 @@ export const RUN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   annotation: { type: 'list', describe: 'an annotation for the OCI runtime', value: 'key=value' },
   'cap-add': { type: 'list', describe: 'give a capability', value: 'name or ALL' },
   'cap-drop': { type: 'list', describe: 'take a capability', value: 'name or ALL' },
+  'cpu-shares': { type: 'string', describe: 'relative share of processor time', value: 'number' },
   cpus: { type: 'string', describe: 'at most so many processors', value: 'number' },
+  'cpuset-cpus': { type: 'string', describe: 'only these processors', value: '0-2,5' },
+  'cpuset-mems': { type: 'string', describe: 'only these memory nodes', value: '0,1' },
   detach: { type: 'flag', alias: 'd', describe: 'run in the background and print the id' },
   'detach-keys': {
     type: 'string',
@@ -21,6 +24,7 @@ export const RUN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   entrypoint: { type: 'string', describe: "instead of the image's entrypoint", value: 'program' },
   env: { type: 'list', alias: 'e', describe: 'set a variable', value: 'NAME[=value]' },
   'env-file': { type: 'list', describe: 'set the variables of a file', value: 'path' },
+  'group-add': { type: 'list', describe: 'a further group of the user', value: 'group' },
   hostname: { type: 'string', alias: 'h', describe: 'name of the host inside', value: 'name' },
   init: { type: 'flag', describe: 'a first process that passes signals on and reaps' },
   interactive: { type: 'flag', alias: 'i', describe: 'keep stdin open' },
@@ -31,9 +35,16 @@ export const RUN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     describe: 'at most so much memory',
     value: 'bytes, or with b k m g',
   },
+  'memory-reservation': { type: 'string', describe: 'memory that is kept for it', value: 'bytes' },
+  'memory-swap': {
+    type: 'string',
+    describe: 'memory and swap together, -1 for any',
+    value: 'bytes',
+  },
   mount: { type: 'list', describe: 'mount something', value: 'type=bind|tmpfs,src=…,dst=…' },
   name: { type: 'string', describe: 'name of the container', value: 'name' },
   network: { type: 'string', describe: 'none, which is the default, or host', value: 'none|host' },
+  'oom-score-adj': { type: 'string', describe: 'from -1000 to 1000', value: 'number' },
   'pids-limit': {
     type: 'string',
     describe: 'at most so many processes, -1 for any',
@@ -57,6 +68,7 @@ export const RUN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     describe: 'no-new-privileges, seccomp=path, apparmor=profile, …',
     value: 'option',
   },
+  'shm-size': { type: 'string', describe: 'size of /dev/shm', value: 'bytes' },
   'sig-proxy': { type: 'flag', describe: 'pass signals on to the container (default)' },
   'stop-signal': { type: 'string', describe: 'what stop sends', value: 'SIGTERM' },
   sysctl: {
@@ -102,7 +114,15 @@ export function runRequestOf(options: CommandOptions, positionals: readonly stri
     ulimits: options.list('ulimit'),
     sysctls: options.list('sysctl'),
     network: networkOf(options.string('network')),
-    memory: memoryOf(options.string('memory')),
+    groups: options.list('group-add'),
+    memory: sizeOf(options, 'memory'),
+    memoryReservation: sizeOf(options, 'memory-reservation'),
+    memorySwap: options.string('memory-swap') === '-1' ? -1 : sizeOf(options, 'memory-swap'),
+    shmSize: sizeOf(options, 'shm-size'),
+    cpuShares: options.integer('cpu-shares'),
+    cpusetCpus: options.string('cpuset-cpus'),
+    cpusetMems: options.string('cpuset-mems'),
+    oomScoreAdj: options.integer('oom-score-adj', -1000),
     cpus: cpusOf(options.string('cpus')),
     pidsLimit: options.integer('pids-limit', -1),
     pull: pullOf(options.string('pull')),
@@ -175,13 +195,14 @@ function pullOf(text: string | undefined): RunRequest['pull'] {
   )
 }
 
-function memoryOf(text: string | undefined): number | undefined {
+function sizeOf(options: CommandOptions, name: string): number | undefined {
+  const text = options.string(name)
   if (text === undefined) return undefined
   const bytes = parseSize(text)
   if (bytes !== undefined) return bytes
   throw new TsrunError(
     'invalid-argument',
-    `cannot use --memory "${text}": it must be a size such as 512m`,
+    `cannot use --${name} "${text}": it must be a size such as 512m`,
   )
 }
 
