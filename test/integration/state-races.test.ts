@@ -1,0 +1,102 @@
+/** Several commands on one container at the same moment, in one process: one wins, none hangs, nothing is left. */
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createContainer } from '../../src/runtime/create.ts'
+import { deleteContainer } from '../../src/runtime/delete.ts'
+import { startContainer } from '../../src/runtime/start.ts'
+import { containerState, listContainers } from '../../src/runtime/state.ts'
+import { makeRuntime, type Runtime } from '../support/runtime.ts'
+import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+
+let bundle: Bundle
+let runtime: Runtime
+
+beforeAll(() => {
+  bundle = makeBundle()
+  runtime = makeRuntime()
+})
+afterAll(() => {
+  runtime[Symbol.dispose]()
+  bundle[Symbol.dispose]()
+})
+
+const create = (id: string, more: { signal?: AbortSignal } = {}) =>
+  createContainer({ root: runtime.root, id, bundle: bundle.directory, stdio: [0, 0, 0], ...more })
+
+const outcomes = async (calls: readonly Promise<unknown>[]) => {
+  const settled = await Promise.allSettled(calls)
+  return settled.map(({ status }) => status)
+}
+
+describe('one container', () => {
+  it('is made by one of ten creates', async () => {
+    bundle.command('true')
+    const done = await outcomes(Array.from({ length: 10 }, () => create('one')))
+    expect(done.filter((status) => status === 'fulfilled')).toHaveLength(1)
+    expect(await containerState(runtime.root, 'one')).toMatchObject({ status: 'created' })
+    await deleteContainer(runtime.root, 'one', false)
+  })
+
+  it('is started by one of five starts', async () => {
+    bundle.command('sleep', '1000')
+    await create('start')
+    const done = await outcomes(
+      Array.from({ length: 5 }, () => startContainer(runtime.root, 'start')),
+    )
+    expect(done.filter((status) => status === 'fulfilled')).toHaveLength(1)
+    await deleteContainer(runtime.root, 'start', true)
+  })
+
+  it('is gone after start and five deletes with --force at once', async () => {
+    bundle.command('sleep', '1000')
+    await create('end')
+    const start = startContainer(runtime.root, 'end').catch(() => undefined)
+    const done = await outcomes(
+      Array.from({ length: 5 }, () => deleteContainer(runtime.root, 'end', true)),
+    )
+    await start
+    expect(done).toEqual(Array(5).fill('fulfilled'))
+    expect(readdirSync(runtime.root)).toEqual([])
+  })
+})
+
+describe('create', () => {
+  it('ends at an abort, and leaves nothing', async () => {
+    bundle.configure((config) =>
+      withProcess(
+        { ...config, hooks: { createContainer: [{ path: '/bin/sleep', args: ['sleep', '5'] }] } },
+        { args: ['true'] },
+      ),
+    )
+    const controller = new AbortController()
+    const made = create('abort', { signal: controller.signal })
+    setTimeout(() => controller.abort(new Error('enough')), 100)
+    await expect(made).rejects.toThrow('enough')
+    expect(readdirSync(runtime.root)).toEqual([])
+  })
+})
+
+describe('what a killed create left', () => {
+  it.each(['list', 'state', 'create'])('is removed by %s', async (verb) => {
+    mkdirSync(join(runtime.root, 'half'), { recursive: true })
+    writeFileSync(join(runtime.root, 'half/config.json'), '{}')
+    bundle.command('true')
+    if (verb === 'list') expect(await listContainers(runtime.root)).toEqual([])
+    if (verb === 'state')
+      await expect(containerState(runtime.root, 'half')).rejects.toThrow('does not exist')
+    if (verb === 'create') {
+      await create('half')
+      await deleteContainer(runtime.root, 'half', false)
+    }
+    expect(existsSync(join(runtime.root, 'half'))).toBe(false)
+  })
+
+  it('and a damaged record can be deleted with --force alone', async () => {
+    mkdirSync(join(runtime.root, 'damaged'), { recursive: true })
+    writeFileSync(join(runtime.root, 'damaged/state.json'), '{')
+    await expect(deleteContainer(runtime.root, 'damaged', false)).rejects.toThrow('damaged')
+    await deleteContainer(runtime.root, 'damaged', true)
+    expect(existsSync(join(runtime.root, 'damaged'))).toBe(false)
+  })
+})
