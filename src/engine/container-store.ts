@@ -212,12 +212,12 @@ export class ContainerStore {
   }
 
   #idOfName(name: string): string | undefined {
-    if (name.includes('/') || name === '' || name === '.' || name === '..') return undefined
+    if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(name)) return undefined
     try {
       return readlinkSync(join(this.#names, name))
     } catch (error) {
       const code = errnoCodeOf(error)
-      if (code === 'ENOENT' || code === 'EINVAL' || code === 'ENAMETOOLONG') return undefined
+      if (code === 'ENOENT' || code === 'EINVAL') return undefined
       throw error
     }
   }

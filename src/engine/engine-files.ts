@@ -1,5 +1,5 @@
 /** The files that the engine lays over an image's: /etc/hosts, /etc/hostname and /etc/resolv.conf. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoCodeOf } from '../errors.ts'
 import type { Mount } from '../oci/runtime-config.ts'
@@ -23,9 +23,9 @@ export function writeEngineFiles(
   { hostname, network }: EngineFilesOptions,
 ): void {
   const hosts = network === 'host' ? readHostFile('/etc/hosts') : LOCALHOST
-  writeFileSync(join(directory, 'hosts'), hosts, { mode: 0o644 })
-  writeFileSync(join(directory, 'hostname'), `${hostname}\n`, { mode: 0o644 })
-  writeFileSync(join(directory, 'resolv.conf'), readHostFile('/etc/resolv.conf'), { mode: 0o644 })
+  write(join(directory, 'hosts'), hosts)
+  write(join(directory, 'hostname'), `${hostname}\n`)
+  write(join(directory, 'resolv.conf'), readHostFile('/etc/resolv.conf'))
 }
 
 /** The mounts that show them in the container. */
@@ -46,4 +46,10 @@ function readHostFile(path: string): string {
     if (errnoCodeOf(error) === 'ENOENT') return ''
     throw error
   }
+}
+
+// Every user of the container reads them, whatever the caller's umask is.
+function write(path: string, text: string): void {
+  writeFileSync(path, text)
+  chmodSync(path, 0o644)
 }

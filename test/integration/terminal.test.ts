@@ -41,7 +41,7 @@ describe.skipIf(missing('root', 'cgroup2', 'command:python3'))('a terminal', () 
     expect(await screen.end()).toBe(4)
   })
 
-  it('run -it leaves the container by the detach keys, and logs have what it wrote', async () => {
+  it('run -it leaves the container by the detach keys; logs and attach find it again', async () => {
     const screen = terminal('run', '-it', '--name', 'left', 'busybox', 'sh')
     await screen.shows('/ # ')
     screen.type('echo kept\n')
@@ -50,6 +50,12 @@ describe.skipIf(missing('root', 'cgroup2', 'command:python3'))('a terminal', () 
     expect(await screen.end()).toBe(0)
     expect(engine.succeed(['ps', '--format', '{{.Names}} {{.State}}'])).toBe('left running')
     expect(engine.succeed(['logs', 'left'])).toContain('kept')
+    const again = terminal('attach', 'left')
+    await until('it is attached', () => engine.run(['exec', 'left', 'true']).status === 0)
+    again.type('echo aga""in\n')
+    await again.shows('again')
+    again.type('exit 8\n')
+    expect(await again.end()).toBe(8)
     engine.succeed(['rm', '-f', 'left'])
   })
 

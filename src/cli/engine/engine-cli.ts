@@ -11,6 +11,7 @@ interface Verb {
 const VERBS: Readonly<Record<string, Verb>> = {
   run: { describe: 'run a command in a new container', load: () => import('./run.ts') },
   exec: { describe: 'run a command in a running container', load: () => import('./exec.ts') },
+  attach: { describe: 'connect to a running container', load: () => import('./attach.ts') },
   ps: { describe: 'list containers', load: () => import('./ps.ts') },
   logs: { describe: 'print what a container has written', load: () => import('./logs.ts') },
   inspect: { describe: 'show everything about containers', load: () => import('./inspect.ts') },

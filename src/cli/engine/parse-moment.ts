@@ -12,7 +12,7 @@ export function parseMoment(
   const unix = /^(\d{1,11})(?:\.(\d{1,9}))?$/.exec(text)
   if (unix !== null) return format(Number(unix[1]) * 1000, (unix[2] ?? '').padEnd(9, '0'))
   const duration = parseDuration(text)
-  if (duration !== undefined) return format(now - duration)
+  if (duration !== undefined && duration >= 0) return format(now - duration)
   const fraction = /\.(\d{1,9})/.exec(text)?.[1]
   const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text.replace(/\.\d+/, '')) : Number.NaN
   if (!Number.isNaN(time)) return format(time, fraction?.padEnd(9, '0'))

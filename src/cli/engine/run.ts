@@ -3,11 +3,11 @@ import type { PullProgress } from '../../engine/container-image.ts'
 import { type Engine, openEngine } from '../../engine/engine.ts'
 import { cleanUpContainer } from '../../engine/remove-container.ts'
 import { type RunningContainer, runContainer } from '../../engine/run-container.ts'
-import { signalContainer } from '../../engine/stop-container.ts'
 import { exitCodeOfStatus, waitForExit } from '../../engine/wait-container.ts'
 import { TsrunError } from '../../errors.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from './detach-keys.ts'
+import { forwardSignal } from './forward-signal.ts'
 import { PullDisplay } from './pull-display.ts'
 import { RUN_OPTIONS, runRequestOf } from './run-options.ts'
 import { requireTerminal, UserTerminal, windowSize } from './user-terminal.ts'
@@ -46,7 +46,9 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
     tty,
     interactive,
     detachKeys,
-    ...(options.flag('sig-proxy', true) ? { onSignal: (name) => forward(engine, id, name) } : {}),
+    ...(options.flag('sig-proxy', true)
+      ? { onSignal: (name) => forwardSignal(engine, id, name) }
+      : {}),
   })
   const { rows, columns } = windowSize()
   const consoleSize = tty && rows > 0 ? { height: rows, width: columns } : undefined
@@ -86,14 +88,4 @@ async function follow(
   await cleanUpContainer(engine, id)
   await connection.cleaned()
   return exitCodeOfStatus(end)
-}
-
-function forward(engine: Engine, id: string | undefined, name: NodeJS.Signals): void {
-  if (id === undefined) return
-  try {
-    signalContainer(engine, id, name)
-  } catch (error) {
-    // The container ended while the signal was on its way.
-    if (!(error instanceof TsrunError) || error.kind === 'internal') throw error
-  }
 }

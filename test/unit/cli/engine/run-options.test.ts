@@ -1,0 +1,116 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import type { EngineCommand } from '../../../../src/cli/engine/command.ts'
+import { parseCommand } from '../../../../src/cli/engine/parse-command.ts'
+import { environmentOf, RUN_OPTIONS, runRequestOf } from '../../../../src/cli/engine/run-options.ts'
+
+const command: EngineCommand = {
+  usage: 'run',
+  describe: '',
+  options: RUN_OPTIONS,
+  positionals: { min: 1, max: Number.POSITIVE_INFINITY },
+  optionsFirst: true,
+  run: async () => 0,
+}
+
+async function parse(...args: string[]) {
+  const parsed = await parseCommand(command, args)
+  if ('help' in parsed) throw new Error(parsed.help)
+  return parsed
+}
+
+async function request(...args: string[]) {
+  const { options, positionals } = await parse(...args)
+  return runRequestOf(options, positionals)
+}
+
+describe('runRequestOf()', () => {
+  it('reads every kind of option', async () => {
+    expect(
+      await request(
+        '-it',
+        '--rm',
+        '-m',
+        '1.5g',
+        '--cpus',
+        '.5',
+        '--memory-swap',
+        '-1',
+        '--pids-limit',
+        '-1',
+        '--entrypoint',
+        '',
+        '-l',
+        'a=b',
+        '--network=host',
+        'image',
+        'x',
+        '-y',
+      ),
+    ).toMatchObject({
+      image: 'image',
+      command: ['x', '-y'],
+      terminal: true,
+      interactive: true,
+      autoRemove: true,
+      memory: 1.5 * 1024 ** 3,
+      memorySwap: -1,
+      cpus: 0.5,
+      pidsLimit: -1,
+      entrypoint: [],
+      labels: ['a=b'],
+      network: 'host',
+    })
+  })
+
+  it("has docker's defaults, and no network", async () => {
+    expect(await request('image')).toMatchObject({
+      network: 'none',
+      pull: 'missing',
+      terminal: false,
+      readOnly: false,
+    })
+  })
+
+  it('takes a root filesystem instead of an image', async () => {
+    expect(await request('--rootfs', '/srv/root', 'sh')).toMatchObject({
+      image: '',
+      rootfs: '/srv/root',
+      command: ['sh'],
+    })
+  })
+
+  it.each([
+    [['--network', 'bridge'], /network "bridge"/],
+    [['--pull', 'newer'], /--pull "newer"/],
+    [['--cpus', '0'], /--cpus "0"/],
+    [['--memory', '1x'], /--memory "1x"/],
+    [['--pids-limit', 'many'], /--pids-limit "many"/],
+    [['--restart', 'always'], /restart/],
+  ])('refuses %j by name', async (args, message) => {
+    await expect(request(...args, 'image')).rejects.toThrow(message)
+  })
+})
+
+describe('environmentOf()', () => {
+  it('reads files first and takes bare names from outside', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tsrun-env-'))
+    const file = join(folder, 'env')
+    writeFileSync(file, '\ufeffA=1\r\n# no\n\n  B=2 = 3\nHOST\nGONE\n')
+    const { options } = await parse('-e', 'C=4', '-e', 'HOST', '--env-file', file, 'image')
+    expect(environmentOf(options, { HOST: 'h' })).toEqual([
+      'A=1',
+      'B=2 = 3',
+      'HOST=h',
+      'GONE',
+      'C=4',
+      'HOST=h',
+    ])
+    writeFileSync(file, 'two words=1\n')
+    expect(() => environmentOf(options, {})).toThrow(/no valid name/)
+    rmSync(folder, { recursive: true })
+    expect(() => environmentOf(options, {})).toThrow(/cannot read the environment file/)
+  })
+})
