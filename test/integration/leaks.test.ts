@@ -12,6 +12,7 @@ import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
 
 /** A time to sleep that nobody else on the machine has. */
 const SLEEP = '86399'
+const OUR_ID = /^leak-/
 
 let bundle: Bundle
 let runtime: Runtime
@@ -25,22 +26,23 @@ afterAll(() => {
   bundle[Symbol.dispose]()
 })
 
-/** Everything of the machine that a container could leave behind. */
+/** Everything of the machine that our containers could leave behind; others may run beside this test. */
 function machine() {
+  const mountinfo = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
   return {
-    mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').length,
-    cgroups: cgroupsOf(detectCgroups()?.mountPoint ?? '/nonexistent'),
+    mounts: mountinfo.filter(
+      (line) => line.includes(bundle.directory) || line.includes(runtime.root),
+    ),
+    cgroups: cgroups(),
     processes: readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isOurs(name)),
     containers: existsSync(runtime.root) ? readdirSync(runtime.root) : [],
     bundle: readdirSync(bundle.directory).sort(),
   }
 }
 
-function cgroupsOf(directory: string): readonly string[] {
-  return readdirSync(directory, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => entry.name)
-    .filter((name) => name.startsWith('tsrun'))
+function cgroups(): readonly string[] {
+  const directory = join(detectCgroups()?.mountPoint ?? '/nonexistent', 'tsrun')
+  return existsSync(directory) ? readdirSync(directory).filter((name) => OUR_ID.test(name)) : []
 }
 
 function isOurs(pid: string): boolean {
@@ -48,9 +50,9 @@ function isOurs(pid: string): boolean {
     const stat = parseProcStat(readFileSync(`/proc/${pid}/stat`, 'utf8'))
     // A zombie waits for the machine's init, which is no part of tsrun.
     if (stat === undefined || isDeadState(stat.state)) return false
-    return (
-      stat.comm.startsWith('tsrun') || readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(SLEEP)
-    )
+    if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(SLEEP)) return true
+    const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
+    return OUR_ID.test(/^0::\/tsrun\/(\S+)$/m.exec(cgroup)?.[1] ?? '')
   } catch {
     return false // It ended between the listing and the look.
   }
@@ -61,24 +63,23 @@ const descriptors = (): readonly string[] => readdirSync('/proc/self/fd')
 describe('200 containers in a row', () => {
   it('leave nothing, in this process neither', async () => {
     bundle.command('true')
-    const null_ = 0
     const lifecycle = async (id: string): Promise<void> => {
       const { exited } = await createContainer({
         root: runtime.root,
         id,
         bundle: bundle.directory,
-        stdio: [null_, null_, null_],
+        stdio: [0, 0, 0],
         supervise: true,
       })
       await startContainer(runtime.root, id)
       expect(await exited).toEqual({ exitCode: 0, signal: 0 })
       await deleteContainer(runtime.root, id, false)
     }
-    await lifecycle('warm')
+    await lifecycle('leak-warm')
     const before = machine()
     const open = descriptors()
-    for (let i = 0; i < 190; i++) await lifecycle(`c${i}`)
-    await Promise.all(Array.from({ length: 10 }, (_, i) => lifecycle(`p${i}`)))
+    for (let i = 0; i < 190; i++) await lifecycle(`leak-c${i}`)
+    await Promise.all(Array.from({ length: 10 }, (_, i) => lifecycle(`leak-p${i}`)))
     expect(machine()).toEqual(before)
     expect(descriptors()).toEqual(open)
   })
@@ -88,14 +89,14 @@ describe('tsrun killed at any moment', () => {
   it.each(['create', 'run'])('%s leaves nothing once the next command has run', async (verb) => {
     bundle.command('sleep', SLEEP)
     const pidFile = join(bundle.directory, 'pid')
-    runtime.succeed(['create', '--pid-file', pidFile, '--bundle', bundle.directory, 'warm'], {
+    runtime.succeed(['create', '--pid-file', pidFile, '--bundle', bundle.directory, 'leak-warm'], {
       stdio: 'ignore',
     })
-    runtime.succeed(['delete', '--force', 'warm'])
+    runtime.succeed(['delete', '--force', 'leak-warm'])
     const before = machine()
     for (let i = 0; i < 25; i++) {
       const child = runtime.start(
-        [verb, '--pid-file', pidFile, '--bundle', bundle.directory, `k${i}`],
+        [verb, '--pid-file', pidFile, '--bundle', bundle.directory, `leak-k${i}`],
         { detached: true },
       )
       const ended = new Promise((resolve) => child.on('exit', resolve))
@@ -106,7 +107,7 @@ describe('tsrun killed at any moment', () => {
       await ended
     }
     runtime.succeed(['list'])
-    for (let i = 0; i < 25; i++) runtime.succeed(['delete', '--force', `k${i}`])
+    for (let i = 0; i < 25; i++) runtime.succeed(['delete', '--force', `leak-k${i}`])
     await settle(before.processes.length)
     expect(machine()).toEqual(before)
   })
