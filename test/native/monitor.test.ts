@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -212,6 +214,46 @@ describe('tsrun-monitor', () => {
     expect(decodeWaitStatus((await client?.exit) ?? -1).exitCode).toBe(4)
     waitForEnd(run)
     directory = outer
+  })
+
+  it('the monitor survives clients that send nonsense, vanish or are too many', async () => {
+    const run = launch('cat; exit 6', { input: true })
+    run.monitor.created(run.pid)
+    run.monitor.started()
+    const connect = () =>
+      createConnection({ path: join(directory, 'attach.sock') }).on('error', () => {})
+    const frame = (type: number, length: number, payload = Buffer.alloc(0)) => {
+      const header = Buffer.alloc(8)
+      header.writeUInt32LE(type, 0)
+      header.writeUInt32LE(length, 4)
+      return Buffer.concat([header, payload])
+    }
+    const hostile = [
+      frame(1, 0xffffffff),
+      frame(99, 0),
+      frame(1, 4, Buffer.alloc(2)),
+      frame(4, 1, Buffer.alloc(1)),
+      frame(5, 0),
+      frame(1, 0),
+      randomBytes(100_000),
+      Buffer.from([1]),
+    ]
+    for (const bytes of hostile) {
+      const socket = connect()
+      await new Promise((resolve) => socket.write(bytes, resolve))
+      socket.destroy()
+    }
+    const crowd = Array.from({ length: 60 }, connect)
+    await Promise.all(
+      crowd.map((socket) => new Promise((resolve) => socket.once('connect', resolve))),
+    )
+    for (const socket of crowd) socket.destroy()
+    const client = await attachToMonitor(directory, { output: true, patient: true, owner: true })
+    if (client === undefined) throw new Error('the monitor takes no client any more')
+    client.endInput()
+    expect(decodeWaitStatus((await client.exit) ?? -1).exitCode).toBe(6)
+    await client.cleaned()
+    waitForEnd(run)
   })
 
   it('the monitor keeps below 1 MB resident and ignores SIGTERM and SIGHUP', () => {
