@@ -95,10 +95,14 @@ describe('tsrun killed at any moment', () => {
     runtime.succeed(['delete', '--force', 'leak-warm'])
     const before = machine()
     for (let i = 0; i < 25; i++) {
-      const child = runtime.start(
-        [verb, '--pid-file', pidFile, '--bundle', bundle.directory, `leak-k${i}`],
-        { detached: true },
-      )
+      const child = runtime.start([
+        verb,
+        '--pid-file',
+        pidFile,
+        '--bundle',
+        bundle.directory,
+        `leak-k${i}`,
+      ])
       const ended = new Promise((resolve) => child.on('exit', resolve))
       // 60 to 300 ms: from before the first line of code to after the start.
       await new Promise((resolve) => setTimeout(resolve, 60 + i * 10))
