@@ -89,7 +89,9 @@ function countReport(path) {
 function tryNode(version) {
   const name = `node-linux-${process.arch}@${version}`
   const prefix = join(scratch, `node-${version}`)
-  run('npm', ['install', '--no-audit', '--no-fund', '--prefix', prefix, name], 2 * MINUTE)
+  // npm needs the certificates that everything else here is started without.
+  const install = ['install', '--no-audit', '--no-fund', '--prefix', prefix, name]
+  run('npm', install, 4 * MINUTE, process.env)
   const node = join(prefix, 'node_modules', `node-linux-${process.arch}`, 'bin/node')
   const actual = run(node, ['--version'], MINUTE).trim()
   if (!actual.startsWith(`v${version}.`)) throw new Error(`${name} carries Node ${actual}`)
