@@ -38,6 +38,9 @@ const INTERNAL: Readonly<Record<string, Verb>> = {
   'internal-cleanup': { describe: '', load: () => import('./cleanup.ts') },
 }
 
+const DEFAULT_DATA_ROOT = '/var/lib/tsrun'
+const DEFAULT_STATE_ROOT = '/run/tsrun-engine'
+
 const GLOBALS = `Options before the command:
   --data-root PATH    images, layers and containers (/var/lib/tsrun)
   --state-root PATH   state of running containers (/run/tsrun-engine)
@@ -70,6 +73,7 @@ async function runVerb({ roots, rest }: Globals): Promise<number> {
     return 0
   }
   const verb = verbOf(name)
+  requireRoot(name, roots)
   const { command } = await verb.load()
   const { parseCommand } = await import('./parse-command.ts')
   const parsed = await parseCommand(command, args)
@@ -78,6 +82,16 @@ async function runVerb({ roots, rest }: Globals): Promise<number> {
     return 0
   }
   return await command.run({ ...parsed, roots })
+}
+
+/** One sentence at once, instead of the first path that could not be read. */
+function requireRoot(name: string, { dataRoot }: EngineRoots): void {
+  const isRoot = process.geteuid?.() === 0
+  const needsRoot = name === 'run' || name === 'exec' || dataRoot === DEFAULT_DATA_ROOT
+  if (isRoot || !needsRoot || name === 'version') return
+  throw new TsrunError('permission-denied', `cannot run the command "${name}": tsrun needs root`, {
+    hint: 'run it as root; containers without root are not supported yet',
+  })
 }
 
 function verbOf(name: string): Verb {
@@ -106,8 +120,8 @@ function readGlobals(argv: readonly string[]): Globals {
     else break
     rest.shift()
   }
-  const dataRoot = values.get('--data-root') ?? '/var/lib/tsrun'
-  const stateRoot = values.get('--state-root') ?? '/run/tsrun-engine'
+  const dataRoot = values.get('--data-root') ?? DEFAULT_DATA_ROOT
+  const stateRoot = values.get('--state-root') ?? DEFAULT_STATE_ROOT
   return { roots: { dataRoot, stateRoot, command: ownCommand(dataRoot, stateRoot) }, debug, rest }
 }
 
