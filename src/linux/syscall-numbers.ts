@@ -25,54 +25,70 @@ const OUT_OF_SEQUENCE: Partial<Readonly<Record<SyscallArchitecture, NumberRange>
   arm: { first: 0xf_0000, last: 0xf_07ff },
 }
 
-interface Table {
-  readonly numbers: ReadonlyMap<string, number>
-  readonly highest: number
-  /** Made when a name is first asked for: few processes ever do. */
-  names?: ReadonlyMap<number, string>
+/** Parallel lists, in ascending order of the numbers. */
+export interface SyscallTable {
+  readonly names: readonly string[]
+  readonly numbers: readonly number[]
+}
+
+interface Lookups {
+  readonly byName: ReadonlyMap<string, number>
+  readonly byNumber: ReadonlyMap<number, string>
 }
 
 /** Parsed on first use: the OCI command line asks for a dozen calls of one architecture. */
-const tables = new Map<SyscallArchitecture, Table>()
+const tables = new Map<SyscallArchitecture, SyscallTable>()
+const lookups = new Map<SyscallArchitecture, Lookups>()
 
 /** The number of system call `name`, undefined when `architecture` has no such call. */
 export function syscallNumber(architecture: SyscallArchitecture, name: string): number | undefined {
-  return tableOf(architecture).numbers.get(name)
-}
-
-/** All calls of `architecture`, in the order of their numbers. */
-export function syscallNumbers(architecture: SyscallArchitecture): ReadonlyMap<string, number> {
-  return tableOf(architecture).numbers
+  return lookupsOf(architecture).byName.get(name)
 }
 
 /** The name of system call `number`, undefined when `architecture` has none of that number. */
 export function syscallName(architecture: SyscallArchitecture, number: number): string | undefined {
-  const table = tableOf(architecture)
-  table.names ??= new Map([...table.numbers].map(([name, value]) => [value, name]))
-  return table.names.get(number)
+  return lookupsOf(architecture).byNumber.get(number)
 }
 
-/** The newest call of the common sequence that this build knows; see {@link outOfSequence}. */
-export function highestSyscallNumber(architecture: SyscallArchitecture): number {
-  return tableOf(architecture).highest
-}
-
-/** The numbers of `architecture` that were not handed out in the order in which calls were added. */
-export function outOfSequence(architecture: SyscallArchitecture): NumberRange | undefined {
-  return OUT_OF_SEQUENCE[architecture]
-}
-
-function tableOf(architecture: SyscallArchitecture): Table {
+/** All calls of `architecture`. */
+export function syscallTable(architecture: SyscallArchitecture): SyscallTable {
   let table = tables.get(architecture)
   if (table === undefined) {
-    const numbers = parseTable(architecture)
-    table = { numbers, highest: highestInSequence(numbers, outOfSequence(architecture)) }
+    table = parseTable(architecture)
     tables.set(architecture, table)
   }
   return table
 }
 
-function parseTable(architecture: SyscallArchitecture): ReadonlyMap<string, number> {
+/** The newest call of the common sequence that this build knows; see {@link outOfSequence}. */
+export function highestSyscallNumber(architecture: SyscallArchitecture): number {
+  const first = outOfSequence(architecture)?.first ?? Infinity
+  return syscallTable(architecture).numbers.findLast((number) => number < first) ?? 0
+}
+
+/** The numbers of `architecture`, above all others, that were not handed out as calls were added. */
+export function outOfSequence(architecture: SyscallArchitecture): NumberRange | undefined {
+  return OUT_OF_SEQUENCE[architecture]
+}
+
+function lookupsOf(architecture: SyscallArchitecture): Lookups {
+  let found = lookups.get(architecture)
+  if (found === undefined) {
+    const { names, numbers } = syscallTable(architecture)
+    const byName = new Map<string, number>()
+    const byNumber = new Map<number, string>()
+    names.forEach((name, i) => {
+      const number = numbers[i] ?? 0
+      byName.set(name, number)
+      byNumber.set(number, name)
+    })
+    found = { byName, byNumber }
+    lookups.set(architecture, found)
+  }
+  return found
+}
+
+function parseTable(architecture: SyscallArchitecture): SyscallTable {
   switch (architecture) {
     case 'x86_64':
       return parseCalls(X86_64_CALLS, 0)
@@ -88,36 +104,38 @@ function parseTable(architecture: SyscallArchitecture): ReadonlyMap<string, numb
 }
 
 /** A word that starts with a digit sets the next number; every other word is a name. */
-function parseCalls(text: string, base: number): Map<string, number> {
-  const numbers = new Map<string, number>()
+function parseCalls(text: string, base: number): SyscallTable {
+  const names: string[] = []
+  const numbers: number[] = []
   let next = base
-  for (const word of text.trim().split(/\s+/)) {
-    if (word.charCodeAt(0) <= 0x39) next = base + Number(word)
-    else numbers.set(word, next++)
+  for (const word of wordsOf(text)) {
+    if (word.charCodeAt(0) <= 0x39) {
+      next = base + Number(word)
+    } else {
+      names.push(word)
+      numbers.push(next++)
+    }
   }
-  return numbers
+  return { names, numbers }
 }
 
-/** x32 shares x86_64's numbers but for the calls that have their own or are missing. */
-function parseX32(): ReadonlyMap<string, number> {
+/** x32 shares x86_64's numbers but for the calls that have their own, all higher, or are missing. */
+function parseX32(): SyscallTable {
   const own = parseCalls(X32_OWN_CALLS, X32_SYSCALL_BIT)
-  const missing = new Set(NOT_IN_X32.trim().split(/\s+/))
-  const numbers = new Map<string, number>()
-  for (const [name, number] of parseCalls(X86_64_CALLS, X32_SYSCALL_BIT)) {
-    if (!own.has(name) && !missing.has(name)) numbers.set(name, number)
-  }
-  for (const [name, number] of own) numbers.set(name, number)
-  return numbers
+  const left = new Set(own.names)
+  for (const name of wordsOf(NOT_IN_X32)) left.add(name)
+  const common = syscallTable('x86_64')
+  const names: string[] = []
+  const numbers: number[] = []
+  common.names.forEach((name, i) => {
+    if (left.has(name)) return
+    names.push(name)
+    numbers.push(X32_SYSCALL_BIT + (common.numbers[i] ?? 0))
+  })
+  return { names: [...names, ...own.names], numbers: [...numbers, ...own.numbers] }
 }
 
-function highestInSequence(
-  numbers: ReadonlyMap<string, number>,
-  apart: NumberRange | undefined,
-): number {
-  let highest = 0
-  for (const number of numbers.values()) {
-    const counts = apart === undefined || number < apart.first || number > apart.last
-    if (counts && number > highest) highest = number
-  }
-  return highest
+/** Without a regular expression: compiling one takes longer than the rest of the parsing. */
+function wordsOf(text: string): readonly string[] {
+  return text.trim().replaceAll('\n', ' ').split(' ')
 }

@@ -135,27 +135,27 @@ function assembleTest(
 ): Block {
   const outcome = foresee(test, known)
   if (outcome !== undefined) return outcome ? ifTrue : ifFalse
-  const yes = enter(ifTrue, { test, outcome: true, before: known })
-  const no = enter(ifFalse, { test, outcome: false, before: known })
-  if (yes === no) return ifTrue
-  const loaded = assembler.jump(test.opcode, test.operand, yes, no)
+  const yes = follow(ifTrue, { test, outcome: true, before: known })
+  const no = follow(ifFalse, { test, outcome: false, before: known })
+  if (yes.label === no.label) return yes
+  const loaded = assembler.jump(test.opcode, test.operand, entry(yes, test), entry(no, test))
   const masked = test.mask === ALL_BITS ? loaded : assembler.and(test.mask, loaded)
   const label = assembler.load(test.offset, masked)
   return { label, branch: { test, loaded, ifTrue, ifFalse } }
 }
 
-/** Where to jump to reach `block` right after the first test of `known`, skipping what it decides. */
-function enter(block: Block, known: Known): Label {
-  let target = block
-  for (;;) {
-    const { branch } = target
-    if (branch === undefined) return target.label
-    const outcome = foresee(branch.test, known)
-    if (outcome === undefined) break
-    target = outcome ? branch.ifTrue : branch.ifFalse
-  }
-  const { branch, label } = target
-  return branch !== undefined && isSameWord(branch.test, known.test) ? branch.loaded : label
+/** Where `block` leads when what is `known` decides its first tests. */
+function follow(block: Block, known: Known): Block {
+  const { branch } = block
+  if (branch === undefined) return block
+  const outcome = foresee(branch.test, known)
+  if (outcome === undefined) return block
+  return follow(outcome ? branch.ifTrue : branch.ifFalse, known)
+}
+
+/** Where to jump from `test`: behind the load when the same word is tested again. */
+function entry({ label, branch }: Block, test: Test): Label {
+  return branch !== undefined && isSameWord(branch.test, test) ? branch.loaded : label
 }
 
 /** The outcome of `test` where it follows from `known`. */

@@ -33,14 +33,14 @@ export type JumpOpcode = typeof BPF_JEQ | typeof BPF_JGT | typeof BPF_JGE | type
 
 /** Each method puts an instruction before all others and returns its place. */
 export class BpfAssembler {
-  readonly #opcodes: number[] = []
-  readonly #jumps: number[] = []
+  /** code, jt and jf of struct sock_filter as the little-endian word they lie in. */
+  readonly #heads: number[] = []
   readonly #operands: number[] = []
   /** The nearest return of each value. */
   readonly #returns = new Map<number, Label>()
 
   get length(): number {
-    return this.#opcodes.length
+    return this.#heads.length
   }
 
   /** Ends the filter with `action`; one that stands already is used again. */
@@ -51,13 +51,13 @@ export class BpfAssembler {
   /** A := the word of seccomp_data at `offset`. */
   load(offset: number, next: Label): Label {
     this.#fallInto(next)
-    return this.#emit(BPF_LD_ABS, 0, offset)
+    return this.#emit(BPF_LD_ABS, offset)
   }
 
   /** A := A & mask. */
   and(mask: number, next: Label): Label {
     this.#fallInto(next)
-    return this.#emit(BPF_AND, 0, mask)
+    return this.#emit(BPF_AND, mask)
   }
 
   /** Compares A with `operand`. */
@@ -66,41 +66,39 @@ export class BpfAssembler {
     // Bringing the second target near may move the first one a place away.
     const yes = this.#bringNear(ifTrue, FARTHEST_JUMP - 1)
     const no = this.#bringNear(ifFalse, FARTHEST_JUMP)
-    return this.#emit(opcode, ((this.length - yes) << 8) | (this.length - no), operand)
+    const jumps = ((this.length - yes) << 16) | ((this.length - no) << 24)
+    return this.#emit(opcode | jumps, operand)
   }
 
-  /** struct sock_filter[], little endian, beginning at `entry`. */
+  /** struct sock_filter[] beginning at `entry`; x86_64 and aarch64 are little endian, as is Node there. */
   finish(entry: Label): Uint8Array {
     this.#fallInto(entry)
-    const program = new Uint8Array(this.length * BPF_INSTRUCTION_SIZE)
-    const view = new DataView(program.buffer)
-    for (let i = 0, at = this.length - 1; at >= 0; i += BPF_INSTRUCTION_SIZE, at--) {
-      view.setUint16(i, this.#opcodes[at] ?? 0, true)
-      view.setUint16(i + 2, this.#jumps[at] ?? 0, false)
-      view.setUint32(i + 4, this.#operands[at] ?? 0, true)
+    const words = new Uint32Array(this.length * 2)
+    for (let to = 0, from = this.length - 1; from >= 0; from--) {
+      words[to++] = this.#heads[from] ?? 0
+      words[to++] = this.#operands[from] ?? 0
     }
-    return program
+    return new Uint8Array(words.buffer)
   }
 
-  #emit(opcode: number, jumps: number, operand: number): Label {
-    this.#opcodes.push(opcode)
-    this.#jumps.push(jumps)
+  #emit(head: number, operand: number): Label {
+    this.#heads.push(head)
     return this.#operands.push(operand)
   }
 
   #emitReturn(action: number): Label {
-    const label = this.#emit(BPF_RET, 0, action)
+    const label = this.#emit(BPF_RET, action)
     this.#returns.set(action, label)
     return label
   }
 
   #fallInto(next: Label): void {
-    if (next !== this.length) this.#emit(BPF_JA, 0, this.length - next)
+    if (next !== this.length) this.#emit(BPF_JA, this.length - next)
   }
 
   #bringNear(target: Label, farthest: number): Label {
     if (this.length - target <= farthest) return target
-    if (this.#opcodes[target - 1] !== BPF_RET) return this.#emit(BPF_JA, 0, this.length - target)
+    if (this.#heads[target - 1] !== BPF_RET) return this.#emit(BPF_JA, this.length - target)
     // A return is as short as a jump to it, and one step faster.
     const action = this.#operands[target - 1] ?? 0
     const nearest = this.ret(action)

@@ -1,70 +1,47 @@
-/** Collects what a profile's rules say of the system calls of one architecture. */
+/** Decides what a profile says of one system call: how its rules add up. */
 import type { Condition } from './conditions.ts'
-import { refuse } from './read-profile.ts'
-import { addRule, levelKey, type RuleNode } from './rule-tree.ts'
+import { type ProfileRule, refuse } from './read-profile.ts'
+import { addRule, type RuleNode } from './rule-tree.ts'
 
 /** An action for every call, or rules that look at its arguments. */
 export type Verdict = number | readonly RuleNode[]
 
-/** The part of a rule that matters when it meets others. */
-export interface RuleSource {
-  /** Where it stands in config.json. */
-  readonly pointer: string
-  readonly action: number
+/** A rule as it applies to one call: under these conditions, always when there are none. */
+export interface AppliedRule {
+  readonly rule: ProfileRule
+  readonly conditions: readonly Condition[]
 }
 
 /**
- * Decisions by system call number. A rule without conditions ends the matter, whatever stood before
- * and comes after it; the first such rule counts. Conditional rules add up (see rule-tree.ts).
+ * What `rules`, in the profile's order, decide for call `name`; undefined when that is the default
+ * action. A rule without conditions ends the matter, whatever stood before and comes after it; the
+ * first such rule counts. Conditional rules add up (see rule-tree.ts).
  */
-export class CallDecisions {
-  readonly #verdicts = new Map<number, number | RuleNode[]>()
-  readonly #warnings: string[]
-
-  constructor(warnings: string[]) {
-    this.#warnings = warnings
-  }
-
-  /** Call `number`, named `name`, gets the rule's action when all `conditions` hold. */
-  add(number: number, name: string, conditions: readonly Condition[], rule: RuleSource): void {
-    const verdict = this.#verdicts.get(number)
-    if (typeof verdict === 'number') {
-      if (verdict !== rule.action) this.#warnHidden(name, rule)
-      return
+export function decideCall(
+  name: string,
+  rules: readonly AppliedRule[],
+  defaultAction: number,
+  warnings: string[],
+): Verdict | undefined {
+  const level: RuleNode[] = []
+  let always: number | undefined
+  for (const { rule, conditions } of rules) {
+    // libseccomp cannot hold a rule that repeats the default action, and runc drops it.
+    if (rule.action === defaultAction) continue
+    if (always !== undefined) {
+      if (always !== rule.action) warnings.push(hidden(name, rule))
+    } else if (conditions.length === 0) {
+      always = rule.action
+    } else {
+      const result = addRule(level, conditions, rule.action)
+      if (result === 'hidden') warnings.push(hidden(name, rule))
+      if (result === 'contradiction')
+        refuse(rule.pointer, `an earlier rule gives ${name} another action for the same arguments`)
     }
-    if (conditions.length === 0) this.#verdicts.set(number, rule.action)
-    else if (verdict === undefined) this.#addConditional([], number, name, conditions, rule)
-    else this.#addConditional(verdict, number, name, conditions, rule)
   }
+  return always ?? (level.length === 0 ? undefined : level)
+}
 
-  /** Equal sets of conditional rules come out as one value. */
-  finish(): ReadonlyMap<number, Verdict> {
-    const byKey = new Map<string, RuleNode[]>()
-    for (const [number, verdict] of this.#verdicts) {
-      if (typeof verdict === 'number') continue
-      const key = levelKey(verdict)
-      const first = byKey.get(key)
-      if (first === undefined) byKey.set(key, verdict)
-      else this.#verdicts.set(number, first)
-    }
-    return this.#verdicts
-  }
-
-  #addConditional(
-    level: RuleNode[],
-    number: number,
-    name: string,
-    conditions: readonly Condition[],
-    rule: RuleSource,
-  ): void {
-    const result = addRule(level, conditions, rule.action)
-    this.#verdicts.set(number, level)
-    if (result === 'hidden') this.#warnHidden(name, rule)
-    if (result === 'contradiction')
-      refuse(rule.pointer, `an earlier rule gives ${name} another action for the same arguments`)
-  }
-
-  #warnHidden(name: string, { pointer }: RuleSource): void {
-    this.#warnings.push(`${pointer}: another rule decides ${name} before this one can`)
-  }
+function hidden(name: string, { pointer }: ProfileRule): string {
+  return `${pointer}: another rule decides ${name} before this one can`
 }

@@ -2,15 +2,16 @@
 import {
   outOfSequence,
   type SyscallArchitecture,
-  syscallNumbers,
+  syscallTable,
   X32_SYSCALL_BIT,
 } from '../linux/syscall-numbers.ts'
 import { SECCOMP_ACTIONS, SECCOMP_RET_ERRNO, withoutData } from './actions.ts'
 import type { FilterArchitecture } from './architectures.ts'
-import { CallDecisions, type Verdict } from './call-decisions.ts'
+import { type AppliedRule, decideCall, type Verdict } from './call-decisions.ts'
 import { narrowConditions } from './conditions.ts'
-import { multiplexerOf, throughMultiplexer } from './multiplexed-calls.ts'
+import { multiplexedCalls, throughMultiplexer } from './multiplexed-calls.ts'
 import type { Profile, ProfileRule } from './read-profile.ts'
+import { levelKey } from './rule-tree.ts'
 
 /** From `first` on, until the next range, every number gets `verdict`. */
 export interface CallRange {
@@ -32,42 +33,78 @@ export function callRanges(
   profile: Profile,
   architecture: FilterArchitecture,
 ): readonly CallRange[] {
-  const verdicts = decideCalls(profile, architecture)
-  const background = backgroundRanges(profile, architecture.name)
-  const borders = background.map(({ first }) => first)
-  for (const number of verdicts.keys()) borders.push(number, number + 1)
-  const ranges: CallRange[] = []
-  for (const first of Float64Array.from(borders).sort()) {
-    const verdict = verdicts.get(first) ?? verdictAt(background, first)
-    if (ranges.at(-1)?.verdict !== verdict) ranges.push({ first, verdict })
+  const { names, numbers } = syscallTable(architecture.name)
+  const ranges = new RangeList(backgroundRanges(profile, architecture.name))
+  const shared = new Map<string, Verdict>()
+  for (let i = 0; i < names.length; i++) {
+    const verdict = verdictFor(profile, architecture, names[i] ?? '')
+    if (verdict !== undefined) ranges.add(numbers[i] ?? 0, shareEqual(shared, verdict))
   }
-  return ranges
+  return ranges.finish()
 }
 
-function decideCalls(
+function verdictFor(
   profile: Profile,
   architecture: FilterArchitecture,
-): ReadonlyMap<number, Verdict> {
-  const numbers = syscallNumbers(architecture.name)
-  const decisions = new CallDecisions(profile.warnings)
-  for (const rule of profile.rules) {
-    // libseccomp cannot hold a rule that repeats the default, and runc drops it.
-    if (rule.action === profile.defaultAction) continue
-    for (const conditions of rule.alternatives) {
-      const seen = architecture.wideArguments ? conditions : narrowConditions(conditions)
-      for (const name of rule.names) {
-        const number = numbers.get(name)
-        if (number !== undefined) decisions.add(number, name, seen, rule)
-        if (architecture.name !== 'x86') continue
-        const multiplexer = multiplexerOf(name)
-        if (multiplexer === undefined) continue
-        const through = numbers.get(multiplexer.name)
-        if (through !== undefined)
-          decisions.add(through, name, throughMultiplexer(multiplexer, seen), rule)
-      }
-    }
-  }
-  return decisions.finish()
+  name: string,
+): Verdict | undefined {
+  const { defaultAction, warnings } = profile
+  const rules = profile.rules.get(name)
+  if (rules === undefined && architecture.name !== 'x86') return undefined
+  const sole = soleAction(rules)
+  if (sole !== undefined && sole !== defaultAction) return sole
+  return decideCall(name, rulesFor(profile, architecture, name), defaultAction, warnings)
+}
+
+/** The action of a call with one rule and no conditions: nearly all of a profile, so worth the haste. */
+function soleAction(rules: readonly ProfileRule[] | undefined): number | undefined {
+  const rule = rules?.[0]
+  if (rule === undefined || rules?.length !== 1) return undefined
+  return rule.alternatives.length === 1 && rule.alternatives[0]?.length === 0
+    ? rule.action
+    : undefined
+}
+
+function rulesFor(
+  profile: Profile,
+  architecture: FilterArchitecture,
+  name: string,
+): readonly AppliedRule[] {
+  const rules = applyRules(profile, architecture, name)
+  if (architecture.name !== 'x86') return rules
+  const calls = multiplexedCalls(name)
+  if (calls.length === 0) return rules
+  const through = calls.flatMap(({ name: call, number }) =>
+    applyRules(profile, architecture, call).map(({ rule, conditions }) => ({
+      rule,
+      conditions: throughMultiplexer(number, conditions),
+    })),
+  )
+  return [...rules, ...through].sort((a, b) => a.rule.index - b.rule.index)
+}
+
+function applyRules(
+  profile: Profile,
+  { wideArguments }: FilterArchitecture,
+  name: string,
+): readonly AppliedRule[] {
+  const rules = profile.rules.get(name) ?? []
+  return rules.flatMap((rule) =>
+    rule.alternatives.map((conditions) => ({
+      rule,
+      conditions: wideArguments ? conditions : narrowConditions(conditions),
+    })),
+  )
+}
+
+/** Equal sets of rules become one value, whose code is shared and whose numbers can be one range. */
+function shareEqual(shared: Map<string, Verdict>, verdict: Verdict): Verdict {
+  if (typeof verdict === 'number') return verdict
+  const key = levelKey(verdict)
+  const first = shared.get(key)
+  if (first !== undefined) return first
+  shared.set(key, verdict)
+  return verdict
 }
 
 /**
@@ -76,10 +113,10 @@ function decideCalls(
  * ENOSYS only (so runc's libcontainer/seccomp/patchbpf, since clone3 and glibc 2.34).
  */
 function backgroundRanges(profile: Profile, name: SyscallArchitecture): readonly CallRange[] {
-  const { defaultAction, rules } = profile
+  const { defaultAction } = profile
   const lowest = name === 'x32' ? X32_SYSCALL_BIT : 0
   const normal: CallRange = { first: lowest, verdict: defaultAction }
-  const newest = newestNamed(rules, name)
+  const newest = newestNamed(profile, name)
   if (newest <= lowest || PERMISSIVE.has(withoutData(defaultAction))) return [normal]
   const enosys = SECCOMP_RET_ERRNO + ENOSYS
   const added = { first: newest + 1, verdict: enosys }
@@ -94,22 +131,54 @@ function backgroundRanges(profile: Profile, name: SyscallArchitecture): readonly
 }
 
 /** The highest number that any rule names, of those that were handed out in order. */
-function newestNamed(rules: readonly ProfileRule[], name: SyscallArchitecture): number {
-  const numbers = syscallNumbers(name)
-  const apart = outOfSequence(name)
-  let newest = 0
-  for (const rule of rules) {
-    for (const call of rule.names) {
-      const number = numbers.get(call) ?? 0
-      if (number <= newest) continue
-      if (apart === undefined || number < apart.first || number > apart.last) newest = number
-    }
+function newestNamed({ rules }: Profile, architecture: SyscallArchitecture): number {
+  const { names, numbers } = syscallTable(architecture)
+  const limit = outOfSequence(architecture)?.first ?? Infinity
+  for (let i = names.length - 1; i >= 0; i--) {
+    const number = numbers[i] ?? 0
+    if (number < limit && rules.has(names[i] ?? '')) return number
   }
-  return newest
+  return 0
 }
 
-function verdictAt(ranges: readonly CallRange[], number: number): Verdict {
-  let verdict: Verdict = 0
-  for (const range of ranges) if (range.first <= number) verdict = range.verdict
-  return verdict
+/** Lays single numbers, in ascending order, over background ranges. */
+class RangeList {
+  readonly #background: readonly CallRange[]
+  readonly #ranges: CallRange[] = []
+  #next = 0
+  /** All numbers below have their range. */
+  #end: number
+
+  constructor(background: readonly CallRange[]) {
+    this.#background = background
+    this.#end = background[0]?.first ?? 0
+  }
+
+  add(number: number, verdict: Verdict): void {
+    this.#fill(number)
+    this.#push(number, verdict)
+    this.#end = number + 1
+  }
+
+  finish(): readonly CallRange[] {
+    this.#fill(Infinity)
+    return this.#ranges
+  }
+
+  #fill(until: number): void {
+    while (this.#end < until) {
+      while (this.#borderAfter(this.#next) <= this.#end) this.#next++
+      this.#push(this.#end, this.#background[this.#next]?.verdict ?? 0)
+      this.#end = Math.min(until, this.#borderAfter(this.#next))
+    }
+  }
+
+  #borderAfter(index: number): number {
+    return this.#background[index + 1]?.first ?? Infinity
+  }
+
+  #push(first: number, verdict: Verdict): void {
+    const last = this.#ranges[this.#ranges.length - 1]
+    if (last === undefined || last.verdict !== verdict) this.#ranges.push({ first, verdict })
+  }
 }

@@ -120,21 +120,24 @@ function assembleSection(
   return assembler.load(OFFSET_NUMBER, assembleSearch(assembler, ranges, leaf))
 }
 
-/** A binary search for the range that the number in A falls in. */
+/** A binary search for the range, of those from `from` to before `to`, that the number in A falls in. */
 function assembleSearch(
   assembler: BpfAssembler,
   ranges: readonly CallRange[],
   leaf: (verdict: Verdict | undefined) => Label,
+  from = 0,
+  to = ranges.length,
 ): Label {
-  const [first, second, third] = ranges
-  if (second === undefined) return leaf(first?.verdict)
-  if (ranges.length === 3 && third !== undefined) {
+  const first = ranges[from]
+  if (to - from === 1) return leaf(first?.verdict)
+  if (to - from === 3) {
     // One number that differs from its surroundings.
-    if (first?.verdict === third.verdict && third.first === second.first + 1)
-      return assembler.jump(BPF_JEQ, second.first, leaf(second.verdict), leaf(first.verdict))
+    const [only, third] = [ranges[from + 1], ranges[from + 2]]
+    if (only !== undefined && first?.verdict === third?.verdict && third?.first === only.first + 1)
+      return assembler.jump(BPF_JEQ, only.first, leaf(only.verdict), leaf(first?.verdict))
   }
-  const middle = ranges.length >> 1
-  const above = assembleSearch(assembler, ranges.slice(middle), leaf)
-  const below = assembleSearch(assembler, ranges.slice(0, middle), leaf)
+  const middle = (from + to) >> 1
+  const above = assembleSearch(assembler, ranges, leaf, middle, to)
+  const below = assembleSearch(assembler, ranges, leaf, from, middle)
   return assembler.jump(BPF_JGE, ranges[middle]?.first ?? 0, above, below)
 }

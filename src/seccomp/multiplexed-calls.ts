@@ -1,48 +1,48 @@
 /** i386 calls that also go through socketcall(2) and ipc(2), as glibc before 2.26 called them. */
 import type { Condition } from './conditions.ts'
 
-export interface Multiplexer {
-  readonly name: 'socketcall' | 'ipc'
+export interface MultiplexedCall {
+  readonly name: string
   /** First argument of the multiplexer for this call. */
-  readonly call: number
+  readonly number: number
 }
 
 /** SYS_* of linux/net.h, from 1. */
-const SOCKET_CALLS = (
+const SOCKET_CALLS: readonly MultiplexedCall[] = (
   'socket bind connect listen accept getsockname getpeername socketpair send recv sendto ' +
   'recvfrom shutdown setsockopt getsockopt sendmsg recvmsg accept4 recvmmsg sendmmsg'
-).split(' ')
+)
+  .split(' ')
+  .map((name, i) => ({ name, number: i + 1 }))
 
 /** linux/ipc.h. */
-const IPC_CALLS: Readonly<Record<string, number>> = {
-  semop: 1,
-  semget: 2,
-  semctl: 3,
-  semtimedop: 4,
-  msgsnd: 11,
-  msgrcv: 12,
-  msgget: 13,
-  msgctl: 14,
-  shmat: 21,
-  shmdt: 22,
-  shmget: 23,
-  shmctl: 24,
-}
+const IPC_CALLS: readonly MultiplexedCall[] = [
+  { name: 'semop', number: 1 },
+  { name: 'semget', number: 2 },
+  { name: 'semctl', number: 3 },
+  { name: 'semtimedop', number: 4 },
+  { name: 'msgsnd', number: 11 },
+  { name: 'msgrcv', number: 12 },
+  { name: 'msgget', number: 13 },
+  { name: 'msgctl', number: 14 },
+  { name: 'shmat', number: 21 },
+  { name: 'shmdt', number: 22 },
+  { name: 'shmget', number: 23 },
+  { name: 'shmctl', number: 24 },
+]
 
-/** How an i386 program reaches call `name` through a multiplexer, undefined when it cannot. */
-export function multiplexerOf(name: string): Multiplexer | undefined {
-  const socket = SOCKET_CALLS.indexOf(name)
-  if (socket !== -1) return { name: 'socketcall', call: socket + 1 }
-  const ipc = Object.hasOwn(IPC_CALLS, name) ? IPC_CALLS[name] : undefined
-  return ipc === undefined ? undefined : { name: 'ipc', call: ipc }
+/** The calls that an i386 program can make through call `name`. */
+export function multiplexedCalls(name: string): readonly MultiplexedCall[] {
+  if (name === 'socketcall') return SOCKET_CALLS
+  return name === 'ipc' ? IPC_CALLS : []
 }
 
 /**
- * The conditions for the same call through its multiplexer. The call's own arguments lie in
- * memory, which a filter cannot see; those after the first are kept as libseccomp keeps them.
+ * The conditions for the multiplexer's call `number`. The call's own arguments lie in memory, which
+ * a filter cannot see; those after the first are kept as libseccomp keeps them.
  */
 export function throughMultiplexer(
-  { call }: Multiplexer,
+  number: number,
   conditions: readonly Condition[],
 ): readonly Condition[] {
   const selector: Condition = {
@@ -51,7 +51,7 @@ export function throughMultiplexer(
     maskHigh: 0,
     maskLow: 0xffff_ffff,
     high: 0,
-    low: call,
+    low: number,
   }
   return [selector, ...conditions.filter(({ argument }) => argument !== 0)]
 }

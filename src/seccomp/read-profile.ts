@@ -18,7 +18,8 @@ import { type Condition, OPERATORS } from './conditions.ts'
 export interface ProfileRule {
   /** Where it stands in config.json. */
   readonly pointer: string
-  readonly names: readonly string[]
+  /** Its place among the rules. */
+  readonly index: number
   /** SECCOMP_RET_* with its data. */
   readonly action: number
   /** The rule holds when all conditions of one of these hold; `[[]]` is a rule without conditions. */
@@ -27,7 +28,8 @@ export interface ProfileRule {
 
 export interface Profile {
   readonly defaultAction: number
-  readonly rules: readonly ProfileRule[]
+  /** By the name of the system call, in the profile's order. */
+  readonly rules: ReadonlyMap<string, readonly ProfileRule[]>
   readonly architectures: readonly FilterArchitecture[]
   readonly flags: number
   readonly warnings: string[]
@@ -46,39 +48,59 @@ export function readProfile(seccomp: Seccomp): Profile {
     // The container would wait for an answer before it could hand the listener over.
     refuse(`${POINTER}.defaultAction`, 'SCMP_ACT_NOTIFY cannot be the default action')
   }
-  const profile = {
-    defaultAction: readAction(defaultAction, defaultErrnoRet, {
-      action: `${POINTER}.defaultAction`,
-      data: `${POINTER}.defaultErrnoRet`,
-    }),
-    rules: readList(syscalls, `${POINTER}.syscalls`).map((rule, i) =>
-      readRule(rule as SeccompRule, `${POINTER}.syscalls[${i}]`, warnings),
-    ),
-    architectures: readArchitectures(seccomp, warnings),
-  }
-  return { ...profile, flags: readFlags(seccomp), warnings }
+  const action = readAction(defaultAction, defaultErrnoRet, {
+    action: `${POINTER}.defaultAction`,
+    data: `${POINTER}.defaultErrnoRet`,
+  })
+  const rules = readRules(syscalls, warnings)
+  const architectures = readArchitectures(seccomp, warnings)
+  return { defaultAction: action, rules, architectures, flags: readFlags(seccomp), warnings }
 }
 
-function readRule(rule: SeccompRule, pointer: string, warnings: string[]): ProfileRule {
-  if (typeof rule !== 'object' || rule === null) refuse(pointer, 'it must be an object')
-  const names = readList(rule.names, `${pointer}.names`)
-  if (names.length === 0) refuse(`${pointer}.names`, 'it must name a system call')
-  names.forEach((name, i) => {
-    if (typeof name !== 'string' || name === '')
-      refuse(`${pointer}.names[${i}]`, 'it must be the name of a system call')
+function readRules(
+  syscalls: unknown,
+  warnings: string[],
+): ReadonlyMap<string, readonly ProfileRule[]> {
+  const rules = new Map<string, ProfileRule[]>()
+  readList(syscalls, `${POINTER}.syscalls`).forEach((value, index) => {
+    const pointer = `${POINTER}.syscalls[${index}]`
+    if (typeof value !== 'object' || value === null) refuse(pointer, 'it must be an object')
+    const rule = readRule(value as SeccompRule, pointer, index, warnings)
+    for (const name of readNames(value as SeccompRule, pointer)) {
+      const others = rules.get(name)
+      if (others === undefined) rules.set(name, [rule])
+      else others.push(rule)
+    }
   })
+  return rules
+}
+
+function readNames({ names, action }: SeccompRule, pointer: string): readonly string[] {
+  const list = readList(names, `${pointer}.names`)
+  if (list.length === 0) refuse(`${pointer}.names`, 'it must name a system call')
+  const wrong = list.findIndex((name) => typeof name !== 'string' || name === '')
+  if (wrong !== -1) refuse(`${pointer}.names[${wrong}]`, 'it must be the name of a system call')
+  if (action === 'SCMP_ACT_NOTIFY' && list.includes('write')) {
+    // The listener's number is reported with write(2), before anybody listens.
+    refuse(`${pointer}.action`, 'SCMP_ACT_NOTIFY cannot be used for write')
+  }
+  return list as readonly string[]
+}
+
+function readRule(
+  rule: SeccompRule,
+  pointer: string,
+  index: number,
+  warnings: string[],
+): ProfileRule {
   const action = readAction(rule.action, rule.errnoRet, {
     action: `${pointer}.action`,
     data: `${pointer}.errnoRet`,
   })
-  if (rule.action === 'SCMP_ACT_NOTIFY' && names.includes('write')) {
-    // The listener's number is reported with write(2), before anybody listens.
-    refuse(`${pointer}.action`, 'SCMP_ACT_NOTIFY cannot be used for write')
-  }
   const conditions = readList(rule.args, `${pointer}.args`).map((argument, i) =>
     readCondition(argument as SeccompArgument, `${pointer}.args[${i}]`, warnings),
   )
-  return { pointer, names: names as string[], action, alternatives: alternativesOf(conditions) }
+  return { pointer, index, action, alternatives: alternativesOf(conditions) }
 }
 
 /** Conditions on one argument twice are alternatives: so runc has always read them. */

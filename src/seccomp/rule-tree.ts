@@ -24,7 +24,8 @@ export function addRule(
   conditions: readonly Condition[],
   action: number,
 ): AddResult {
-  const [condition, ...rest] = conditions
+  const condition = conditions[0]
+  const rest = conditions.slice(1)
   if (condition === undefined) return 'added'
   const same = level.find((node) => isSameCondition(node.condition, condition))
   if (same === undefined) {
@@ -47,9 +48,9 @@ export function levelKey(level: readonly RuleNode[]): string {
 }
 
 function makeBranch(condition: Condition, rest: readonly Condition[], action: number): RuleNode {
-  const [next, ...others] = rest
+  const next = rest[0]
   if (next === undefined) return { condition, action, below: [] }
-  return { condition, action: undefined, below: [makeBranch(next, others, action)] }
+  return { condition, action: undefined, below: [makeBranch(next, rest.slice(1), action)] }
 }
 
 function insert(level: RuleNode[], node: RuleNode): void {
