@@ -1,4 +1,5 @@
 /** The engine's command line: finds the command, reads its options, runs it, and tells what went wrong. */
+import { DEFAULT_DATA_ROOT, DEFAULT_STATE_ROOT } from '../../engine/default-roots.ts'
 import { describeError, TsrunError } from '../../errors.ts'
 import type { EngineCommand, EngineRoots } from './command.ts'
 
@@ -38,12 +39,9 @@ const INTERNAL: Readonly<Record<string, Verb>> = {
   'internal-cleanup': { describe: '', load: () => import('./cleanup.ts') },
 }
 
-const DEFAULT_DATA_ROOT = '/var/lib/tsrun'
-const DEFAULT_STATE_ROOT = '/run/tsrun-engine'
-
 const GLOBALS = `Options before the command:
-  --data-root PATH    images, layers and containers (/var/lib/tsrun)
-  --state-root PATH   state of running containers (/run/tsrun-engine)
+  --data-root PATH    images, layers and containers (${DEFAULT_DATA_ROOT})
+  --state-root PATH   state of running containers (${DEFAULT_STATE_ROOT})
   --debug             show the stack of an error`
 
 interface Globals {
@@ -73,7 +71,6 @@ async function runVerb({ roots, rest }: Globals): Promise<number> {
     return 0
   }
   const verb = verbOf(name)
-  requireRoot(name, roots)
   const { command } = await verb.load()
   const { parseCommand } = await import('./parse-command.ts')
   const parsed = await parseCommand(command, args)
@@ -81,6 +78,7 @@ async function runVerb({ roots, rest }: Globals): Promise<number> {
     process.stdout.write(`${parsed.help}\n`)
     return 0
   }
+  requireRoot(name, roots)
   return await command.run({ ...parsed, roots })
 }
 
