@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
-import { buildBusyboxRootfs } from '../rootfs-cache/build-busybox-image.mjs'
+import { buildBusyboxImage, buildBusyboxRootfs } from '../rootfs-cache/build-busybox-image.mjs'
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 30)
 const TSRUN = resolve('dist/tsrun')
@@ -26,7 +26,18 @@ function enterCgroup2() {
     'if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then umount -R /sys/fs/cgroup 2>/dev/null; mount -t cgroup2 none /sys/fs/cgroup || exit 125; fi; exec "$@"'
   // Node 20 reads this file at every start, 60 ms: it would be charged to tsrun alone.
   const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env
-  const argv = ['-m', '--propagation', 'private', 'sh', '-c', script, 'sh', process.execPath, process.argv[1], '--inside']
+  const argv = [
+    '-m',
+    '--propagation',
+    'private',
+    'sh',
+    '-c',
+    script,
+    'sh',
+    process.execPath,
+    process.argv[1],
+    '--inside',
+  ]
   process.exit(spawnSync('unshare', argv, { stdio: 'inherit', env }).status ?? 125)
 }
 
@@ -38,13 +49,18 @@ async function main() {
     { name: 'crun', command: which('crun'), prefix: [] },
   ].filter(({ command }) => command !== undefined && existsSync(command))
   const results = new Map()
-  results.set('node -e 0', sample(() => time(process.execPath, ['-e', '0'])))
+  results.set(
+    'node -e 0',
+    sample(() => time(process.execPath, ['-e', '0'])),
+  )
   // Interleaved, so that a busy minute hits all alike.
   const runs = new Map(peers.map(({ name }) => [name, []]))
   const lives = new Map(peers.map(({ name }) => [name, []]))
   for (let i = 0; i < ROUNDS; i++) {
     for (const peer of peers) {
-      runs.get(peer.name).push(time(peer.command, [...peer.prefix, 'run', '--bundle', bundle, `b-${i}`]))
+      runs
+        .get(peer.name)
+        .push(time(peer.command, [...peer.prefix, 'run', '--bundle', bundle, `b-${i}`]))
       lives.get(peer.name).push(lifecycle(peer, bundle, `l-${i}`))
     }
   }
@@ -55,6 +71,7 @@ async function main() {
   results.set('tsrun lifecycle (warm process)', await warm(bundle))
   report(results)
   reportMemory(bundle)
+  await reportDetachedMemory()
 }
 
 async function makeBundle() {
@@ -74,7 +91,6 @@ async function makeBundle() {
 }
 
 async function warm(bundle) {
-  const outfile = join(work, 'warm.mjs')
   await build({
     entryPoints: ['test/bench/warm-lifecycle.ts'],
     bundle: true,
@@ -84,7 +100,6 @@ async function warm(bundle) {
     outfile: resolve('dist', 'bench-warm.mjs'),
     logLevel: 'error',
   })
-  void outfile
   const { warmLifecycles } = await import(resolve('dist', 'bench-warm.mjs'))
   const root = join(work, 'root')
   await warmLifecycles(root, bundle, 10)
@@ -95,7 +110,11 @@ async function warm(bundle) {
 
 function lifecycle({ command, prefix }, bundle, id) {
   const begin = performance.now()
-  check(spawnSync(command, [...prefix, 'create', '--bundle', bundle, id], { stdio: ['ignore', 'ignore', 'inherit'] }))
+  check(
+    spawnSync(command, [...prefix, 'create', '--bundle', bundle, id], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    }),
+  )
   check(spawnSync(command, [...prefix, 'start', id]))
   check(spawnSync(command, [...prefix, 'delete', '--force', id]))
   return performance.now() - begin
@@ -129,22 +148,60 @@ function median(values) {
 function report(results) {
   console.log(`${'what'.padEnd(40)}${'median ms'.padStart(10)}${'min ms'.padStart(10)}`)
   for (const [name, values] of results) {
-    console.log(`${name.padEnd(40)}${median(values).toFixed(1).padStart(10)}${Math.min(...values).toFixed(1).padStart(10)}`)
+    console.log(
+      `${name.padEnd(40)}${median(values).toFixed(1).padStart(10)}${Math.min(...values)
+        .toFixed(1)
+        .padStart(10)}`,
+    )
   }
-  const ratio = (a, b) => (results.has(a) && results.has(b) ? (median(results.get(a)) / median(results.get(b))).toFixed(2) : 'not installed')
+  const ratio = (a, b) =>
+    results.has(a) && results.has(b)
+      ? (median(results.get(a)) / median(results.get(b))).toFixed(2)
+      : 'not installed'
   console.log('\nratios of medians (below 1: tsrun is faster)')
   for (const peer of ['crun', 'runc']) {
-    console.log(`  warm lifecycle / ${peer} run:                  ${ratio('tsrun lifecycle (warm process)', `${peer} run (shell)`)}`)
-    console.log(`  tsrun run / ${peer} run:                       ${ratio('tsrun run (shell)', `${peer} run (shell)`)}`)
-    console.log(`  create+start+delete, tsrun / ${peer}:          ${ratio('tsrun create+start+delete (shell)', `${peer} create+start+delete (shell)`)}`)
+    console.log(
+      `  warm lifecycle / ${peer} run:                  ${ratio('tsrun lifecycle (warm process)', `${peer} run (shell)`)}`,
+    )
+    console.log(
+      `  tsrun run / ${peer} run:                       ${ratio('tsrun run (shell)', `${peer} run (shell)`)}`,
+    )
+    console.log(
+      `  create+start+delete, tsrun / ${peer}:          ${ratio('tsrun create+start+delete (shell)', `${peer} create+start+delete (shell)`)}`,
+    )
   }
 }
 
 function reportMemory(bundle) {
-  const id = 'memory'
-  check(spawnSync(TSRUN, ['oci', 'create', '--bundle', bundle, id], { stdio: ['ignore', 'ignore', 'inherit'] }))
-  const state = JSON.parse(spawnSync(TSRUN, ['oci', 'state', id], { encoding: 'utf8' }).stdout)
-  const status = readFileSync(`/proc/${state.pid}/status`, 'utf8')
-  console.log(`\nresident memory of a created container: ${/VmRSS:\s*(\d+) kB/.exec(status)?.[1]} kB (init, ${/Name:\s*(\S+)/.exec(status)?.[1]})`)
-  check(spawnSync(TSRUN, ['oci', 'delete', '--force', id]))
+  check(
+    spawnSync(TSRUN, ['oci', 'create', '--bundle', bundle, 'memory'], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    }),
+  )
+  const state = JSON.parse(
+    spawnSync(TSRUN, ['oci', 'state', 'memory'], { encoding: 'utf8' }).stdout,
+  )
+  console.log(`\nresident memory of a created container: ${resident(state.pid)}`)
+  check(spawnSync(TSRUN, ['oci', 'delete', '--force', 'memory']))
+}
+
+async function reportDetachedMemory() {
+  const tsrun = (...args) => {
+    const result = spawnSync(TSRUN, ['--data-root', join(work, 'data'), ...args], {
+      encoding: 'utf8',
+    })
+    check(result)
+    return result.stdout.trim()
+  }
+  tsrun('load', '-i', await buildBusyboxImage())
+  tsrun('run', '-d', '--name', 'bench', 'busybox', 'sleep', '60')
+  const [{ State }] = JSON.parse(tsrun('inspect', 'bench'))
+  const monitor = /PPid:\s*(\d+)/.exec(readFileSync(`/proc/${State.Pid}/status`, 'utf8'))?.[1]
+  console.log(`resident memory beside a detached container: ${resident(monitor)}`)
+  tsrun('rm', '-f', 'bench')
+}
+
+function resident(pid) {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return `${/VmRSS:\s*(\d+) kB/.exec(status)?.[1]} kB (${/Name:\s*(\S+)/.exec(status)?.[1]})`
 }
