@@ -27,15 +27,23 @@ export function stateOf(root: string, record: ContainerRecord): ListedState {
   )
 }
 
-/** All complete containers below `root`, by id. What killed creates left is removed. */
-export async function listContainers(root: string): Promise<readonly ListedState[]> {
+/**
+ * All complete containers below `root`, by id. What killed creates left is removed; a container whose
+ * record is damaged is told to `warn`, and does not hide the others.
+ */
+export async function listContainers(
+  root: string,
+  warn: (problem: unknown) => void = () => undefined,
+): Promise<readonly ListedState[]> {
   const states: ListedState[] = []
   for (const id of listContainerIds(root)) {
     try {
       states.push(await containerState(root, id))
     } catch (error) {
       // Deleted between the listing and the look, removed just now, or still being made.
-      if (!isAbsent(error)) throw error
+      if (isAbsent(error)) continue
+      if (!(error instanceof TsrunError && error.kind === 'internal')) throw error
+      warn(error)
     }
   }
   return states

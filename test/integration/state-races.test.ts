@@ -95,6 +95,9 @@ describe('what a killed create left', () => {
   it('and a damaged record can be deleted with --force alone', async () => {
     mkdirSync(join(runtime.root, 'damaged'), { recursive: true })
     writeFileSync(join(runtime.root, 'damaged/state.json'), '{')
+    const warnings: unknown[] = []
+    expect(await listContainers(runtime.root, (problem) => warnings.push(problem))).toEqual([])
+    expect(warnings).toHaveLength(1)
     await expect(deleteContainer(runtime.root, 'damaged', false)).rejects.toThrow('damaged')
     await deleteContainer(runtime.root, 'damaged', true)
     expect(existsSync(join(runtime.root, 'damaged'))).toBe(false)
