@@ -211,7 +211,12 @@ async function driveExec(
     const pid = await followPlan(session, { sync, failure }, options.signal)
     const started = await receiveEvent(session.report.fd)
     if (started.type !== 'starting') throw failure(started)
-    if (options.supervise === true) return { pid, exited: awaitExit(session, explain) }
+    if (options.supervise === true) {
+      const exited = awaitExit(session, explain)
+      // Whoever does not ask how it ended need not handle that nobody knows.
+      exited.catch(() => undefined)
+      return { pid, exited }
+    }
     const executed = await receiveEvent(session.report.fd)
     if (executed.type !== 'end') throw failure(executed)
     endSession(session)
