@@ -1,7 +1,7 @@
 /** process.terminal: the master goes to the console socket, the container gets the slave. */
 import { spawnSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { listenForConsole, readTerminal } from '../support/console-socket.ts'
+import { listenForConsole, untilTerminalShows } from '../support/console-socket.ts'
 import { makeRuntime, type Runtime, TSRUN } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
 
@@ -30,13 +30,15 @@ describe('create --console-socket', () => {
   it.each([0, 150])(
     'sends the master to a socket path %i bytes longer than usual',
     async (length) => {
-      onTerminal('tty; stty size; test -c /dev/console && cat /proc/self/stat | cut -d" " -f7')
+      onTerminal(
+        'tty; stty size; test -c /dev/console && cat /proc/self/stat | cut -d" " -f7; read more',
+      )
       using socket = listenForConsole(length)
       const flags = ['--bundle', bundle.directory, '--console-socket', socket.path]
       runtime.succeed(['create', ...flags, 't'], { stdio: 'ignore' })
       const { master, text } = socket.accept()
       expect(text).toMatch(/^\/dev\/p/)
-      const output = readTerminal(master)
+      const output = untilTerminalShows(master, '34816\r\n')
       runtime.succeed(['start', 't'])
       // tty_nr of the controlling terminal: major 136, minor 0.
       expect(await output).toBe('/dev/pts/0\r\n33 77\r\n34816\r\n')
@@ -75,12 +77,15 @@ describe('exec --console-socket', () => {
     runtime.succeed(['run', '--detach', '--bundle', bundle.directory, 'e'], { stdio: 'ignore' })
     using socket = listenForConsole()
     const flags = ['--tty', '--detach', '--console-socket', socket.path]
-    runtime.succeed(['exec', ...flags, 'e', 'sh', '-c', 'tty; read line; echo got $line'], {
-      stdio: 'ignore',
-    })
+    runtime.succeed(
+      ['exec', ...flags, 'e', 'sh', '-c', 'tty; read line; echo got $line; read more'],
+      {
+        stdio: 'ignore',
+      },
+    )
     const { master } = socket.accept()
     master.write('text\n')
-    expect(await readTerminal(master)).toContain('got text')
+    expect(await untilTerminalShows(master, 'got text')).toContain('/dev/pts/')
     master.destroy()
     runtime.succeed(['delete', '--force', 'e'])
   })

@@ -39,15 +39,19 @@ export function listenForConsole(pathLength = 0): ConsoleSocket {
   }
 }
 
-/** Everything that is printed on the terminal until the last process on it has ended. */
-export function readTerminal(master: ReadStream): Promise<string> {
-  return new Promise((resolve) => {
+/**
+ * Reads until the terminal shows `wanted`. Whoever needs the last words of a process keeps it alive
+ * meanwhile: when a session leader ends, the kernel throws away what nobody has read (vhangup(2)).
+ */
+export function untilTerminalShows(master: ReadStream, wanted: string): Promise<string> {
+  return new Promise((resolve, reject) => {
     let text = ''
     master.on('data', (chunk: Buffer) => {
       text += chunk.toString()
+      if (text.includes(wanted)) resolve(text)
     })
-    // EIO: nobody has the slave open any more (pty(7)).
-    master.on('error', () => resolve(text))
-    master.on('end', () => resolve(text))
+    const ended = (): void => reject(new Error(`the terminal ended after ${JSON.stringify(text)}`))
+    master.on('error', ended)
+    master.on('end', ended)
   })
 }
