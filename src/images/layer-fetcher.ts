@@ -114,6 +114,7 @@ async function downloadAndUnpack(
     (error: unknown) => {
       // A layer that does not unpack is still fetched to its end: if the blob itself is damaged, that is
       // what the user must hear. With a full disk there is no point in going on.
+      channel.abandon()
       if (!isContentFault(error)) stop.abort(error)
       return { error }
     },

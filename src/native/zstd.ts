@@ -14,8 +14,8 @@ const PROTOTYPES = {
   free: 'size_t ZSTD_freeDCtx(void *context)',
   setParameter: 'size_t ZSTD_DCtx_setParameter(void *context, int parameter, int value)',
   decompress:
-    'size_t ZSTD_decompressStream_simpleArgs(void *context, uint8_t *out, size_t outSize, uint64_t *outPos, const uint8_t *in, size_t inSize, uint64_t *inPos)',
-  isError: 'unsigned ZSTD_isError(size_t code)',
+    'size_t ZSTD_decompressStream_simpleArgs(void *context, uint8_t *out, size_t outSize, _Inout_ uint64_t *outPos, const uint8_t *input, size_t inSize, _Inout_ uint64_t *inPos)',
+  isError: 'unsigned int ZSTD_isError(size_t code)',
   errorName: 'const char *ZSTD_getErrorName(size_t code)',
 } as const
 
