@@ -35,7 +35,7 @@ const ALLOWED = `
   kill tkill tgkill pidfd_open pidfd_send_signal process_mrelease
   getpid getppid gettid getpgid getpgrp setpgid getsid setsid set_tid_address
   prctl rseq restart_syscall get_thread_area set_thread_area
-  get_robust_list set_robust_list uretprobe riscv_hwprobe
+  get_robust_list set_robust_list uretprobe
   process_vm_readv process_vm_writev ptrace
 
   sigaltstack sigprocmask sigreturn signalfd signalfd4 pause
@@ -79,7 +79,7 @@ const ALLOWED = `
 /** Calls that only one family of processors has and that only it needs. */
 const ALLOWED_ON = {
   x86_64: 'arch_prctl modify_ldt',
-  aarch64: 'arm_fadvise64_64 arm_sync_file_range sync_file_range2 breakpoint cacheflush set_tls',
+  aarch64: 'arm_fadvise64_64 arm_sync_file_range breakpoint cacheflush set_tls',
 } as const
 
 /** Calls that come with a capability, which the kernel asks for as well. */
