@@ -1,6 +1,6 @@
 /** `tsrun run` in the foreground: what a user of docker expects of each option. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { buildBusyboxRootfs } from '../../rootfs-cache/build-busybox-image.mjs'
 import { TestEngine, until } from '../support/engine.ts'
@@ -140,7 +140,9 @@ describe.skipIf(missing('root', 'cgroup2'))('tsrun run', () => {
     expect(
       output('--tmpfs', '/t:size=1m', 'busybox', 'grep', '-c', ' /t tmpfs', '/proc/mounts'),
     ).toBe('1')
-    expect(output('-v', './volume:/v', 'busybox', 'true')).toBe('')
+    // A relative path is taken from the working directory.
+    const relativeFolder = relative(process.cwd(), folder)
+    expect(output('-v', `${relativeFolder}:/v`, 'busybox', 'cat', '/v/new')).toBe('new')
   })
 
   it('keeps the root read-only with --read-only', () => {
