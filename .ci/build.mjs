@@ -46,6 +46,7 @@ async function bundle(log) {
     return result
   }
   remember(await esbuild.build(commandOptions()))
+  deferBuiltins(join(staging, 'main.cjs'))
   writeLauncher()
   writeCompileCache(log)
   log('bundle: dist/tsrun')
@@ -55,23 +56,6 @@ async function bundle(log) {
     log('bundle: dist/index.js')
   }
   return inputs
-}
-
-// BRING-UP ONLY: remove before the first release.
-const partial = {
-  name: 'partial',
-  setup(b) {
-    b.onResolve({ filter: /^\..*\.ts$/ }, (args) => {
-      const path = join(args.resolveDir, args.path)
-      if (existsSync(path)) return undefined
-      console.error(`missing: ${path}`)
-      return { path, namespace: 'missing' }
-    })
-    b.onLoad({ filter: /.*/, namespace: 'missing' }, (args) => ({
-      contents: `module.exports = new Proxy({}, { get() { throw new Error('missing module ${args.path}') } })`,
-      loader: 'js',
-    }))
-  },
 }
 
 function sharedOptions() {
@@ -85,7 +69,7 @@ function sharedOptions() {
     minifyWhitespace: true,
     minifySyntax: true,
     metafile: true,
-    plugins: process.argv.includes('--partial') ? [partial] : [],
+    alias: { 'string-width': join(root, '.ci/templates/string-width.mjs') },
     logLevel: 'warning',
   }
 }
@@ -104,11 +88,36 @@ function commandOptions() {
     supported: { 'dynamic-import': false },
     define: { 'import.meta.url': 'importMetaUrl' },
     banner: {
-      js: '(function(require,module,__filename,__dirname){var exports=module.exports,importMetaUrl=require("node:url").pathToFileURL(__filename).href;',
+      js:
+        '(function(require,module,__filename,__dirname){var exports=module.exports,importMetaUrl=require("node:url").pathToFileURL(__filename).href;' +
+        DEFER,
     },
     footer: { js: '})' },
   }
 }
+
+// Node compiles these from source at their first require: 15 ms that most commands never use.
+const DEFERRED = [
+  'child_process',
+  'crypto',
+  'fs/promises',
+  'http',
+  'https',
+  'net',
+  'os',
+  'tls',
+  'zlib',
+]
+
+/** Loads such modules when something of them is used, not when the file that imports them is. */
+function deferBuiltins(file) {
+  const pattern = new RegExp(`=require\\("node:(${DEFERRED.join('|')})"\\)`, 'g')
+  const text = readFileSync(file, 'utf8')
+  writeFileSync(file, text.replace(pattern, '=deferred("node:$1")'))
+}
+
+const DEFER =
+  'var deferred=(name)=>new Proxy({},{get:(_,key)=>require(name)[key],has:(_,key)=>key in require(name)});'
 
 function libraryOptions() {
   return {

@@ -14,8 +14,12 @@ done
 case $self in */*) here=${self%/*} ;; *) here=. ;; esac
 
 # The caller's choice; Node of the npm prefix that this is installed in; Node of the build; the rest.
-node=
-for candidate in "$TSRUN_NODE" "$here/../../../../bin/node" '@NODE@' /usr/local/bin/node /usr/bin/node; do
+node=$TSRUN_NODE
+if [ -n "$node" ] && ! { [ -f "$node" ] && [ -x "$node" ]; }; then
+  echo "tsrun: cannot start: TSRUN_NODE \"$node\" is no executable file; hint: name a Node.js of 20.19 or newer, or unset it" >&2
+  exit 125
+fi
+for candidate in "$node" "$here/../../../../bin/node" '@NODE@' /usr/local/bin/node /usr/bin/node; do
   [ -n "$candidate" ] && [ -f "$candidate" ] && [ -x "$candidate" ] && node=$candidate && break
 done
 [ -n "$node" ] || node=$(command -v node)
@@ -29,6 +33,8 @@ fi
 if [ -n "${NODE_OPTIONS+set}" ]; then export TSRUN_NODE_OPTIONS="$NODE_OPTIONS"; fi
 if [ -n "${NODE_EXTRA_CA_CERTS+set}" ]; then export TSRUN_EXTRA_CA_CERTS="$NODE_EXTRA_CA_CERTS"; fi
 unset NODE_OPTIONS NODE_EXTRA_CA_CERTS NODE_DEBUG NODE_DEBUG_NATIVE NODE_V8_COVERAGE NODE_PENDING_DEPRECATION
+# Node 22 and later would write its own compile cache there.
+unset NODE_COMPILE_CACHE
 
 export TSRUN_ARGV0="$0"
 # Without the -- Node 20 takes a --env-file among the command's own arguments for its own.
