@@ -6,7 +6,11 @@ import { createContainer } from '../../src/runtime/create.ts'
 import { deleteContainer } from '../../src/runtime/delete.ts'
 
 /** Milliseconds of each of `count` full lifecycles (create, run to its end, delete) of `bundle`. */
-export async function warmLifecycles(root: string, bundle: string, count: number): Promise<readonly number[]> {
+export async function warmLifecycles(
+  root: string,
+  bundle: string,
+  count: number,
+): Promise<readonly number[]> {
   const config = parseRuntimeConfig(readFileSync(join(bundle, 'config.json'), 'utf8'))
   const sink = openSync('/dev/null', 'r+')
   const times: number[] = []
