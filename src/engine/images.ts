@@ -3,9 +3,8 @@ import { createReadStream } from 'node:fs'
 import { TsrunError } from '../errors.ts'
 import { exportArchive } from '../images/export-archive.ts'
 import type { Image, ImageStore, RemovedImage } from '../images/image-store.ts'
-import { importArchive } from '../images/import-archive.ts'
 import { openImageStore } from '../images/open-image-store.ts'
-import { type PullProgress, pullImage } from '../images/pull.ts'
+import type { PullProgress } from '../images/pull.ts'
 import { hostPlatform, type Platform, parsePlatform } from '../oci/platform.ts'
 import { parseReference } from '../oci/reference.ts'
 import type { Engine } from './engine.ts'
@@ -31,6 +30,8 @@ export function imagesOf({ dataRoot }: Pick<Engine, 'dataRoot'>): ImageStore {
 /** Pulls an image by its name. */
 export async function pull(engine: Pick<Engine, 'dataRoot'>, request: PullRequest): Promise<Image> {
   const { name, platform, ...options } = request
+  // HTTP costs 15 ms to load, which `run` of an image that is there must not pay.
+  const { pullImage } = await import('../images/pull.ts')
   return await pullImage(imagesOf(engine), parseReference(name), {
     ...options,
     platform: platformOf(platform),
@@ -73,6 +74,7 @@ export async function loadImages(
   engine: Pick<Engine, 'dataRoot'>,
   { path, platform }: { readonly path: string | undefined; readonly platform: string | undefined },
 ): Promise<readonly Image[]> {
+  const { importArchive } = await import('../images/import-archive.ts')
   const source =
     path === undefined ? process.stdin : createReadStream(path, { highWaterMark: 256 * 1024 })
   try {
