@@ -16,6 +16,7 @@ import {
   emitStartGate,
 } from './compile/exec-process.ts'
 import { emitStartContainerHooks } from './compile/hooks.ts'
+import { emitUndumpable } from './compile/process-attributes.ts'
 import { emitSync } from './compile/report-records.ts'
 import { emitRlimits } from './compile/rlimits.ts'
 import { emitSeccomp, needsSysAdminForSeccomp } from './compile/seccomp.ts'
@@ -34,6 +35,8 @@ export function compileProcess(
   emitBoundingSet(c)
   const entered = emitEnterWorkingDirectory(c)
   emitUser(c)
+  // A change of ids makes a process dumpable again where fs.suid_dumpable is not 0 (prctl(2)).
+  emitUndumpable(b)
   emitCapabilities(c, needsSysAdminForSeccomp(c))
   emitWorkingDirectory(c, entered)
   const executable = emitFindExecutable(c)

@@ -14,7 +14,7 @@ import type { Device } from '../../oci/runtime-config.ts'
 import type { Operand, Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
 import type { CreateContext } from './create-context.ts'
-import { componentsOf, IN_ROOT, openOrMake } from './path-in-root.ts'
+import { componentsOf, emitCheckDevice, fileTypeOf, IN_ROOT, openOrMake } from './path-in-root.ts'
 import { emitAttach, emitCloneTree } from './rootfs.ts'
 
 const DEFAULT_DEVICES: readonly Device[] = [
@@ -74,7 +74,7 @@ export function emitDevices(c: CreateContext, root: Slot): void {
 function emitDevice(c: CreateContext, root: Slot, dev: Slot, device: Device): void {
   const components = componentsOf(device.path)
   const name = components[components.length - 1] ?? ''
-  if (c.inUserNamespace) {
+  if (c.inUserNamespace && device.type !== 'p') {
     emitBoundDevice(c.b, root, device)
     return
   }
@@ -105,8 +105,19 @@ function emitBoundDevice(b: PlanBuilder, root: Slot, device: Device): void {
   const source = b.sys('openat', [AT_FDCWD, b.string(device.path), O_PATH | O_CLOEXEC, 0], {
     note: `host device ${device.path}`,
   })
+  emitCheckNode(b, source, device)
   const tree = emitCloneTree(b, source, false)
   emitAttach(b, tree, openOrMake(b, root, device.path, S_IFREG))
+}
+
+// What the host has at that path must be what the config asked for, not just of the same name.
+function emitCheckNode(b: PlanBuilder, source: Slot, device: Device): void {
+  const ENODEV = 19
+  const right = b.label()
+  b.branch(fileTypeOf(b, source), 'eq', FILE_TYPES[device.type] ?? S_IFCHR, right)
+  b.fail(ENODEV, `${device.path} of the host is another kind of file`)
+  b.place(right)
+  emitCheckDevice(b, source, device.major ?? 0, device.minor ?? 0)
 }
 
 /** Whether the image brings its own /dev/console: only then is it left alone. */
