@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { attachToMonitor } from '../../src/monitor/attach-client.ts'
 import { decodeWaitStatus, readExitRecord } from '../../src/monitor/exit-record.ts'
@@ -248,7 +249,12 @@ describe('tsrun-monitor', () => {
       crowd.map((socket) => new Promise((resolve) => socket.once('connect', resolve))),
     )
     for (const socket of crowd) socket.destroy()
-    const client = await attachToMonitor(directory, { output: true, patient: true, owner: true })
+    // Its places are free again once it has seen that the crowd is gone.
+    let client: Awaited<ReturnType<typeof attachToMonitor>>
+    for (let attempt = 0; client === undefined && attempt < 200; attempt++) {
+      client = await attachToMonitor(directory, { output: true, patient: true, owner: true })
+      if (client === undefined) await sleep(25)
+    }
     if (client === undefined) throw new Error('the monitor takes no client any more')
     client.endInput()
     expect(decodeWaitStatus((await client.exit) ?? -1).exitCode).toBe(6)
