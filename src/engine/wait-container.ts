@@ -1,7 +1,7 @@
 /** Waits for containers to end, without polling. */
 import { TsrunError } from '../errors.ts'
+import { decodeWaitStatus } from '../linux/wait-status.ts'
 import { attachToMonitor } from '../monitor/attach-client.ts'
-import { decodeWaitStatus } from '../monitor/exit-record.ts'
 import { newBatch, runBatchAsync } from '../native/run-batch.ts'
 import { pollOperands } from '../native/syscalls.ts'
 import { openProcess } from '../runtime/process-liveness.ts'

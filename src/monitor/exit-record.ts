@@ -1,7 +1,9 @@
 /** Reads the `exit` file that the monitor leaves when its container has ended. */
+
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoCodeOf } from '../errors.ts'
+import { decodeWaitStatus } from '../linux/wait-status.ts'
 
 export interface ExitRecord {
   /** 128 + signal when a signal ended the process, as shells count. */
@@ -33,12 +35,4 @@ export function parseExitRecord(text: string): ExitRecord | undefined {
     finishedAt: match[2] ?? '',
     logLost: Number(match[3]),
   }
-}
-
-/** A status of wait4(2) as exit code and signal. */
-export function decodeWaitStatus(status: number): { exitCode: number; signal: number } {
-  const signal = status & 0x7f
-  return signal === 0
-    ? { exitCode: (status >> 8) & 0xff, signal: 0 }
-    : { exitCode: 128 + signal, signal }
 }

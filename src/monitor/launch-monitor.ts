@@ -10,9 +10,9 @@ import {
   startExecutable,
 } from '../native/executor.ts'
 import { OwnedFd } from '../native/owned-fd.ts'
-import { pipePair, streamPair } from '../native/pass-descriptors.ts'
+import { pipePair } from '../native/pass-descriptors.ts'
 import { newBatch, runBatch } from '../native/run-batch.ts'
-import { sealedMemfd, seqpacketPair } from '../native/syscalls.ts'
+import { sealedMemfd, seqpacketPair, streamPair } from '../native/syscalls.ts'
 import type { Plan } from '../plan/plan.ts'
 import { encodePlan } from '../plan/wire-format.ts'
 import {

@@ -1,10 +1,8 @@
-/** Pipes and socket pairs, and descriptors that arrive over a socket (unix(7), SCM_RIGHTS). */
+/** Pipes, and descriptors that arrive over a socket (unix(7), SCM_RIGHTS). */
 import { O_CLOEXEC } from '../linux/open-flags.ts'
 import { OwnedFd } from './owned-fd.ts'
 import { newBatch, runBatch, runBatchAsync } from './run-batch.ts'
 
-const AF_UNIX = 1
-const SOCK_STREAM = 1
 const SOL_SOCKET = 1
 const SCM_RIGHTS = 1
 const MSG_CMSG_CLOEXEC = 0x40000000
@@ -16,14 +14,6 @@ export function pipePair(): [OwnedFd, OwnedFd] {
   const batch = newBatch()
   const pair = batch.zeros(8)
   batch.run('pipe2', [pair, O_CLOEXEC])
-  return ownedPair(runBatch(batch).bytes(pair))
-}
-
-/** A connected pair of AF_UNIX stream sockets, close-on-exec. */
-export function streamPair(): [OwnedFd, OwnedFd] {
-  const batch = newBatch()
-  const pair = batch.zeros(8)
-  batch.run('socketpair', [AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, pair])
   return ownedPair(runBatch(batch).bytes(pair))
 }
 

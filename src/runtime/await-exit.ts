@@ -1,5 +1,6 @@
 /** Waits for a supervised process without a thread: the launcher reports its wait status on the socket. */
 import { TsrunError } from '../errors.ts'
+import { decodeWaitStatus } from '../linux/wait-status.ts'
 import type { ExecutorSession } from '../native/executor.ts'
 import { reapLauncher, receiveEvent } from '../native/executor-protocol.ts'
 import type { ExitStatus } from '../native/syscalls.ts'
@@ -27,12 +28,4 @@ export async function awaitExit(
     session[Symbol.dispose]()
     if (session.launcher.pid > 0) reapLauncher(session.launcher.pid)
   }
-}
-
-/** wait(2)'s status word. */
-export function decodeWaitStatus(status: number): ExitStatus {
-  const signal = status & 0x7f
-  return signal === 0
-    ? { exitCode: (status >> 8) & 0xff, signal: 0 }
-    : { exitCode: 128 + signal, signal }
 }

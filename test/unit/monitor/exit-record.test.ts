@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { decodeWaitStatus, parseExitRecord } from '../../../src/monitor/exit-record.ts'
+import { decodeWaitStatus } from '../../../src/linux/wait-status.ts'
+import { parseExitRecord } from '../../../src/monitor/exit-record.ts'
 
 describe('parseExitRecord()', () => {
   it('reads status, time and lost bytes', () => {

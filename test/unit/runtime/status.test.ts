@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { decodeWaitStatus } from '../../../src/runtime/await-exit.ts'
+import { decodeWaitStatus } from '../../../src/linux/wait-status.ts'
 import { canDelete, canExec, canKill, canStart } from '../../../src/runtime/status.ts'
 
 const STATUSES = ['creating', 'created', 'running', 'paused', 'stopped'] as const
