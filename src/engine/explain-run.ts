@@ -1,12 +1,7 @@
 /** What a container's start would do, as the text of its plan; nothing is run. */
 import { resolve } from 'node:path'
-import { hostFeatures } from '../native/host-features.ts'
-import { hostArchitecture } from '../native/library.ts'
-import type { RuntimeConfig } from '../oci/runtime-config.ts'
-import { compileCreate } from '../plan/compile-create.ts'
-import { formatPlan } from '../plan/format-plan.ts'
-import { seccompOf } from '../runtime/assemble-container.ts'
-import { readBundleConfig, rootfsOf } from '../runtime/bundle.ts'
+import { readBundleConfig } from '../runtime/bundle.ts'
+import { explainPlan } from '../runtime/explain-plan.ts'
 import { buildContainerConfig, newRecord } from './build-container.ts'
 import { imageOf } from './container-image.ts'
 import type { Engine } from './engine.ts'
@@ -18,7 +13,7 @@ import type { RunRequest } from './run-request.ts'
 /** The plan for the bundle at `path`. */
 export async function explainBundle(path: string): Promise<string> {
   const bundle = resolve(path)
-  return await explainConfig(readBundleConfig(bundle), 'explained', bundle)
+  return await explainPlan({ id: 'explained', bundle, config: readBundleConfig(bundle) })
 }
 
 /** The plan for a `run`. The image's root is mounted for a moment: names of users stand in it. */
@@ -35,31 +30,10 @@ export async function explainRun(
     engine.containers.claimName(newRecord(id, engine.stateRoot, request, image), undefined)
     const rootPath = await mountRoot(engine, id, request, image)
     const config = buildContainerConfig({ id, directory, rootPath, image, request, host })
-    return await explainConfig(config, id, directory)
+    return await explainPlan({ id, bundle: directory, config })
   } finally {
     await releaseContainer(engine, id)
     discardRoot(engine, id)
     engine.containers.remove(id)
   }
-}
-
-async function explainConfig(
-  config: RuntimeConfig,
-  containerId: string,
-  bundle: string,
-): Promise<string> {
-  const plan = compileCreate(config, {
-    architecture: hostArchitecture(),
-    features: hostFeatures(),
-    ...(await seccompOf(config)),
-    supervise: false,
-    preservedFds: 0,
-    console: config.process?.terminal === true,
-    cgroup: true,
-    rootfs: rootfsOf(bundle, config),
-    gate: true,
-    containerId,
-    bundle,
-  })
-  return formatPlan(plan)
 }
