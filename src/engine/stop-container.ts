@@ -15,7 +15,7 @@ export interface StopOptions {
   /** Seconds until SIGKILL, -1 for never. */
   readonly timeout?: number | undefined
   /** Instead of the container's stop signal. */
-  readonly signal?: string | undefined
+  readonly signal?: number | undefined
 }
 
 /** Stops the container and waits for its end; one that does not run is left alone. */
@@ -25,7 +25,7 @@ export async function stopContainer(
   options: StopOptions = {},
 ): Promise<void> {
   const { record, pid, startTime } = running(engine, id)
-  const signal = signalNumber(options.signal ?? record.stopSignal)
+  const signal = options.signal ?? signalNumber(record.stopSignal)
   if (pid === 0) return
   const timeout = options.timeout ?? DEFAULT_TIMEOUT_S
   sendSignal(pid, startTime, signal)
@@ -34,11 +34,10 @@ export async function stopContainer(
   await waitForExit(engine.containers, id)
 }
 
-/** Sends `signal` (a name or a number) to the container's first process. */
-export function signalContainer(engine: Engine, id: string, signal: string): void {
-  const number = signalNumber(signal)
+/** Sends `signal` to the container's first process. */
+export function signalContainer(engine: Engine, id: string, signal: number): void {
   const { pid, startTime } = running(engine, id)
-  if (pid !== 0 && sendSignal(pid, startTime, number)) return
+  if (pid !== 0 && sendSignal(pid, startTime, signal)) return
   throw new TsrunError(
     'failed-precondition',
     `cannot signal container "${shortId(id)}": it is not running`,

@@ -103,6 +103,15 @@ describe.skipIf(missing('root', 'cgroup2'))('detached containers', () => {
     expect(engine.run(['kill', '-s', 'NOPE', 'killed']).stderr).toContain('"NOPE"')
   })
 
+  it.each(['kill', 'stop'])(
+    '%s tells a wrong signal before a container that is not there',
+    (verb) => {
+      const { status, stderr } = engine.run([verb, '-s', 'NOPE', 'nobody'])
+      expect(status).toBe(125)
+      expect(stderr).toBe('tsrun: cannot send the signal "NOPE": there is no such signal\n')
+    },
+  )
+
   it('rm refuses a running one without -f', () => {
     start('busy', 'sleep', '1000')
     const { status: code, stderr } = engine.run(['rm', 'busy'])

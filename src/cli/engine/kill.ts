@@ -1,6 +1,6 @@
 /** `tsrun kill`: sends a signal to containers. */
 import { openEngine } from '../../engine/engine.ts'
-import { signalContainer } from '../../engine/stop-container.ts'
+import { signalContainer, signalNumber } from '../../engine/stop-container.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
 import { forEachContainer } from './each-container.ts'
 
@@ -15,9 +15,9 @@ export const command: EngineCommand = {
 }
 
 async function run({ options, positionals, roots }: CommandInput): Promise<number> {
+  const signal = signalNumber(options.string('signal') ?? 'KILL')
   const engine = openEngine(roots)
   await engine.sweep()
-  const signal = options.string('signal') ?? 'KILL'
   return forEachContainer(positionals, async (name) => {
     signalContainer(engine, engine.containers.find(name), signal)
     return name

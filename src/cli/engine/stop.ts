@@ -1,6 +1,6 @@
 /** `tsrun stop`: asks containers to end, and makes them after a while. */
 import { openEngine } from '../../engine/engine.ts'
-import { stopContainer } from '../../engine/stop-container.ts'
+import { signalNumber, stopContainer } from '../../engine/stop-container.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
 import { forEachContainer } from './each-container.ts'
 
@@ -22,12 +22,13 @@ export const command: EngineCommand = {
 }
 
 async function run({ options, positionals, roots }: CommandInput): Promise<number> {
+  const timeout = options.integer('time', -1) ?? options.integer('timeout', -1)
+  const name = options.string('signal')
+  const signal = name === undefined ? undefined : signalNumber(name)
   const engine = openEngine(roots)
   await engine.sweep()
-  const timeout = options.integer('time', -1) ?? options.integer('timeout', -1)
-  const signal = options.string('signal')
-  return forEachContainer(positionals, async (name) => {
-    await stopContainer(engine, engine.containers.find(name), { timeout, signal })
-    return name
+  return forEachContainer(positionals, async (container) => {
+    await stopContainer(engine, engine.containers.find(container), { timeout, signal })
+    return container
   })
 }
