@@ -1,6 +1,7 @@
 /** A container without a monitor: it belongs to this process, which gets its streams and removes it. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { describeError } from '../errors.ts'
 import type { ExitStatus } from '../native/syscalls.ts'
 import { createContainer } from '../runtime/create.ts'
 import { buildContainerConfig, completeRecord, newRecord } from './build-container.ts'
@@ -77,6 +78,8 @@ async function startSupervised(
     stdio: pipes.theirs,
     supervise: true,
     startAtOnce: true,
+    // Node's way for a library: the program may listen (`process.on('warning')`) or silence it.
+    warn: (problem) => process.emitWarning(describeError(problem), 'TsrunWarning'),
   })
   unmountRoot(engine, id)
   const { pid, startTime } = created.record

@@ -29,6 +29,8 @@ export interface RunOptions extends ImageOptions {
   }
   /** Where relative paths of volumes begin. */
   readonly workingDirectory: string
+  /** Hears of what in the request has no effect. */
+  readonly warn: (problem: unknown) => void
 }
 
 export interface RunningContainer {
@@ -98,6 +100,7 @@ async function startUnderMonitor(
       stdio: monitor.stdio,
       ...(monitor.console === undefined ? {} : { consoleFd: monitor.console }),
       start: monitor.start,
+      warn: options.warn,
       // The monitor holds the output back until we have attached or said `started`.
       startAtOnce: true,
     })

@@ -1,6 +1,5 @@
 /** Brings a valid config.json to the one form the compiler reads, and says what it had to change or ignore. */
 import { isCapabilityName } from '../linux/capabilities.ts'
-import type { Problem } from './json-cursor.ts'
 import type { Namespace, Process, RuntimeConfig, User } from './runtime-config.ts'
 
 /**
@@ -52,24 +51,7 @@ export function normalizeProcess(process: Process): Process {
 }
 
 /** What the caller may want to hear about a valid document: nothing here keeps it from running. */
-export function runtimeConfigWarnings(config: RuntimeConfig): readonly Problem[] {
-  return [...mountWarnings(config), ...capabilityWarnings(config)]
-}
-
-function mountWarnings(config: RuntimeConfig): readonly Problem[] {
-  return (config.mounts ?? []).flatMap((mount, index) =>
-    mount.destination.startsWith('/')
-      ? []
-      : [
-          {
-            pointer: `/mounts/${index}/destination`,
-            message: `should be an absolute path; ${JSON.stringify(mount.destination)} is taken from /`,
-          },
-        ],
-  )
-}
-
-function capabilityWarnings(config: RuntimeConfig): readonly Problem[] {
+export function runtimeConfigWarnings(config: RuntimeConfig): readonly string[] {
   const unknown = new Map<string, string>()
   for (const [set, names] of Object.entries(config.process?.capabilities ?? {})) {
     if (!Array.isArray(names)) continue
@@ -77,10 +59,10 @@ function capabilityWarnings(config: RuntimeConfig): readonly Problem[] {
       if (!isCapabilityName(name) && !unknown.has(name)) unknown.set(name, set)
     }
   }
-  return [...unknown].map(([name, set]) => ({
-    pointer: `/process/capabilities/${set}`,
-    message: `names ${JSON.stringify(name)}, which is not a capability of Linux, ignoring it`,
-  }))
+  return [...unknown].map(
+    ([name, set]) =>
+      `process.capabilities.${set}: no capability of Linux is named ${JSON.stringify(name)}`,
+  )
 }
 
 function normalizeNamespace(namespace: Namespace): Namespace {

@@ -63,7 +63,7 @@ function checkArgs(args: JsonCursor): void {
 }
 
 function checkCapabilities(capabilities: JsonCursor): void {
-  // Names are not checked: runc warns about one the kernel lacks and goes on (warnings.ts).
+  // Names are not checked: runc warns about one the kernel lacks and goes on (runtimeConfigWarnings()).
   for (const set of CAPABILITY_SETS) capabilities.field(set).strings()
 }
 

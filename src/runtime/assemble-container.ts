@@ -9,10 +9,12 @@ import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { hostFeatures } from '../native/host-features.ts'
 import { hostArchitecture } from '../native/library.ts'
 import { OwnedFd } from '../native/owned-fd.ts'
+import { runtimeConfigWarnings } from '../oci/normalize-runtime-config.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { unsupportedFeatures, unsupportedMessage } from '../oci/unsupported-features.ts'
 import { compileCreate } from '../plan/compile-create.ts'
 import type { Plan } from '../plan/plan.ts'
+import type { CompiledFilter } from '../seccomp/compile-filter.ts'
 import { writeContainerFile } from '../state/state-directory.ts'
 import { rootfsOf } from './bundle.ts'
 import { openConsole } from './console.ts'
@@ -64,11 +66,13 @@ export async function assembleContainer(
       ...(cgroup === undefined ? {} : { cgroupMount: cgroup.mountPoint }),
     }
     writeContainerFile(options.root, options.id, OPTIONS_FILE, JSON.stringify(saved))
+    const filter = await seccompOf(config)
+    for (const warning of warningsOf(config, filter)) options.warn?.(warning)
     const plan = compileCreate(config, {
       ...saved,
       architecture: hostArchitecture(),
       features,
-      ...(await seccompOf(config)),
+      ...filter,
       cgroup: cgroup !== undefined,
       rootfs,
       gate: descriptors.has('gate'),
@@ -84,8 +88,17 @@ export async function assembleContainer(
   }
 }
 
+export interface CompiledSeccomp {
+  readonly seccomp?: CompiledFilter
+}
+
+/** What in `config` has no effect here, each with its place. */
+export function warningsOf(config: RuntimeConfig, { seccomp }: CompiledSeccomp): readonly string[] {
+  return [...runtimeConfigWarnings(config), ...(seccomp?.warnings ?? [])]
+}
+
 /** The compiled filter of `linux.seccomp`, spread into compile options; its tables are loaded only when there is one. */
-export async function seccompOf(config: RuntimeConfig) {
+export async function seccompOf(config: RuntimeConfig): Promise<CompiledSeccomp> {
   const seccomp = config.linux?.seccomp
   if (seccomp === undefined) return {}
   const { compileFilter } = await import('../seccomp/compile-filter.ts')

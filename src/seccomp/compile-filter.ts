@@ -16,6 +16,7 @@ import {
 import type { Verdict } from './call-decisions.ts'
 import { type CallRange, callRanges } from './call-ranges.ts'
 import { type Profile, readProfile, refuse } from './read-profile.ts'
+import { unknownCalls } from './unknown-calls.ts'
 
 export interface CompiledFilter {
   /** struct sock_filter[], little endian. */
@@ -57,8 +58,15 @@ export function compileFilter(
     instructionCount: assembler.length,
     flags: profile.flags,
     needsListener: (profile.flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) !== 0,
-    warnings: [...new Set(profile.warnings)],
+    warnings: [...new Set(profile.warnings), ...unknownCallWarnings(seccomp)],
   }
+}
+
+// Newer profiles name calls that are not known yet; in a rule that denies it may be a slip of the pen.
+function unknownCallWarnings(seccomp: Seccomp): readonly string[] {
+  const names = unknownCalls(seccomp)
+  const listed = names.map((name) => JSON.stringify(name)).join(', ')
+  return names.length === 0 ? [] : [`linux.seccomp.syscalls: no system call is named ${listed}`]
 }
 
 /** Architectures by their AUDIT_ARCH_*, the host's first. */

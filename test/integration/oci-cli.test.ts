@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseRuntimeConfig } from '../../src/oci/validate-runtime-config.ts'
 import { makeRuntime, type Runtime, TSRUN } from '../support/runtime.ts'
-import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
+import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
 
 let bundle: Bundle
 let runtime: Runtime
@@ -115,6 +115,29 @@ describe('with a container', () => {
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
     })
     expect(runtime.run(['delete', '--force', 'unknown']).log).toEqual([])
+  })
+
+  it("logs as a warning what in the config has no effect, and nothing on the container's stderr", () => {
+    bundle.configure((config) => ({
+      ...withProcess(config, { args: ['true'], capabilities: { bounding: ['CAP_NOPE'] } }),
+      linux: {
+        ...config.linux,
+        seccomp: {
+          defaultAction: 'SCMP_ACT_ALLOW',
+          syscalls: [{ names: ['muont'], action: 'SCMP_ACT_ERRNO' }],
+        },
+      },
+    }))
+    const { status, stderr, log } = runtime.run(['run', '--bundle', bundle.directory, 'warned'])
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(log.map((line) => JSON.parse(line))).toMatchObject([
+      { level: 'warning', msg: expect.stringContaining('"CAP_NOPE"') },
+      { level: 'warning', msg: expect.stringContaining('"muont"') },
+    ])
+    const args = ['--root', runtime.root, 'run', '--bundle', bundle.directory, 'warned']
+    expect(tsrun(args).stderr).toMatch(
+      /level=warning msg=.*CAP_NOPE.*\n.*level=warning msg=.*muont/,
+    )
   })
 
   it('hands over as many descriptors as --preserve-fds says, and no more', () => {

@@ -4,7 +4,7 @@ import { type Engine, openEngine } from '../../engine/engine.ts'
 import { cleanUpContainer } from '../../engine/remove-container.ts'
 import { type RunningContainer, runContainer } from '../../engine/run-container.ts'
 import { exitCodeOfStatus, waitForExit } from '../../engine/wait-container.ts'
-import { TsrunError } from '../../errors.ts'
+import { describeError, TsrunError } from '../../errors.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from './detach-keys.ts'
 import { forwardSignal } from './forward-signal.ts'
@@ -31,6 +31,7 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
   const common = {
     workingDirectory: process.cwd(),
     onPull: (event: PullProgress) => display.show(event),
+    warn,
   }
   if (options.flag('detach')) {
     const { id } = await runContainer(engine, request, common)
@@ -67,6 +68,10 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
     },
   )
   return await follow(engine, running, terminal)
+}
+
+function warn(problem: unknown): void {
+  process.stderr.write(`tsrun: warning: ${describeError(problem)}\n`)
 }
 
 async function follow(

@@ -11,6 +11,8 @@ export interface OciGlobals {
   readonly debug: boolean
   readonly systemdCgroup: boolean
   readonly disableCgroups: boolean
+  /** Logs what went wrong without making the command fail. */
+  readonly warn: (problem: unknown) => void
 }
 
 export interface OciCommand {

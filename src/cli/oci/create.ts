@@ -1,9 +1,9 @@
 /** `create`, and what `run` shares with it. */
 import { existsSync } from 'node:fs'
-import { describeError, TsrunError } from '../../errors.ts'
+import { TsrunError } from '../../errors.ts'
 import { type CreateOptions, createContainer } from '../../runtime/create.ts'
 import { oneContainerId, type ParsedArguments } from './arguments.ts'
-import { type OciCommand, type OciGlobals, printError } from './command.ts'
+import type { OciCommand, OciGlobals } from './command.ts'
 import { CREATE_FLAGS } from './flag-tables.ts'
 
 export const createCommand: OciCommand = {
@@ -35,7 +35,7 @@ export function createOptions(
     preserved: preservedDescriptors(args),
     extraEnv: listenEnv(),
     ...(globals.disableCgroups ? { cgroups: 'disabled' as const } : {}),
-    warn: (problem) => printError(`warning: ${describeError(problem)}\n`),
+    warn: globals.warn,
     noPivot: args.boolean('no-pivot'),
     noNewKeyring: args.boolean('no-new-keyring'),
     ...(consoleSocket === undefined || consoleSocket === '' ? {} : { consoleSocket }),

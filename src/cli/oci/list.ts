@@ -1,20 +1,18 @@
 /** `list` and `ps`: tables for people, JSON for callers. */
-import { describeError, TsrunError } from '../../errors.ts'
+import { TsrunError } from '../../errors.ts'
 import { hostProcessTable } from '../../runtime/host-ps.ts'
 import { cgroupOf } from '../../runtime/kill.ts'
 import { loadContainer } from '../../runtime/load-container.ts'
 import { listContainers } from '../../runtime/state.ts'
 import { oneContainerId } from './arguments.ts'
-import { type OciCommand, print, printError } from './command.ts'
+import { type OciCommand, print } from './command.ts'
 
 export const listCommand: OciCommand = {
   usage: '[flags]',
   description: 'list the containers of this root',
   table: { flags: { format: 'string', quiet: 'boolean' }, aliases: { f: 'format', q: 'quiet' } },
-  async run(args, { root }) {
-    const containers = await listContainers(root, (problem) =>
-      printError(`warning: ${describeError(problem)}\n`),
-    )
+  async run(args, { root, warn }) {
+    const containers = await listContainers(root, warn)
     const format = args.string('format') ?? 'table'
     if (args.boolean('quiet')) print(containers.map(({ id }) => `${id}\n`).join(''))
     else if (format === 'json')

@@ -115,27 +115,51 @@ function decodeGlobals(globals: ParsedArguments): OciGlobals {
     debug: globals.boolean('debug'),
     disableCgroups: manager === 'disabled',
     systemdCgroup: globals.boolean('systemd-cgroup') || manager === 'systemd',
+    warn: (problem) => reportWarning(problem, globals),
   }
 }
 
 /**
- * One line in --log, only for an error: podman reads the whole file as one JSON object, containerd
- * shows the last error line. Another on stderr, which conmon and go-runc pass on.
+ * An error is the last line of --log, which containerd shows users. podman reads the whole file as
+ * one JSON object; when warnings stand before, it takes the line on stderr, as conmon and go-runc do.
  */
 function report(error: unknown, globals: ParsedArguments | undefined): void {
   const message = describeError(error)
-  const format: LogFormat = globals?.string('log-format') === 'json' ? 'json' : 'text'
-  const log = globals?.string('log') ?? ''
-  if (log !== '') {
-    const write = (line: string): void => appendFileSync(log, line, { mode: 0o644 })
-    try {
-      createLogger({ write, format, level: 'error' }).error(message)
-    } catch (cause) {
-      printError(`tsrun: cannot write to the log file "${log}": ${describeError(cause)}\n`)
-    }
-  }
-  createLogger({ write: printError, format, level: 'error' }).error(message)
+  logToFile('error', message, globals)
+  logTo(printError, 'error', message, globals)
   if (globals?.boolean('debug') === true && error instanceof Error) printError(`${error.stack}\n`)
+}
+
+// As runc: to the log alone when there is one, for stderr is the container's own.
+function reportWarning(problem: unknown, globals: ParsedArguments): void {
+  const message = describeError(problem)
+  if (!logToFile('warning', message, globals)) logTo(printError, 'warning', message, globals)
+}
+
+/** False when there is no --log. */
+function logToFile(
+  level: 'error' | 'warning',
+  message: string,
+  globals: ParsedArguments | undefined,
+): boolean {
+  const log = globals?.string('log') ?? ''
+  if (log === '') return false
+  try {
+    logTo((line) => appendFileSync(log, line, { mode: 0o644 }), level, message, globals)
+  } catch (cause) {
+    printError(`tsrun: cannot write to the log file "${log}": ${describeError(cause)}\n`)
+  }
+  return true
+}
+
+function logTo(
+  write: (line: string) => void,
+  level: 'error' | 'warning',
+  message: string,
+  globals: ParsedArguments | undefined,
+): void {
+  const format: LogFormat = globals?.string('log-format') === 'json' ? 'json' : 'text'
+  createLogger({ write, format, level: 'warning' })[level](message)
 }
 
 // runc: 255 when exec fails before the process runs, 1 for everything else.

@@ -1,5 +1,5 @@
 /** The verbs that need a line or two each: start, state, kill, delete, pause, resume, ps, list. */
-import { describeError, TsrunError } from '../../errors.ts'
+import { TsrunError } from '../../errors.ts'
 import { parseSignal } from '../../linux/signals.ts'
 import { deleteContainer } from '../../runtime/delete.ts'
 import { cgroupOf, killContainer } from '../../runtime/kill.ts'
@@ -7,7 +7,7 @@ import { loadContainer } from '../../runtime/load-container.ts'
 import { startContainer } from '../../runtime/start.ts'
 import { containerState, stateOf } from '../../runtime/state.ts'
 import { oneContainerId } from './arguments.ts'
-import { type OciCommand, print, printError } from './command.ts'
+import { type OciCommand, print } from './command.ts'
 
 export const startCommand: OciCommand = {
   usage: '<container-id>',
@@ -52,13 +52,13 @@ export const deleteCommand: OciCommand = {
   usage: '[--force] <container-id>',
   description: 'remove what create made',
   table: { flags: { force: 'boolean' }, aliases: { f: 'force' } },
-  async run(args, { root }) {
+  async run(args, { root, warn }) {
     const { hookFailures } = await deleteContainer(
       root,
       oneContainerId(args, 'delete'),
       args.boolean('force'),
     )
-    for (const failure of hookFailures) printError(`warning: ${describeError(failure)}\n`)
+    hookFailures.forEach(warn)
     return 0
   },
 }
