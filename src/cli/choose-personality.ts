@@ -70,15 +70,6 @@ const SHARED: ReadonlyMap<string, SharedVerb> = new Map([
     },
   ],
   ['update', { table: UPDATE_FLAGS, own: ['resources'], takesId: true }],
-  // `explain run …` is the engine's, `explain --bundle …` ours.
-  [
-    'explain',
-    {
-      table: { flags: { bundle: 'string' }, aliases: { b: 'bundle' } },
-      own: ['bundle'],
-      takesId: false,
-    },
-  ],
   ['start', { table: { flags: {} }, own: [], takesId: true }],
   [
     'kill',

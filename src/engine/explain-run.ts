@@ -1,5 +1,7 @@
 /** What a container's start would do, as the text of its plan; nothing is run. */
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { TsrunError } from '../errors.ts'
 import { readBundleConfig } from '../runtime/bundle.ts'
 import { explainPlan } from '../runtime/explain-plan.ts'
 import { buildContainerConfig, newRecord } from './build-container.ts'
@@ -10,27 +12,41 @@ import { releaseContainer } from './release-container.ts'
 import { discardRoot, mountRoot } from './root-filesystem.ts'
 import type { RunRequest } from './run-request.ts'
 
-/** The plan for the bundle at `path`. */
-export async function explainBundle(path: string): Promise<string> {
+/** The plan for the bundle at `path`. Throws `not-found` when there is none. */
+export async function explainBundle(path: string, seccomp: boolean): Promise<string> {
   const bundle = resolve(path)
-  return await explainPlan({ id: 'explained', bundle, config: readBundleConfig(bundle) })
+  if (!existsSync(join(bundle, 'config.json'))) {
+    throw new TsrunError(
+      'not-found',
+      `cannot explain the bundle "${path}": it has no config.json`,
+      {
+        hint: 'give the folder that holds a config.json; tsrun spec writes one',
+      },
+    )
+  }
+  return await explainPlan({
+    id: 'explained',
+    bundle,
+    config: readBundleConfig(bundle),
+    seccomp,
+  })
 }
 
 /** The plan for a `run`. The image's root is mounted for a moment: names of users stand in it. */
 export async function explainRun(
   engine: Engine,
   request: RunRequest,
-  workingDirectory: string,
+  options: { readonly workingDirectory: string; readonly seccomp: boolean },
 ): Promise<string> {
   const image = await imageOf(engine, request)
-  const host = lookUpHost(request, workingDirectory)
+  const host = lookUpHost(request, options.workingDirectory)
   using unfinished = engine.containers.create()
   const { id, directory } = unfinished
   try {
     engine.containers.claimName(newRecord(id, engine.stateRoot, request, image), undefined)
     const rootPath = await mountRoot(engine, id, request, image)
     const config = buildContainerConfig({ id, directory, rootPath, image, request, host })
-    return await explainPlan({ id, bundle: directory, config })
+    return await explainPlan({ id, bundle: directory, config, seccomp: options.seccomp })
   } finally {
     await releaseContainer(engine, id)
     discardRoot(engine, id)

@@ -7,28 +7,36 @@ import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { unsupportedFeatures, unsupportedMessage } from '../oci/unsupported-features.ts'
 import { compileCreate } from '../plan/compile-create.ts'
 import { formatPlan } from '../plan/format-plan.ts'
-import { seccompOf } from './assemble-container.ts'
+import { type CompiledSeccomp, seccompOf, warningsOf } from './assemble-container.ts'
 import { rootfsOf } from './bundle.ts'
 
 export interface ExplainOptions {
   readonly id: string
   readonly bundle: string
   readonly config: RuntimeConfig
+  /** Append the seccomp filter, one BPF instruction a line. */
+  readonly seccomp?: boolean
 }
 
 /**
  * What `create` would execute for `config` on this host, one system call a line with its origin.
- * Throws what `create` would throw for the config itself.
+ * Warnings stand on top, as comments. Throws what `create` would throw for the config itself.
  */
-export async function explainPlan({ id, bundle, config }: ExplainOptions): Promise<string> {
+export async function explainPlan({
+  id,
+  bundle,
+  config,
+  ...options
+}: ExplainOptions): Promise<string> {
   const features = hostFeatures()
   const unsupported = unsupportedFeatures(config, features)
   if (unsupported.length > 0)
     throw new TsrunError('not-implemented', unsupportedMessage(unsupported))
+  const filter = await seccompOf(config)
   const plan = compileCreate(config, {
     architecture: hostArchitecture(),
     features,
-    ...(await seccompOf(config)),
+    ...filter,
     supervise: false,
     preservedFds: 0,
     console: config.process?.terminal === true,
@@ -38,5 +46,14 @@ export async function explainPlan({ id, bundle, config }: ExplainOptions): Promi
     containerId: id,
     bundle,
   })
-  return formatPlan(plan)
+  const warnings = warningsOf(config, filter).map((warning) => `# warning: ${warning}\n`)
+  const program = options.seccomp === true ? await explainFilter(filter) : ''
+  return `${warnings.join('')}${formatPlan(plan)}${program}`
+}
+
+async function explainFilter({ seccomp }: CompiledSeccomp): Promise<string> {
+  if (seccomp === undefined) return '\n# no seccomp filter\n'
+  const { formatFilter } = await import('../seccomp/format-filter.ts')
+  const head = `# seccomp filter, ${seccomp.instructionCount} instructions`
+  return `\n${head}\n${formatFilter(seccomp.program)}`
 }

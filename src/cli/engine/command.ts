@@ -35,6 +35,8 @@ export interface EngineCommand {
   readonly positionals: { readonly min: number; readonly max: number }
   /** Options end at the first positional: the rest belongs to the container's command. */
   readonly optionsFirst?: boolean
+  /** Whether these options leave nothing to do that needs root; absent when there always is something. */
+  readonly worksWithoutRoot?: (options: CommandOptions) => boolean
   /** Runs the command; resolves to the exit code. */
   readonly run: (input: CommandInput) => Promise<number>
 }

@@ -78,7 +78,7 @@ async function runVerb({ roots, rest }: Globals): Promise<number> {
     process.stdout.write(`${parsed.help}\n`)
     return 0
   }
-  requireRoot(name, roots)
+  if (command.worksWithoutRoot?.(parsed.options) !== true) requireRoot(name, roots)
   return await command.run({ ...parsed, roots })
 }
 
@@ -86,7 +86,7 @@ async function runVerb({ roots, rest }: Globals): Promise<number> {
 function requireRoot(name: string, { dataRoot }: EngineRoots): void {
   const isRoot = process.geteuid?.() === 0
   const needsRoot = name === 'run' || name === 'exec' || dataRoot === DEFAULT_DATA_ROOT
-  if (isRoot || !needsRoot || name === 'version') return
+  if (isRoot || !needsRoot) return
   throw new TsrunError('permission-denied', `cannot run the command "${name}": tsrun needs root`, {
     hint: 'run it as root; containers without root are not supported yet',
   })

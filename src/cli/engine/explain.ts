@@ -8,23 +8,25 @@ import { command as runCommand } from './run.ts'
 import { runRequestOf } from './run-options.ts'
 
 export const command: EngineCommand = {
-  usage: 'explain run [options] IMAGE [COMMAND] [ARG...], or explain --bundle PATH',
+  usage:
+    'explain [--seccomp] run [options] IMAGE [COMMAND] [ARG...], or explain [--seccomp] --bundle PATH',
   describe: 'Show the system calls that a start would make, each with its origin in config.json.',
   options: {
     bundle: { type: 'string', alias: 'b', describe: 'of this OCI bundle', value: 'path' },
+    seccomp: { type: 'flag', describe: 'the seccomp filter too, one instruction a line' },
   },
   positionals: { min: 0, max: Number.POSITIVE_INFINITY },
   optionsFirst: true,
+  worksWithoutRoot: (options) => options.has('bundle'),
   run,
 }
 
 async function run({ options, positionals, roots }: CommandInput): Promise<number> {
-  const engine = openEngine(roots)
-  await engine.sweep()
   const bundle = options.string('bundle')
+  const seccomp = options.flag('seccomp')
   const [verb, ...args] = positionals
   if (bundle !== undefined && verb === undefined) {
-    process.stdout.write(await explainBundle(bundle))
+    process.stdout.write(await explainBundle(bundle, seccomp))
     return 0
   }
   if (verb !== 'run' || bundle !== undefined) {
@@ -42,6 +44,9 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
     return 0
   }
   const request = runRequestOf(parsed.options, parsed.positionals)
-  process.stdout.write(await explainRun(engine, request, process.cwd()))
+  const engine = openEngine(roots)
+  await engine.sweep()
+  const workingDirectory = process.cwd()
+  process.stdout.write(await explainRun(engine, request, { workingDirectory, seccomp }))
   return 0
 }

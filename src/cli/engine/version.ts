@@ -10,6 +10,7 @@ export const command: EngineCommand = {
     format: { type: 'string', alias: 'f', describe: 'json or a Go template', value: 'text' },
   },
   positionals: { min: 0, max: 0 },
+  worksWithoutRoot: () => true,
   run,
 }
 

@@ -5,12 +5,13 @@ import { explainPlan } from '../../runtime/explain-plan.ts'
 import { type OciCommand, print } from './command.ts'
 
 export const explainCommand: OciCommand = {
-  usage: '[--bundle dir]',
+  usage: '[--bundle dir] [--seccomp]',
   description: 'print the system calls that create would make, with their origin in config.json',
-  table: { flags: { bundle: 'string' }, aliases: { b: 'bundle' } },
+  table: { flags: { bundle: 'string', seccomp: 'boolean' }, aliases: { b: 'bundle' } },
   async run(args) {
     const bundle = resolve(args.string('bundle') ?? '.')
-    print(await explainPlan({ id: 'explain', bundle, config: readBundleConfig(bundle) }))
+    const seccomp = args.boolean('seccomp')
+    print(await explainPlan({ id: 'explain', bundle, config: readBundleConfig(bundle), seccomp }))
     return 0
   },
 }

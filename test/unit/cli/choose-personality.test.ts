@@ -32,6 +32,7 @@ describe('choosePersonality()', () => {
     [['update', '--resources=/var/tmp/podman1', 'id']],
     [['list', '-q']],
     [['spec']],
+    [[...G, 'explain', '--bundle', '/b']],
     [['ps', '--format', 'json', 'known']],
   ])('%j is for the runtime', (argv) => {
     expect(choose(argv)).toBe('oci')
@@ -55,6 +56,8 @@ describe('choosePersonality()', () => {
     [['images']],
     [['pull', 'busybox']],
     [['--debug', 'run', 'busybox']],
+    [['explain', '--bundle', '/b']],
+    [['explain', 'run', 'busybox']],
     [['--help']],
   ])('%j is for the engine', (argv) => {
     expect(choose(argv)).toBe('engine')
