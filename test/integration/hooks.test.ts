@@ -127,7 +127,7 @@ describe('hooks', () => {
     runtime.succeed(['create', '--bundle', bundle.directory, 'h'], { stdio: 'ignore' })
     const result = runtime.run(['delete', 'h'])
     expect(result.status).toBe(0)
-    expect(result.stderr).toContain('/bin/false')
+    expect(result.log.join()).toContain('/bin/false')
     expect(logged()).toHaveLength(1)
   })
 
