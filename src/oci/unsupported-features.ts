@@ -1,4 +1,5 @@
 /** The one table of what a config.json may ask for and tsrun does not do yet: refused by name, never ignored. */
+import { TsrunError } from '../errors.ts'
 import type { RuntimeConfig } from './runtime-config.ts'
 
 /** Facts of the host that decide whether a field can be honoured. */
@@ -66,9 +67,10 @@ export function unsupportedFeatures(
   return UNSUPPORTED.filter((feature) => feature.asked(config, modules)).map(({ name }) => name)
 }
 
-/** The sentence users see: `unsupported: linux.intelRdt, linux.personality`. */
-export function unsupportedMessage(names: readonly string[]): string {
-  return `unsupported: ${names.join(', ')}`
+/** Throws `not-implemented` naming them all: `unsupported: linux.intelRdt, linux.personality`. */
+export function refuseUnsupported(config: RuntimeConfig, modules: SecurityModules): void {
+  const names = unsupportedFeatures(config, modules)
+  if (names.length > 0) throw new TsrunError('not-implemented', `unsupported: ${names.join(', ')}`)
 }
 
 /** A section for another platform, which the type of config.json here does not even have. */

@@ -11,7 +11,7 @@ import { hostArchitecture } from '../native/library.ts'
 import { OwnedFd } from '../native/owned-fd.ts'
 import { runtimeConfigWarnings } from '../oci/normalize-runtime-config.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
-import { unsupportedFeatures, unsupportedMessage } from '../oci/unsupported-features.ts'
+import { refuseUnsupported } from '../oci/unsupported-features.ts'
 import { compileCreate } from '../plan/compile-create.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { CompiledFilter } from '../seccomp/compile-filter.ts'
@@ -45,9 +45,7 @@ export async function assembleContainer(
   given: RuntimeConfig,
 ): Promise<CreatedContainer> {
   const features = hostFeatures()
-  const unsupported = unsupportedFeatures(given, features)
-  if (unsupported.length > 0)
-    throw new TsrunError('not-implemented', unsupportedMessage(unsupported))
+  refuseUnsupported(given, features)
   const rootfs = rootfsOf(bundle, given)
   checkRootfs(rootfs)
   const config = completeConfig(given, rootfs, options.extraEnv ?? [])

@@ -16,6 +16,7 @@ import { hostArchitecture } from '../native/library.ts'
 import { OwnedFd } from '../native/owned-fd.ts'
 import type { ExitStatus } from '../native/syscalls.ts'
 import type { Process, RuntimeConfig } from '../oci/runtime-config.ts'
+import { refuseUnsupported } from '../oci/unsupported-features.ts'
 import { compileExec } from '../plan/compile-exec.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
@@ -66,12 +67,14 @@ export async function execInContainer(options: ExecOptions): Promise<ExecProcess
   using init = openProcess(record.pid, record.startTime)
   if (init === undefined) throw notRunning(options.id)
   const process = completeProcess(options.process, config, record)
+  const features = hostFeatures()
+  refuseUnsupported({ ...config, process }, features)
   const opened: OwnedFd[] = []
   try {
     const descriptors = openExecDescriptors(options, process, record, opened)
     const plan = compileExec(process, config, {
       architecture: hostArchitecture(),
-      features: hostFeatures(),
+      features,
       ...(await seccompOf(config)),
       supervise: options.supervise === true,
       preservedFds: (options.preserved ?? []).length,

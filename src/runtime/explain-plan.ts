@@ -1,10 +1,9 @@
 /** The plan for a config as text, without running anything: `tsrun explain`. */
 
-import { TsrunError } from '../errors.ts'
 import { hostFeatures } from '../native/host-features.ts'
 import { hostArchitecture } from '../native/library.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
-import { unsupportedFeatures, unsupportedMessage } from '../oci/unsupported-features.ts'
+import { refuseUnsupported } from '../oci/unsupported-features.ts'
 import { compileCreate } from '../plan/compile-create.ts'
 import { formatPlan } from '../plan/format-plan.ts'
 import { type CompiledSeccomp, seccompOf, warningsOf } from './assemble-container.ts'
@@ -29,9 +28,7 @@ export async function explainPlan({
   ...options
 }: ExplainOptions): Promise<string> {
   const features = hostFeatures()
-  const unsupported = unsupportedFeatures(config, features)
-  if (unsupported.length > 0)
-    throw new TsrunError('not-implemented', unsupportedMessage(unsupported))
+  refuseUnsupported(config, features)
   const filter = await seccompOf(config)
   const plan = compileCreate(config, {
     architecture: hostArchitecture(),

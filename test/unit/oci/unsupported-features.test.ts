@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { RuntimeConfig } from '../../../src/oci/runtime-config.ts'
-import { unsupportedFeatures, unsupportedMessage } from '../../../src/oci/unsupported-features.ts'
+import { refuseUnsupported, unsupportedFeatures } from '../../../src/oci/unsupported-features.ts'
 
 const CONFIG: RuntimeConfig = {
   ociVersion: '1.3.0',
@@ -17,9 +17,9 @@ describe('unsupportedFeatures()', () => {
 
   it('names sections of other platforms and of linux', () => {
     const config = { ...CONFIG, vm: {}, linux: { ...CONFIG.linux, intelRdt: {} } }
-    const names = unsupportedFeatures(config)
-    expect(names).toEqual(['vm', 'linux.intelRdt'])
-    expect(unsupportedMessage(names)).toBe('unsupported: vm, linux.intelRdt')
+    expect(() => refuseUnsupported(config, { apparmor: false, selinux: false })).toThrow(
+      'unsupported: vm, linux.intelRdt',
+    )
   })
 
   it('refuses labels and says where the kernel lacks the module', () => {
