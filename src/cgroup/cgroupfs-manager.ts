@@ -6,6 +6,7 @@ import { newBatch, runBatch, runBatchAsync } from '../native/run-batch.ts'
 import type { Resources } from '../oci/runtime-config.ts'
 import type { CgroupManager } from './cgroup-manager.ts'
 import type { CgroupHierarchy } from './detect.ts'
+import { isKernelDefault } from './kernel-defaults.ts'
 import { type CgroupWrite, resourcesToFiles, unsupportedResources } from './resources-to-files.ts'
 
 const POLLPRI = 2
@@ -84,10 +85,16 @@ export class CgroupfsManager implements CgroupManager {
         `unsupported: linux.resources.${unsupported} (cgroup v2 has no such limit)`,
       )
     }
-    const writes = resourcesToFiles(resources)
+    const available = this.#available()
+    const writes = resourcesToFiles(resources).filter(
+      (write) =>
+        write.controller === undefined ||
+        available.includes(write.controller) ||
+        !isKernelDefault(write),
+    )
     const needed = new Set(writes.flatMap(({ controller }) => controller ?? []))
     for (const controller of needed) this.#enable(controller)
-    for (const controller of this.#available()) {
+    for (const controller of available) {
       if (!needed.has(controller)) this.#tryToEnable(controller)
     }
     for (const write of writes) this.#write(write)

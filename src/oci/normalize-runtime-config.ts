@@ -1,6 +1,6 @@
 /** Brings a valid config.json to the one form the compiler reads, and says what it had to change or ignore. */
 import { isCapabilityName } from '../linux/capabilities.ts'
-import type { Namespace, Process, RuntimeConfig, User } from './runtime-config.ts'
+import type { Linux, Namespace, Process, Resources, RuntimeConfig, User } from './runtime-config.ts'
 
 /**
  * Removes object fields that are null, in place: Go's encoder writes null for a nil pointer, slice or
@@ -21,7 +21,8 @@ export function removeNulls(value: unknown): unknown {
 
 /**
  * Mount destinations absolute (config.md asks for it, engines write relative ones and runc takes
- * them from `/`), empty namespace paths absent, a user always with uid and gid.
+ * them from `/`), empty namespace paths absent, a user always with uid and gid, limits as the newest
+ * specification writes them.
  */
 export function normalizeRuntimeConfig(config: RuntimeConfig): RuntimeConfig {
   return {
@@ -36,12 +37,19 @@ export function normalizeRuntimeConfig(config: RuntimeConfig): RuntimeConfig {
               : { ...mount, destination: `/${mount.destination}` },
           ),
         }),
-    ...(config.linux?.namespaces === undefined
+    ...(config.linux === undefined
       ? {}
-      : {
-          linux: { ...config.linux, namespaces: config.linux.namespaces.map(normalizeNamespace) },
-        }),
+      : { linux: normalizeLinux(config.linux, config.ociVersion) }),
   }
+}
+
+/**
+ * `pids.limit` 0 is a limit since runtime-spec 1.3; until then it stood for none, and podman 4.0 to 5.4
+ * writes it for `--pids-limit -1`. `ociVersion` is that of the container's config.json.
+ */
+export function normalizeResources(resources: Resources, ociVersion: string): Resources {
+  if (resources.pids?.limit !== 0 || !isOlderThan13(ociVersion)) return resources
+  return { ...resources, pids: { limit: -1 } }
 }
 
 /** A process whose user has uid and gid: Go's callers leave zeroes out. */
@@ -63,6 +71,20 @@ export function runtimeConfigWarnings(config: RuntimeConfig): readonly string[] 
     ([name, set]) =>
       `process.capabilities.${set}: no capability of Linux is named ${JSON.stringify(name)}`,
   )
+}
+
+function normalizeLinux(linux: Linux, ociVersion: string): Linux {
+  const { namespaces, resources } = linux
+  return {
+    ...linux,
+    ...(namespaces === undefined ? {} : { namespaces: namespaces.map(normalizeNamespace) }),
+    ...(resources === undefined ? {} : { resources: normalizeResources(resources, ociVersion) }),
+  }
+}
+
+function isOlderThan13(ociVersion: string): boolean {
+  // Valid versions are 1.x.
+  return Number(ociVersion.split('.')[1]) < 3
 }
 
 function normalizeNamespace(namespace: Namespace): Namespace {

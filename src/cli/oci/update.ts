@@ -1,6 +1,7 @@
 /** `update`: new limits for a running container. */
 import { readFileSync } from 'node:fs'
 import { errnoCodeOf, TsrunError } from '../../errors.ts'
+import { normalizeResources } from '../../oci/normalize-runtime-config.ts'
 import type { Resources } from '../../oci/runtime-config.ts'
 import { parseResources } from '../../oci/validate-runtime-config.ts'
 import { cgroupOf } from '../../runtime/kill.ts'
@@ -17,7 +18,7 @@ export const updateCommand: OciCommand = {
   async run(args, { root }) {
     const record = await loadContainer(root, oneContainerId(args, 'update'))
     const resources = args.has('resources')
-      ? resourcesFromFile(args.string('resources') ?? '')
+      ? normalizeResources(resourcesFromFile(args.string('resources') ?? ''), record.ociVersion)
       : resourcesFromFlags(args)
     const cgroup = cgroupOf(record)
     if (cgroup === undefined)

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { removeNulls, runtimeConfigWarnings } from '../../../src/oci/normalize-runtime-config.ts'
+import {
+  normalizeResources,
+  normalizeRuntimeConfig,
+  removeNulls,
+  runtimeConfigWarnings,
+} from '../../../src/oci/normalize-runtime-config.ts'
 
 describe('removeNulls()', () => {
   it('removes null fields at every depth but keeps null items', () => {
@@ -23,5 +28,31 @@ describe('runtimeConfigWarnings()', () => {
     expect(warnings).toEqual([
       'process.capabilities.bounding: no capability of Linux is named "CAP_NEW"',
     ])
+  })
+})
+
+describe('normalizeResources()', () => {
+  const limitIn = (ociVersion: string, limit: number): number | undefined =>
+    normalizeResources({ pids: { limit } }, ociVersion).pids?.limit
+
+  it.each(['1.0.0', '1.0.2-dev', '1.2.1'])('takes no processes of %s for no limit', (version) => {
+    expect(limitIn(version, 0)).toBe(-1)
+    expect(limitIn(version, 5)).toBe(5)
+  })
+
+  it.each(['1.3.0-rc.1', '1.3.0', '1.10.0'])('keeps the limit of %s', (version) => {
+    expect(limitIn(version, 0)).toBe(0)
+    expect(limitIn(version, -1)).toBe(-1)
+  })
+
+  it('is part of normalizing a whole config', () => {
+    const config = {
+      ociVersion: '1.0.2-dev',
+      linux: { resources: { pids: { limit: 0 }, cpu: { shares: 2 } } },
+    }
+    expect(normalizeRuntimeConfig(config).linux?.resources).toEqual({
+      pids: { limit: -1 },
+      cpu: { shares: 2 },
+    })
   })
 })
