@@ -1,5 +1,6 @@
 /** The features document (runtime-spec features.md, features-linux.md), built from what this build and host can do. */
 import { CAPABILITY_NAMES } from '../linux/capabilities.ts'
+import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from '../linux/memory-policies.ts'
 import { NAMESPACES, type NamespaceKind } from '../linux/namespaces.ts'
 import { OCI_VERSION } from './default-config.ts'
 import type { HookKind } from './runtime-config.ts'
@@ -85,7 +86,10 @@ export function runtimeFeatures(facts: FeatureFacts): Features {
       apparmor: { enabled: facts.apparmor },
       selinux: { enabled: facts.selinux },
       intelRdt: { enabled: false },
-      memoryPolicy: { modes: [], flags: [] },
+      memoryPolicy: {
+        modes: Object.keys(MEMORY_POLICY_MODES),
+        flags: Object.keys(MEMORY_POLICY_FLAGS),
+      },
       mountExtensions: { idmap: { enabled: facts.idmapMounts } },
       netDevices: { enabled: false },
     },

@@ -23,17 +23,9 @@ const UNSUPPORTED: readonly UnsupportedFeature[] = [
   section('freebsd'),
   { name: 'linux.intelRdt', asked: ({ linux }) => linux?.intelRdt !== undefined },
   { name: 'linux.netDevices', asked: ({ linux }) => hasEntries(linux?.netDevices) },
-  { name: 'linux.memoryPolicy', asked: ({ linux }) => linux?.memoryPolicy !== undefined },
-  { name: 'linux.personality', asked: ({ linux }) => linux?.personality !== undefined },
   {
     name: 'linux.namespaces without a mount namespace',
     asked: ({ linux }) => linux?.namespaces?.some(({ type }) => type === 'mount') !== true,
-  },
-  { name: 'process.scheduler', asked: ({ process }) => process?.scheduler !== undefined },
-  { name: 'process.ioPriority', asked: ({ process }) => process?.ioPriority !== undefined },
-  {
-    name: 'process.execCPUAffinity',
-    asked: ({ process }) => process?.execCPUAffinity !== undefined,
   },
   {
     name: 'process.apparmorProfile',
@@ -67,7 +59,7 @@ export function unsupportedFeatures(
   return UNSUPPORTED.filter((feature) => feature.asked(config, modules)).map(({ name }) => name)
 }
 
-/** Throws `not-implemented` naming them all: `unsupported: linux.intelRdt, linux.personality`. */
+/** Throws `not-implemented` naming them all: `unsupported: linux.intelRdt, linux.netDevices`. */
 export function refuseUnsupported(config: RuntimeConfig, modules: SecurityModules): void {
   const names = unsupportedFeatures(config, modules)
   if (names.length > 0) throw new TsrunError('not-implemented', `unsupported: ${names.join(', ')}`)

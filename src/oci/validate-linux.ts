@@ -4,6 +4,7 @@ import { PROPAGATION_FLAGS } from '../linux/mount-flags.ts'
 import { isNamespaceKind, NAMESPACES, type NamespaceKind } from '../linux/namespaces.ts'
 import { type JsonCursor, MAX_ID } from './json-cursor.ts'
 import { sysctlComponents, sysctlNamespace } from './sysctl-name.ts'
+import { checkMemoryPolicy } from './validate-memory-policy.ts'
 import { checkResources } from './validate-resources.ts'
 import { checkSeccomp } from './validate-seccomp.ts'
 
@@ -194,11 +195,7 @@ function checkPaths(linux: JsonCursor, namespaces: ConfiguredNamespaces): void {
 
 function checkPersonality(personality: JsonCursor): void {
   personality.field('domain').required().oneOf(['LINUX', 'LINUX32'])
-  personality.field('flags').strings()
-}
-
-function checkMemoryPolicy(policy: JsonCursor): void {
-  policy.field('mode').required().nonEmptyString()
-  policy.field('nodes').string()
-  policy.field('flags').strings()
+  const flags = personality.field('flags')
+  // config-linux.md "Personality": no values are defined, so whatever stands there would be ignored.
+  if (flags.strings().length > 0) flags.report('must be empty: no flags are defined')
 }

@@ -1,28 +1,10 @@
 /** Checks the `process` object of config.json, which is also what `exec --process` reads. */
+import { parseBitList } from '../linux/bit-list.ts'
 import { isRlimitName } from '../linux/rlimits.ts'
+import { IO_PRIORITY_CLASSES, SCHEDULER_FLAGS, SCHEDULER_POLICIES } from '../linux/scheduling.ts'
 import type { JsonCursor } from './json-cursor.ts'
 
 const CAPABILITY_SETS = ['bounding', 'effective', 'inheritable', 'permitted', 'ambient']
-const SCHEDULER_POLICIES = [
-  'SCHED_OTHER',
-  'SCHED_FIFO',
-  'SCHED_RR',
-  'SCHED_BATCH',
-  'SCHED_ISO',
-  'SCHED_IDLE',
-  'SCHED_DEADLINE',
-]
-const SCHEDULER_FLAGS = [
-  'SCHED_FLAG_RESET_ON_FORK',
-  'SCHED_FLAG_RECLAIM',
-  'SCHED_FLAG_DL_OVERRUN',
-  'SCHED_FLAG_KEEP_POLICY',
-  'SCHED_FLAG_KEEP_PARAMS',
-  'SCHED_FLAG_UTIL_CLAMP_MIN',
-  'SCHED_FLAG_UTIL_CLAMP_MAX',
-]
-const IO_PRIORITY_CLASSES = ['IOPRIO_CLASS_RT', 'IOPRIO_CLASS_BE', 'IOPRIO_CLASS_IDLE']
-
 /** config.md "Process"; `process` is an object. */
 export function checkProcess(process: JsonCursor): void {
   process.field('terminal').boolean()
@@ -85,20 +67,36 @@ function checkRlimits(rlimits: JsonCursor): void {
   }
 }
 
+/** Which policies each number belongs to: the kernel refuses or ignores it with the others (sched_setattr(2)). */
 function checkScheduler(scheduler: JsonCursor): void {
-  scheduler.field('policy').required().oneOf(SCHEDULER_POLICIES)
+  const policy = scheduler.field('policy').required().oneOf(Object.keys(SCHEDULER_POLICIES))
+  const isRealTime = policy === 'SCHED_FIFO' || policy === 'SCHED_RR'
   scheduler.field('nice').integer(-20, 19)
-  scheduler.field('priority').integer(0, 99)
-  for (const flag of scheduler.field('flags').items()) flag.oneOf(SCHEDULER_FLAGS)
-  for (const key of ['runtime', 'deadline', 'period']) scheduler.field(key).uint64()
+  const priority = scheduler.field('priority').integer(0, 99)
+  if (policy !== undefined && isRealTime && (priority ?? 0) === 0)
+    scheduler.field('priority').report(`must be from 1 to 99 with ${policy}`)
+  if (policy !== undefined && !isRealTime && (priority ?? 0) !== 0)
+    scheduler
+      .field('priority')
+      .report(`must not be set with ${policy}, but for SCHED_FIFO and SCHED_RR`)
+  for (const flag of scheduler.field('flags').items()) flag.oneOf(Object.keys(SCHEDULER_FLAGS))
+  for (const key of ['runtime', 'deadline', 'period']) {
+    const nanoseconds = scheduler.field(key).uint64()
+    if (policy !== undefined && policy !== 'SCHED_DEADLINE' && (nanoseconds ?? 0) !== 0)
+      scheduler.field(key).report(`must not be set with ${policy}, but for SCHED_DEADLINE`)
+  }
 }
 
 function checkIoPriority(ioPriority: JsonCursor): void {
-  ioPriority.field('class').required().oneOf(IO_PRIORITY_CLASSES)
+  ioPriority.field('class').required().oneOf(Object.keys(IO_PRIORITY_CLASSES))
   ioPriority.field('priority').integer(0, 7)
 }
 
 function checkAffinity(affinity: JsonCursor): void {
-  affinity.field('initial').string()
-  affinity.field('final').string()
+  for (const key of ['initial', 'final']) {
+    const list = affinity.field(key)
+    const text = list.string()
+    if (text === undefined || text === '' || parseBitList(text) !== undefined) continue
+    list.report(`must be a list of CPUs such as "0-3,7", not ${JSON.stringify(text)}`)
+  }
 }

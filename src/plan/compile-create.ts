@@ -4,6 +4,7 @@ import { CLONE_NEWCGROUP } from '../linux/namespaces.ts'
 import { S_IFDIR } from '../linux/open-flags.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { withCgroupBinds } from './compile/cgroup-mount.ts'
+import { emitResetAffinity } from './compile/cpu-affinity.ts'
 import type { CreateContext } from './compile/create-context.ts'
 import { hasNamespace } from './compile/create-context.ts'
 import { emitKeyring, isInUserNamespace } from './compile/credentials.ts'
@@ -95,6 +96,7 @@ function compileContainer(
 ): Slot | undefined {
   const { b } = c
   emitIdMaps(c, cgroup !== undefined && !options.features.cloneIntoCgroup)
+  emitResetAffinity(b)
   b.at('init', () => {
     emitProcessName(b)
     b.run('setsid', [])

@@ -2,6 +2,7 @@
 import { CLONE_NEWCGROUP, CLONE_NEWUSER } from '../linux/namespaces.ts'
 import { AT_FDCWD } from '../linux/open-flags.ts'
 import type { Process, RuntimeConfig } from '../oci/runtime-config.ts'
+import { emitFinalAffinity, emitInitialAffinity } from './compile/cpu-affinity.ts'
 import type { ProcessContext } from './compile/create-context.ts'
 import { emitKeyring } from './compile/credentials.ts'
 import { emitCloseOnExec } from './compile/exec-process.ts'
@@ -47,6 +48,7 @@ export function compileExec(
     emitCloseOnExec(c)
   })
   emitOomScore(c)
+  emitInitialAffinity(c)
   if (joinsUser) emitRlimits(c)
   // Entering the cgroup needs both cgroups in view (cgroup_namespaces(7)): its namespace comes after.
   const early = options.joinFlags & ~CLONE_NEWCGROUP
@@ -56,6 +58,7 @@ export function compileExec(
   if ((options.joinFlags & CLONE_NEWCGROUP) !== 0) {
     b.at('namespaces', () => b.run('setns', [container, CLONE_NEWCGROUP]))
   }
+  emitFinalAffinity(c)
   if (joinsUser) emitBecomeRoot(b)
   b.at('init', () => {
     emitProcessName(b)

@@ -16,9 +16,12 @@ import {
   emitStartGate,
 } from './compile/exec-process.ts'
 import { emitStartContainerHooks } from './compile/hooks.ts'
+import { emitMemoryPolicy } from './compile/memory-policy.ts'
+import { emitPersonality } from './compile/personality.ts'
 import { emitUndumpable } from './compile/process-attributes.ts'
 import { emitSync } from './compile/report-records.ts'
 import { emitRlimits } from './compile/rlimits.ts'
+import { emitScheduling } from './compile/scheduler.ts'
 import { emitSeccomp, needsSysAdminForSeccomp } from './compile/seccomp.ts'
 import type { Slot } from './instruction.ts'
 
@@ -32,6 +35,10 @@ export function compileProcess(
   emitStdioOwner(c)
   emitCloseLeftovers(c, descriptors)
   if (!c.inUserNamespace) emitRlimits(c)
+  // With the rights of root still: the user may not raise its own priorities.
+  emitScheduling(c)
+  emitPersonality(c)
+  emitMemoryPolicy(c)
   emitBoundingSet(c)
   const entered = emitEnterWorkingDirectory(c)
   emitUser(c)

@@ -1,5 +1,6 @@
 /** Kernel structures in a plan's data, shown field by field. */
 import { CAPABILITY_NAMES } from '../linux/capabilities.ts'
+import { SCHEDULER_FLAGS, SCHEDULER_POLICIES } from '../linux/scheduling.ts'
 import type { DataRef } from './instruction.ts'
 import type { Plan } from './plan.ts'
 import {
@@ -79,7 +80,40 @@ const DECODERS: Readonly<Record<StructKind, (bytes: Buffer, plan: Plan, ref: Dat
       return `[${groups.join(', ')}]`
     },
     message: () => '{SCM_RIGHTS}',
+    sched_attr: schedulerAttributes,
+    mask,
   }
+
+function schedulerAttributes(bytes: Buffer): string {
+  const policy = Object.entries(SCHEDULER_POLICIES).find(
+    ([, number]) => number === bytes.readUInt32LE(4),
+  )?.[0]
+  const flags = Number(word(bytes, 1))
+  const numbers: readonly (readonly [string, number | bigint])[] = [
+    ['nice', bytes.readInt32LE(16)],
+    ['priority', bytes.readUInt32LE(20)],
+    ['runtime', word(bytes, 3)],
+    ['deadline', word(bytes, 4)],
+    ['period', word(bytes, 5)],
+  ]
+  const fields = [
+    `policy=${policy ?? bytes.readUInt32LE(4)}`,
+    ...(flags === 0 ? [] : [`flags=${flagNames(flags, SCHEDULER_FLAGS)}`]),
+    ...numbers
+      .filter(([, value]) => Number(value) !== 0)
+      .map(([name, value]) => `${name}=${value}`),
+  ]
+  return `{${fields.join(', ')}}`
+}
+
+/** Bits of CPUs or nodes, highest first. */
+function mask(bytes: Buffer): string {
+  if (bytes.every((byte) => byte === 0xff)) return 'all'
+  return `0x${Buffer.from(bytes)
+    .reverse()
+    .toString('hex')
+    .replace(/^0+(?=.)/, '')}`
+}
 
 function word(bytes: Buffer, index: number): bigint {
   return bytes.readBigUInt64LE(index * 8)

@@ -12,6 +12,8 @@ export type StructKind =
   | 'capabilities'
   | 'record'
   | 'groups'
+  | 'sched_attr'
+  | 'mask'
   | 'message'
 
 /** Flag names with their bits. */
@@ -115,6 +117,7 @@ export const SYSCALL_ARGUMENTS: Readonly<Record<string, readonly ArgumentKind[]>
   fsmount: ['fd', { flags: { FSMOUNT_CLOEXEC: 1 } }, { flags: MOUNT_ATTRIBUTES }],
   fsopen: ['string', { flags: { FSOPEN_CLOEXEC: 1 } }],
   ioctl: ['fd', { values: IOCTLS }],
+  ioprio_set: [{ values: { 2: 'IOPRIO_WHO_PGRP' } }, 'number', 'hex'],
   keyctl: [{ values: { 1: 'KEYCTL_JOIN_SESSION_KEYRING' } }, 'string'],
   memfd_create: ['string', { flags: { MFD_CLOEXEC: 1 } }],
   mkdirat: ['fd', 'string', 'mode'],
@@ -124,12 +127,16 @@ export const SYSCALL_ARGUMENTS: Readonly<Record<string, readonly ArgumentKind[]>
   open_tree: ['fd', 'string', { flags: OPEN_TREE_FLAGS }],
   openat: ['fd', 'string', { flags: OPEN_FLAGS }, 'mode'],
   openat2: ['fd', 'string', 'open_how'],
+  personality: [{ values: { 0: 'PER_LINUX', 8: 'PER_LINUX32' } }],
   pivot_root: ['string', 'string'],
   prctl: [{ values: PRCTL_OPTIONS }, 'string'],
   prlimit64: ['number', 'number', 'rlimit', 'pointer'],
+  sched_setaffinity: ['number', 'number', 'mask'],
+  sched_setattr: ['number', 'sched_attr'],
   seccomp: [{ values: { 1: 'SECCOMP_SET_MODE_FILTER' } }, 'hex', 'sock_fprog'],
   sendmsg: ['fd', 'message', { flags: { MSG_NOSIGNAL: 0x4000 } }],
   sendto: ['fd', 'record', 'number', { flags: { MSG_NOSIGNAL: 0x4000 } }, 'pointer'],
+  set_mempolicy: ['hex', 'mask'],
   setdomainname: ['text'],
   setgroups: ['number', 'groups'],
   sethostname: ['text'],

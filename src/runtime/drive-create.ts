@@ -9,6 +9,7 @@ import {
   type SyncPoint,
 } from '../native/executor-protocol.ts'
 import { pidfdSendSignal } from '../native/syscalls.ts'
+import { isInUserNamespace } from '../plan/compile/credentials.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
 import { writeContainerFile } from '../state/state-directory.ts'
 import type { Assembly } from './assemble-container.ts'
@@ -18,6 +19,7 @@ import { explainFailure } from './explain-failure.ts'
 import { followPlan } from './follow-plan.ts'
 import { type HookState, runHooks, runHooksAnyway } from './hooks.ts'
 import { writeIdMappings } from './id-mappings.ts'
+import { scheduleFromOutside } from './outside-scheduling.ts'
 import { openProcess, readProcStat } from './process-liveness.ts'
 
 const SIGKILL = 9
@@ -96,6 +98,8 @@ async function undo(
 async function answerSync(assembly: Assembly, point: SyncPoint, pid: number): Promise<void> {
   const { config } = assembly
   if (point === 'mappings') writeIdMappings(pid, config)
+  if (point === 'ready' && config.process !== undefined && isInUserNamespace(config))
+    scheduleFromOutside(pid, config.process, config)
   if (point !== 'hooks') return
   const state = hookState(assembly, 'creating', pid)
   await runHooks(config, 'prestart', state)

@@ -28,6 +28,7 @@ import { explainFailure } from './explain-failure.ts'
 import { followPlan } from './follow-plan.ts'
 import { processWithHome } from './home-directory.ts'
 import { loadContainer } from './load-container.ts'
+import { scheduleFromOutside } from './outside-scheduling.ts'
 import { openProcess } from './process-liveness.ts'
 import { savedConfig } from './start.ts'
 import { containerStatus } from './status.ts'
@@ -69,6 +70,7 @@ export async function execInContainer(options: ExecOptions): Promise<ExecProcess
   const process = completeProcess(options.process, config, record)
   const features = hostFeatures()
   refuseUnsupported({ ...config, process }, features)
+  const joinFlags = differentNamespaces(record.pid)
   const opened: OwnedFd[] = []
   try {
     const descriptors = openExecDescriptors(options, process, record, opened)
@@ -82,7 +84,7 @@ export async function execInContainer(options: ExecOptions): Promise<ExecProcess
       cgroup: descriptors.has('cgroup'),
       noNewKeyring: options.noNewKeyring === true,
       containerId: options.id,
-      joinFlags: differentNamespaces(record.pid),
+      joinFlags,
     })
     descriptors.set('container', init.fd)
     const session = (options.start ?? startPlan)(plan, {
@@ -90,7 +92,8 @@ export async function execInContainer(options: ExecOptions): Promise<ExecProcess
       preserved: options.preserved ?? [],
       descriptors: plan.descriptors.slice(1).map((name) => descriptors.get(name) ?? -1),
     })
-    return await driveExec(options, config, process, session)
+    const inUserNamespace = (joinFlags & NAMESPACES.user.cloneFlag) !== 0
+    return await driveExec({ options, config, process, session, inUserNamespace })
   } finally {
     for (const fd of opened) fd.close()
   }
@@ -120,6 +123,7 @@ function completeProcess(
 ): Process {
   const { capabilities, noNewPrivileges, rlimits, oomScoreAdj, apparmorProfile, selinuxLabel } =
     config.process ?? {}
+  const { scheduler, ioPriority, execCPUAffinity } = config.process ?? {}
   return {
     ...(capabilities === undefined ? {} : { capabilities }),
     ...(noNewPrivileges === undefined ? {} : { noNewPrivileges }),
@@ -127,6 +131,9 @@ function completeProcess(
     ...(oomScoreAdj === undefined ? {} : { oomScoreAdj }),
     ...(apparmorProfile === undefined ? {} : { apparmorProfile }),
     ...(selinuxLabel === undefined ? {} : { selinuxLabel }),
+    ...(scheduler === undefined ? {} : { scheduler }),
+    ...(ioPriority === undefined ? {} : { ioPriority }),
+    ...(execCPUAffinity === undefined ? {} : { execCPUAffinity }),
     ...processWithHome(process, `/proc/${record.pid}/root`),
   }
 }
@@ -193,12 +200,16 @@ function namespaceOf(process: string, file: string): string {
   return readlinkSync(`/proc/${process}/ns/${file}`)
 }
 
-async function driveExec(
-  options: ExecOptions,
-  config: RuntimeConfig,
-  process: Process,
-  session: ExecutorSession,
-): Promise<ExecProcess> {
+interface StartedExec {
+  readonly options: ExecOptions
+  readonly config: RuntimeConfig
+  readonly process: Process
+  readonly session: ExecutorSession
+  readonly inUserNamespace: boolean
+}
+
+async function driveExec(exec: StartedExec): Promise<ExecProcess> {
+  const { options, config, process, session, inUserNamespace } = exec
   const explain = (pc: number, errno: number): TsrunError => {
     const cause = explainFailure(session.plan, config, process.args ?? [], pc, errno)
     return new TsrunError(cause.kind, 'exec failed', { cause, exitCode: cause.exitCode ?? 255 })
@@ -209,7 +220,9 @@ async function driveExec(
       : new TsrunError('internal', 'exec failed: the process ended before it was ready')
   try {
     const sync = (point: SyncPoint, pid: number): void => {
-      if (point === 'ready' && options.pidFile !== undefined) writePidFile(options.pidFile, pid)
+      if (point !== 'ready') return
+      if (inUserNamespace) scheduleFromOutside(pid, process, config)
+      if (options.pidFile !== undefined) writePidFile(options.pidFile, pid)
     }
     const pid = await followPlan(session, { sync, failure }, options.signal)
     const started = await receiveEvent(session.report.fd)

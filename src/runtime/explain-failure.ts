@@ -5,6 +5,7 @@ import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Instruction } from '../plan/instruction.ts'
 import type { Plan } from '../plan/plan.ts'
 import { PC_REFUSED, REFUSALS } from '../plan/wire-format.ts'
+import { failureHint } from './failure-hints.ts'
 
 /** The failed instruction, for `--debug` and tests. */
 export class PlanError extends TsrunError {
@@ -52,7 +53,7 @@ export function explainFailure(
     return explainExec(instruction, args[0] ?? '', pc, code)
   const origin = instruction === undefined ? '' : `${describeOrigin(instruction.origin, config)}: `
   const message = `${origin}${describeCall(instruction)}: ${code} (${errnoText(code)})`
-  const hint = hintFor(instruction, code)
+  const hint = failureHint(instruction, code)
   return new PlanError(
     kindOf(code),
     message,
@@ -153,27 +154,4 @@ function kindOf(code: string): ErrorKind {
     default:
       return 'failed-precondition'
   }
-}
-
-function hintFor(instruction: Instruction | undefined, code: string): string | undefined {
-  const name = instruction?.op === 'sys' ? instruction.name : ''
-  const note = instruction?.note ?? ''
-  if (name === 'clone3' && code === 'EPERM')
-    return 'creating namespaces needs root, or user namespaces that this host allows'
-  if (name === 'prlimit64' && code === 'EPERM')
-    return 'raising a hard limit needs CAP_SYS_RESOURCE, which tsrun does not have here'
-  if (note.startsWith('oom_score_adj') && code === 'EACCES')
-    return 'lowering oom_score_adj needs CAP_SYS_RESOURCE, which tsrun does not have here'
-  if (note.startsWith('bind source') && code === 'ENOENT')
-    return 'create the source path on the host first'
-  if (name === 'openat2' && code === 'ELOOP')
-    return 'a symbolic link stands where a real file or directory must be'
-  if (name === 'fsopen' && code === 'ENODEV')
-    return 'the kernel does not know this file system type'
-  if (name === 'pivot_root' && code === 'EINVAL') return 'on an initramfs root use --no-pivot'
-  if (name === 'seccomp' && code === 'EINVAL')
-    return 'the kernel refuses the filter or one of its flags'
-  if (name === 'chdir' && code === 'ENOENT')
-    return 'the working directory does not exist in the container'
-  return undefined
 }

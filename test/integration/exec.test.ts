@@ -121,17 +121,11 @@ describe('tsrun alone', () => {
     using runtime = makeRuntime()
     runtime.succeed(['run', '--detach', '--bundle', bundle.directory, 'c'], { stdio: 'ignore' })
     const path = join(bundle.directory, 'process.json')
-    for (const [field, value] of [
-      ['scheduler', { policy: 'SCHED_BATCH' }],
-      ['ioPriority', { class: 'IOPRIO_CLASS_IDLE', priority: 0 }],
-      ['execCPUAffinity', { initial: '0' }],
-    ] as const) {
-      const process = { args: ['true'], cwd: '/', user: { uid: 0, gid: 0 }, [field]: value }
-      writeFileSync(path, JSON.stringify(process))
-      const result = runtime.run(['exec', '--process', path, 'c'])
-      expect(result).toMatchObject({ status: 255, stdout: '' })
-      expect(result.stderr).toContain(`unsupported: process.${field}`)
-    }
+    const process = { args: ['true'], cwd: '/', selinuxLabel: 'a:b:c:s0' }
+    writeFileSync(path, JSON.stringify(process))
+    const result = runtime.run(['exec', '--process', path, 'c'])
+    expect(result).toMatchObject({ status: 255, stdout: '' })
+    expect(result.stderr).toContain('unsupported: process.selinuxLabel')
   })
 
   it('exec() keeps the last of two values of a variable', () => {

@@ -1,49 +1,15 @@
 /** Golden plans: the text of `tsrun explain` for the default config and for each concern alone. */
 import { describe, expect, test } from 'vitest'
-import type { Process, RuntimeConfig } from '../../../src/oci/runtime-config.ts'
 import { compileCreate } from '../../../src/plan/compile-create.ts'
 import { compileExec } from '../../../src/plan/compile-exec.ts'
-import type { CompileCreateOptions } from '../../../src/plan/compile-options.ts'
 import { formatPlan } from '../../../src/plan/format-plan.ts'
-import type { Plan } from '../../../src/plan/plan.ts'
-
-const FEATURES = {
-  cloneIntoCgroup: true,
-  lastCapability: 40,
-  timeNamespaces: true,
-  apparmor: false,
-  selinux: false,
-}
-
-const OPTIONS: CompileCreateOptions = {
-  architecture: 'x86_64',
-  features: FEATURES,
-  supervise: false,
-  preservedFds: 0,
-  console: false,
-  cgroup: false,
-  rootfs: '/bundle/rootfs',
-  gate: true,
-  containerId: 'golden',
-  bundle: '/bundle',
-}
-
-const SMALL: RuntimeConfig = {
-  ociVersion: '1.3.0',
-  root: { path: 'rootfs' },
-  process: { cwd: '/', args: ['/bin/true'], env: ['PATH=/bin'], user: { uid: 0, gid: 0 } },
-  linux: { namespaces: [{ type: 'mount' }, { type: 'pid' }] },
-}
-
-interface Golden {
-  readonly name: string
-  readonly config?: Partial<RuntimeConfig>
-  readonly process?: Partial<Process>
-  readonly linux?: RuntimeConfig['linux']
-  readonly options?: Partial<CompileCreateOptions>
-  /** Only instructions whose origin starts with one of these are compared; none means all. */
-  readonly origins?: readonly string[]
-}
+import {
+  FEATURES,
+  type Golden,
+  OPTIONS,
+  SMALL,
+  testGoldenPlans,
+} from '../../support/golden-plan.ts'
 
 const CASES: readonly Golden[] = [
   { name: 'small' },
@@ -283,34 +249,7 @@ const CASES: readonly Golden[] = [
   },
 ]
 
-function filtered(plan: Plan, origins: readonly string[] | undefined): string {
-  const text = formatPlan(plan)
-  if (origins === undefined) return text
-  return `${text
-    .split('\n')
-    .filter((line) => origins.some((origin) => (line.split('  # ')[1] ?? '').startsWith(origin)))
-    .map((line) => line.replace(/^ *\d+/, (number) => ' '.repeat(number.length)))
-    .map((line) => line.replaceAll(/ goto \d+/g, ' goto …').replaceAll(/@\d+/g, '@…'))
-    .map((line) => line.replaceAll(/%(\w+?)_\d+\b/g, '%$1'))
-    .join('\n')}\n`
-}
-
-describe('compileCreate() golden plans', () => {
-  for (const golden of CASES) {
-    test(golden.name, async () => {
-      const config: RuntimeConfig = {
-        ...SMALL,
-        ...golden.config,
-        process: { cwd: '/', ...SMALL.process, ...golden.process },
-        linux: { ...SMALL.linux, ...golden.linux },
-      }
-      const plan = compileCreate(config, { ...OPTIONS, ...golden.options })
-      await expect(filtered(plan, golden.origins)).toMatchFileSnapshot(
-        `../../golden/${golden.name}.txt`,
-      )
-    })
-  }
-})
+describe('compileCreate() golden plans', () => testGoldenPlans(CASES))
 
 describe('compileExec() golden plans', () => {
   test('exec joins by pidfd', async () => {

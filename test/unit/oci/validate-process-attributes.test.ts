@@ -1,0 +1,94 @@
+/** Scheduling, affinity, personality and memory policy: what the kernel would refuse is refused by pointer. */
+import { describe, expect, it } from 'vitest'
+import { validateRuntimeConfig } from '../../../src/oci/validate-runtime-config.ts'
+
+type Json = Record<string, unknown>
+
+function problems(process: Json, linux: Json = {}): readonly string[] {
+  const document = {
+    ociVersion: '1.3.0',
+    root: { path: 'rootfs' },
+    process: { cwd: '/', args: ['sh'], ...process },
+    linux: { namespaces: [{ type: 'mount' }], ...linux },
+  }
+  return validateRuntimeConfig(document).map(({ pointer, message }) => `${pointer} ${message}`)
+}
+
+describe('validateRuntimeConfig() of process.scheduler', () => {
+  it.each([
+    { policy: 'SCHED_OTHER', nice: 19, flags: ['SCHED_FLAG_RESET_ON_FORK'] },
+    { policy: 'SCHED_FIFO', priority: 1 },
+    { policy: 'SCHED_DEADLINE', runtime: 1, deadline: 2, period: 3 },
+    { policy: 'SCHED_IDLE', nice: 0, priority: 0, runtime: 0 },
+  ])('accepts %j', (scheduler) => {
+    expect(problems({ scheduler })).toEqual([])
+  })
+
+  it.each([
+    [{}, '/process/scheduler/policy is required'],
+    [{ policy: 'SCHED_WRR' }, '/process/scheduler/policy must be one of SCHED_OTHER'],
+    [{ policy: 'SCHED_BATCH', nice: 20 }, '/process/scheduler/nice must be from -20 to 19'],
+    [{ policy: 'SCHED_RR' }, '/process/scheduler/priority must be from 1 to 99 with SCHED_RR'],
+    [{ policy: 'SCHED_OTHER', priority: 1 }, '/process/scheduler/priority must not be set with'],
+    [{ policy: 'SCHED_FIFO', priority: 1, period: 1 }, '/process/scheduler/period must not be set'],
+    [{ policy: 'SCHED_OTHER', flags: ['FAST'] }, '/process/scheduler/flags/0 must be one of'],
+  ])('refuses %j', (scheduler, problem) => {
+    expect(problems({ scheduler })).toEqual([expect.stringContaining(problem)])
+  })
+})
+
+describe('validateRuntimeConfig() of ioPriority and execCPUAffinity', () => {
+  it.each([
+    [
+      { ioPriority: { class: 'IOPRIO_CLASS_RT', priority: 8 } },
+      '/process/ioPriority/priority must',
+    ],
+    [{ ioPriority: { class: 'IOPRIO_CLASS_NONE' } }, '/process/ioPriority/class must be one of'],
+    [{ execCPUAffinity: { initial: '0-' } }, '/process/execCPUAffinity/initial must be a list'],
+    [{ execCPUAffinity: { final: '9-1' } }, '/process/execCPUAffinity/final must be a list'],
+  ])('refuses %j', (process, problem) => {
+    expect(problems(process)).toEqual([expect.stringContaining(problem)])
+  })
+
+  it('accepts empty lists, which mean none', () => {
+    expect(problems({ execCPUAffinity: { initial: '', final: '0-3,7' } })).toEqual([])
+  })
+})
+
+describe('validateRuntimeConfig() of memoryPolicy and personality', () => {
+  it.each([
+    { memoryPolicy: { mode: 'MPOL_DEFAULT' } },
+    { memoryPolicy: { mode: 'MPOL_PREFERRED' } },
+    { memoryPolicy: { mode: 'MPOL_BIND', nodes: '0-1', flags: ['MPOL_F_NUMA_BALANCING'] } },
+    { personality: { domain: 'LINUX32', flags: [] } },
+  ])('accepts %j', (linux) => {
+    expect(problems({}, linux)).toEqual([])
+  })
+
+  it.each([
+    [{ memoryPolicy: { nodes: '0' } }, '/linux/memoryPolicy/mode is required'],
+    [{ memoryPolicy: { mode: 'MPOL_BIND' } }, '/linux/memoryPolicy/nodes must name a memory node'],
+    [
+      { memoryPolicy: { mode: 'MPOL_LOCAL', nodes: '0' } },
+      '/linux/memoryPolicy/nodes must be empty',
+    ],
+    [
+      { memoryPolicy: { mode: 'MPOL_BIND', nodes: 'x' } },
+      '/linux/memoryPolicy/nodes must be a list',
+    ],
+    [
+      {
+        memoryPolicy: {
+          mode: 'MPOL_BIND',
+          nodes: '0',
+          flags: ['MPOL_F_STATIC_NODES', 'MPOL_F_RELATIVE_NODES'],
+        },
+      },
+      '/linux/memoryPolicy/flags must not hold both',
+    ],
+    [{ personality: { domain: 'BSD' } }, '/linux/personality/domain must be one of'],
+    [{ personality: { domain: 'LINUX', flags: ['X'] } }, '/linux/personality/flags must be empty'],
+  ])('refuses %j', (linux, problem) => {
+    expect(problems({}, linux)).toEqual([expect.stringContaining(problem)])
+  })
+})
