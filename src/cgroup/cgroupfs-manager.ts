@@ -1,8 +1,19 @@
 /** The cgroup driver that writes files of cgroup v2 itself. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import {
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
-import { newBatch, runBatch, runBatchAsync } from '../native/run-batch.ts'
+import { openIfThere } from '../native/owned-fd.ts'
+import { untilChanged } from '../native/readiness.ts'
+import { newBatch, runBatch } from '../native/run-batch.ts'
 import type { Resources } from '../oci/runtime-config.ts'
 import type { CgroupManager } from './cgroup-manager.ts'
 import type { CgroupHierarchy } from './detect.ts'
@@ -11,6 +22,7 @@ import { type CgroupWrite, resourcesToFiles, unsupportedResources } from './reso
 
 const POLLPRI = 2
 const EMPTY_TIMEOUT_MS = 10_000
+const EVENT_PATIENCE_MS = 20
 
 /**
  * The directory for `cgroupsPath`: absolute below the mount, relative below our own cgroup, and
@@ -201,7 +213,7 @@ export class CgroupfsManager implements CgroupManager {
           },
         )
       }
-      await this.#waitForEventAsync(1000)
+      await this.#waitForChange()
     }
   }
 
@@ -230,11 +242,20 @@ export class CgroupfsManager implements CgroupManager {
 
   // A change between the check and the read is missed by the poll: its timeout is the safety net.
   #waitForEvent(timeoutMs: number): void {
-    runBatch(this.#eventBatch(Math.min(timeoutMs, 20)))
+    runBatch(this.#eventBatch(Math.min(timeoutMs, EVENT_PATIENCE_MS)))
   }
 
-  async #waitForEventAsync(timeoutMs: number): Promise<void> {
-    await runBatchAsync(this.#eventBatch(Math.min(timeoutMs, 20)))
+  async #waitForChange(): Promise<void> {
+    using events = openIfThere(join(this.path, 'cgroup.events'), constants.O_RDONLY)
+    if (events === undefined) return
+    try {
+      readSync(events.fd, Buffer.alloc(128))
+    } catch (error) {
+      // Removed meanwhile.
+      if (errnoCodeOf(error) === 'ENODEV') return
+      throw error
+    }
+    await untilChanged(events.fd, EVENT_PATIENCE_MS)
   }
 
   #available(): readonly string[] {

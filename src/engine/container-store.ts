@@ -29,13 +29,12 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
-import { OwnedFd } from '../native/owned-fd.ts'
-import { newBatch, runBatchAsync } from '../native/run-batch.ts'
+import { takeLock } from '../native/file-lock.ts'
+import { OwnedFd, openIfThere } from '../native/owned-fd.ts'
 import { flock } from '../native/syscalls.ts'
 import { checkName, randomName } from './container-names.ts'
 import { type ContainerRecord, parseRecord, shortId } from './container-record.ts'
 
-const LOCK_EX = 2
 const MAX_NAME_ATTEMPTS = 20
 
 /** A container being made: its mark and its folder, both locked by this process. */
@@ -167,9 +166,12 @@ export class ContainerStore {
   async lock(id: string): Promise<OwnedFd | undefined> {
     const fd = this.#open(id)
     if (fd === undefined) return undefined
-    const batch = newBatch()
-    batch.run('flock', [fd.fd, LOCK_EX])
-    await runBatchAsync(batch)
+    try {
+      await takeLock(fd.fd, 'exclusive')
+    } catch (error) {
+      fd.close()
+      throw error
+    }
     return this.#stillThere(id, fd)
   }
 
@@ -242,15 +244,6 @@ export class ContainerStore {
     if (isStillAt(fd.fd, this.directory(id))) return fd
     fd.close()
     return undefined
-  }
-}
-
-function openIfThere(path: string, flags: number): OwnedFd | undefined {
-  try {
-    return new OwnedFd(openSync(path, flags))
-  } catch (error) {
-    if (errnoCodeOf(error) === 'ENOENT') return undefined
-    throw error
   }
 }
 

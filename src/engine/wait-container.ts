@@ -2,8 +2,7 @@
 import { TsrunError } from '../errors.ts'
 import { decodeWaitStatus } from '../linux/wait-status.ts'
 import { attachToMonitor } from '../monitor/attach-client.ts'
-import { newBatch, runBatchAsync } from '../native/run-batch.ts'
-import { pollOperands } from '../native/syscalls.ts'
+import { untilReadable } from '../native/readiness.ts'
 import { openProcess } from '../runtime/process-liveness.ts'
 import { statusOf } from './container-status.ts'
 import type { ContainerStore } from './container-store.ts'
@@ -37,10 +36,8 @@ export async function waitForProcess(
 ): Promise<boolean> {
   using pidfd = openProcess(pid, startTime)
   if (pidfd === undefined) return true
-  const batch = newBatch()
-  const ready = batch.sys('ppoll', pollOperands(batch, pidfd.fd, timeoutMs))
-  const result = await runBatchAsync(batch)
-  return result.value(ready) > 0
+  // A pidfd is readable once its process has ended (pidfd_open(2)).
+  return await untilReadable(pidfd.fd, timeoutMs)
 }
 
 /** The exit code that a status of wait4(2) stands for: 128 + signal when a signal ended the process. */

@@ -1,5 +1,6 @@
 /** A file descriptor that is closed exactly once, by `using` or by hand. */
-import { closeSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
+import { errnoCodeOf } from '../errors.ts'
 
 export class OwnedFd implements Disposable {
   #fd: number
@@ -34,5 +35,16 @@ export class OwnedFd implements Disposable {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+}
+
+/** An open file, undefined when there is none; a file of the kernel's that is going away is none (ENODEV). */
+export function openIfThere(path: string, flags: number): OwnedFd | undefined {
+  try {
+    return new OwnedFd(openSync(path, flags))
+  } catch (error) {
+    const code = errnoCodeOf(error)
+    if (code === 'ENOENT' || code === 'ENODEV') return undefined
+    throw error
   }
 }

@@ -1,7 +1,8 @@
 /** Pipes, and descriptors that arrive over a socket (unix(7), SCM_RIGHTS). */
 import { O_CLOEXEC } from '../linux/open-flags.ts'
 import { OwnedFd } from './owned-fd.ts'
-import { newBatch, runBatch, runBatchAsync } from './run-batch.ts'
+import { untilReadable } from './readiness.ts'
+import { newBatch, runBatch } from './run-batch.ts'
 
 const SOL_SOCKET = 1
 const SCM_RIGHTS = 1
@@ -19,6 +20,7 @@ export function pipePair(): [OwnedFd, OwnedFd] {
 
 /** Waits for one message on `socket` and takes its descriptor; undefined when it brings none. */
 export async function receiveDescriptor(socket: number): Promise<OwnedFd | undefined> {
+  await untilReadable(socket)
   const batch = newBatch()
   const vector = batch.words([batch.zeros(256), 256])
   const control = batch.zeros(24)
@@ -26,7 +28,7 @@ export async function receiveDescriptor(socket: number): Promise<OwnedFd | undef
   const received = batch.sys('recvmsg', [socket, header, MSG_CMSG_CLOEXEC], {
     tolerate: ['ECONNRESET'],
   })
-  const result = await runBatchAsync(batch)
+  const result = runBatch(batch)
   const bytes = result.bytes(control)
   const isDescriptor =
     result.value(received) >= 0 &&

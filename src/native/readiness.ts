@@ -15,6 +15,7 @@ import { waitReadable } from './syscalls.ts'
 const EPOLL_CTL_ADD = 1 // linux/eventpoll.h
 const EPOLL_CTL_DEL = 2
 const EPOLLIN = 1
+const EPOLLPRI = 2
 const F_DUPFD_CLOEXEC = 1030
 const MAX_EVENTS = 64
 const MAX_TIMEOUT_MS = 2 ** 31 - 1 // setTimeout() takes no more; 24 days are for ever
@@ -35,8 +36,20 @@ let poller: Poller | undefined
  */
 export async function untilReadable(fd: number, timeoutMs = -1): Promise<boolean> {
   if (timeoutMs === 0) return waitReadable(fd, 0)
+  return await wait(fd, EPOLLIN, timeoutMs)
+}
+
+/**
+ * Waits until the kernel has changed the file behind `fd`, such as cgroup.events, since it was last
+ * read through `fd`, at most `timeoutMs`; false when the time ran out (cgroup-v2.rst, "poll").
+ */
+export async function untilChanged(fd: number, timeoutMs: number): Promise<boolean> {
+  return await wait(fd, EPOLLPRI, timeoutMs)
+}
+
+async function wait(fd: number, events: number, timeoutMs: number): Promise<boolean> {
   poller ??= new Poller()
-  return await poller.wait(fd, timeoutMs)
+  return await poller.wait(fd, events, timeoutMs)
 }
 
 class Poller {
@@ -50,16 +63,16 @@ class Poller {
     const batch = newBatch()
     const epoll = batch.sys('epoll_create1', [O_CLOEXEC])
     const wake = batch.sys('eventfd2', [0, O_CLOEXEC])
-    batch.run('epoll_ctl', [epoll, EPOLL_CTL_ADD, wake, batch.bytes(encodeEvent(WAKE))])
+    batch.run('epoll_ctl', [epoll, EPOLL_CTL_ADD, wake, batch.bytes(encodeEvent(EPOLLIN, WAKE))])
     const result = runBatch(batch)
     this.#epoll = new OwnedFd(result.value(epoll))
     this.#wake = new OwnedFd(result.value(wake))
     process.on('exit', () => this.#wakeUp())
   }
 
-  wait(fd: number, timeoutMs: number): Promise<boolean> {
+  wait(fd: number, events: number, timeoutMs: number): Promise<boolean> {
     const id = ++this.#lastId
-    const descriptor = this.#add(fd, id)
+    const descriptor = this.#add(fd, events, id)
     return new Promise((resolve, reject) => {
       const timer =
         timeoutMs < 0 || timeoutMs > MAX_TIMEOUT_MS
@@ -71,10 +84,10 @@ class Poller {
   }
 
   // One descriptor can be waited for twice, but be in an epoll set only once: so it is a copy.
-  #add(fd: number, id: number): OwnedFd {
+  #add(fd: number, events: number, id: number): OwnedFd {
     const batch = newBatch()
     const copy = batch.sys('fcntl', [fd, F_DUPFD_CLOEXEC, 3])
-    const event = batch.bytes(encodeEvent(id))
+    const event = batch.bytes(encodeEvent(events, id))
     const added = batch.sys('epoll_ctl', [this.#epoll.fd, EPOLL_CTL_ADD, copy, event], {
       tolerate: ['*'],
     })
@@ -149,9 +162,9 @@ function eventSize(): number {
   return hostArchitecture() === 'x86_64' ? 12 : 16
 }
 
-function encodeEvent(id: number): Buffer {
+function encodeEvent(events: number, id: number): Buffer {
   const event = Buffer.alloc(eventSize())
-  event.writeUInt32LE(EPOLLIN, 0)
+  event.writeUInt32LE(events, 0)
   event.writeUInt32LE(id, event.length - 8)
   return event
 }

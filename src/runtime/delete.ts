@@ -1,7 +1,6 @@
 /** `delete`: removes what `create` made (runtime-spec runtime.md "Delete"). */
 import { TsrunError } from '../errors.ts'
-import { newBatch, runBatchAsync } from '../native/run-batch.ts'
-import { pollOperands } from '../native/syscalls.ts'
+import { untilReadable } from '../native/readiness.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
 import {
@@ -115,10 +114,7 @@ async function endInit(record: ContainerRecord): Promise<void> {
   if (pidfd === undefined) return
   killInit(record)
   cgroupOf(record)?.kill()
-  const batch = newBatch()
-  const ready = batch.sys('ppoll', pollOperands(batch, pidfd.fd, KILL_TIMEOUT_MS))
-  const result = await runBatchAsync(batch)
-  if (result.value(ready) > 0) return
+  if (await untilReadable(pidfd.fd, KILL_TIMEOUT_MS)) return
   throw new TsrunError(
     'unavailable',
     `cannot delete container ${record.id}: init ${record.pid} does not end after SIGKILL`,
