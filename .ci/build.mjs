@@ -58,7 +58,8 @@ async function bundle(log) {
   return inputs
 }
 
-function sharedOptions() {
+/** What the command, the library and the standalone executable have in common. */
+export function sharedOptions() {
   return {
     absWorkingDir: root,
     bundle: true,

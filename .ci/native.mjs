@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path'
 
 /** Architectures as the kernel names them, with Node's name, koffi's folder name and Debian's cross compiler. */
-const ARCHITECTURES = {
+export const ARCHITECTURES = {
   x86_64: { node: 'x64', compiler: 'x86_64-linux-gnu-gcc', debian: 'gcc-x86-64-linux-gnu' },
   aarch64: { node: 'arm64', compiler: 'aarch64-linux-gnu-gcc', debian: 'gcc-aarch64-linux-gnu' },
 }
@@ -28,7 +28,7 @@ export function buildNative(root, dist) {
       )
       continue
     }
-    const parts = compile(root, arch)
+    const parts = compileNative(root, arch)
     const target = join(dist, 'native', arch)
     mkdirSync(target, { recursive: true })
     for (const part of parts) copyFileSync(part.path, join(target, part.name))
@@ -41,7 +41,7 @@ export function buildNative(root, dist) {
 }
 
 /** Builds one architecture in native-bindings/build/ and lists what the Makefile made there. */
-function compile(root, arch) {
+export function compileNative(root, arch) {
   run('make', ['-s', '-C', join(root, 'native-bindings'), `ARCH=${arch}`])
   const folder = join(root, 'native-bindings/build', arch)
   return readdirSync(folder)
@@ -49,7 +49,7 @@ function compile(root, arch) {
     .map((name) => ({ name, path: join(folder, name) }))
 }
 
-// koffi's own index.js searches packages and folders for 10 ms; src/native/library.ts loads these
+// koffi's own index.js searches packages and folders for 10 ms; src/native/koffi-backend.ts loads these
 // files directly. Both libcs, as Node for Alpine is a musl program.
 function copyKoffi(root, nodeArch, target, isHost) {
   const folder = koffiPackage(root, nodeArch, isHost)

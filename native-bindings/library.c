@@ -29,6 +29,26 @@ EXPORT int64_t tsrun_run(uint8_t *image, int64_t length) {
   return ((int64_t)outcome.pc + 1) << 16 | outcome.error;
 }
 
+// A plan for a thread that the caller makes; filled by src/native/bun-backend.ts.
+struct job {
+  uint8_t *image;
+  int64_t length;
+  int64_t result; // out: of tsrun_run
+  int64_t done;   // descriptor of a pipe that gets the id at the end
+  int64_t id;
+};
+
+// Start routine for pthread_create(3): koffi has threads of its own, Bun's FFI has none.
+EXPORT void *tsrun_run_job(struct job *job) {
+  // Signals are for the thread that runs JavaScript; they would also cut a wait short.
+  uint64_t all = ~UINT64_C(0);
+  (void)SYS4(rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
+  job->result = tsrun_run(job->image, job->length);
+  // The pipe holds 8,000 records and its reader reads on: this write waits at worst.
+  (void)SYS3(write, job->done, &job->id, sizeof job->id);
+  return NULL;
+}
+
 // One system call whose operands are all numbers. Returns its result or -errno.
 EXPORT int64_t tsrun_syscall(int64_t number, int64_t a, int64_t b, int64_t c, int64_t d, int64_t e,
                              int64_t f) {

@@ -138,7 +138,7 @@ describe('findModuleViolations()', () => {
     expect(findModuleViolations(sources({ 'native/syscalls.ts': text }))).toEqual([
       'native/syscalls.ts:2: must not import koffi: one file to replace for another foreign function interface',
     ])
-    expect(findModuleViolations(sources({ 'native/library.ts': text }))).toEqual([])
+    expect(findModuleViolations(sources({ 'native/koffi-backend.ts': text }))).toEqual([])
   })
 
   it('finds a package that is no dependency', () => {

@@ -1,5 +1,4 @@
 /** From a request and an image to the container's config.json and record. */
-import { nativePath } from '../native/library.ts'
 import type { ImageProcess } from '../oci/image.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { defaultSeccompProfile } from '../seccomp/default-profile.ts'
@@ -7,7 +6,7 @@ import { buildSpec } from '../spec/build-spec.ts'
 import { stopSignal } from '../spec/command.ts'
 import type { SpecHost } from '../spec/spec-input.ts'
 import type { ContainerRecord, VolumeRecord } from './container-record.ts'
-import { engineMounts } from './engine-files.ts'
+import { engineMounts, reaperPath } from './engine-files.ts'
 import { readInRoot } from './read-in-root.ts'
 import type { RunRequest } from './run-request.ts'
 
@@ -44,7 +43,7 @@ export function buildContainerConfig(input: BuildInput): RuntimeConfig {
     group: readInRoot(rootPath, '/etc/group'),
     defaultSeccompProfile,
     engineMounts: engineMounts(directory, request.readOnly === true),
-    ...(request.init === true ? { initPath: nativePath('tsrun-reaper') } : {}),
+    ...(request.init === true ? { initPath: reaperPath(directory) } : {}),
   })
 }
 

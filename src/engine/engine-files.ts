@@ -1,7 +1,8 @@
-/** The files that the engine lays over an image's: /etc/hosts, /etc/hostname and /etc/resolv.conf. */
+/** The files that the engine lays over an image's: /etc/hosts, /etc/hostname, /etc/resolv.conf, the init of --init. */
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoCodeOf } from '../errors.ts'
+import { nativePart } from '../native/library.ts'
 import type { Mount } from '../oci/runtime-config.ts'
 
 const LOCALHOST = `127.0.0.1\tlocalhost
@@ -15,17 +16,25 @@ ff02::2\tip6-allrouters
 export interface EngineFilesOptions {
   readonly hostname: string
   readonly network: 'none' | 'host'
+  /** A small init reaps the container's orphans. */
+  readonly init: boolean
 }
 
 /** Writes the files into the container's folder. */
 export function writeEngineFiles(
   directory: string,
-  { hostname, network }: EngineFilesOptions,
+  { hostname, network, init }: EngineFilesOptions,
 ): void {
   const hosts = network === 'host' ? readHostFile('/etc/hosts') : LOCALHOST
   write(join(directory, 'hosts'), hosts)
   write(join(directory, 'hostname'), `${hostname}\n`)
   write(join(directory, 'resolv.conf'), readHostFile('/etc/resolv.conf'))
+  if (init) write(reaperPath(directory), nativePart('tsrun-reaper'), 0o755)
+}
+
+/** The init of --init: a copy that stays with the container when tsrun is moved or replaced. */
+export function reaperPath(directory: string): string {
+  return join(directory, 'reaper')
 }
 
 /** The mounts that show them in the container. */
@@ -49,7 +58,7 @@ function readHostFile(path: string): string {
 }
 
 // Every user of the container reads them, whatever the caller's umask is.
-function write(path: string, text: string): void {
-  writeFileSync(path, text)
-  chmodSync(path, 0o644)
+function write(path: string, content: string | Uint8Array, mode = 0o644): void {
+  writeFileSync(path, content)
+  chmodSync(path, mode)
 }

@@ -49,7 +49,11 @@ export async function startOwned(
     const rootPath = await mountRoot(engine, id, request, image)
     const config = buildContainerConfig({ id, directory, rootPath, image, request, host })
     const record = completeRecord(claimed, config, directory)
-    writeEngineFiles(directory, { hostname: record.hostname, network: request.network ?? 'none' })
+    writeEngineFiles(directory, {
+      hostname: record.hostname,
+      network: request.network ?? 'none',
+      init: request.init === true,
+    })
     writeFileSync(join(directory, 'config.json'), JSON.stringify(config), { mode: 0o600 })
     return await startSupervised(engine, { unfinished, record, config })
   } catch (error) {

@@ -73,6 +73,7 @@ function writeBundle(directory: string, config: RuntimeConfig, record: Container
   writeEngineFiles(directory, {
     hostname: record.hostname,
     network,
+    init: record.request.init === true,
   })
   writeFileSync(join(directory, 'config.json'), JSON.stringify(config), { mode: 0o600 })
 }

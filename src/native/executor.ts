@@ -1,10 +1,9 @@
 /** Starts tsrun-init on a plan and talks to it over the report socket. */
-import { readFileSync } from 'node:fs'
 import { SyscallError } from '../errors.ts'
 import { errnoName } from '../linux/errno.ts'
 import type { Plan } from '../plan/plan.ts'
 import { encodePlan } from '../plan/wire-format.ts'
-import { nativeLibrary, nativePath } from './library.ts'
+import { nativeLibrary, nativePart } from './library.ts'
 import { OwnedFd } from './owned-fd.ts'
 import { sealedMemfd, streamPair } from './syscalls.ts'
 
@@ -43,7 +42,7 @@ const executables = new Map<string, OwnedFd>()
 export function sealedExecutable(name: string): OwnedFd {
   let fd = executables.get(name)
   if (fd === undefined) {
-    fd = sealedMemfd(name, readFileSync(nativePath(name)), true)
+    fd = sealedMemfd(name, nativePart(name), true)
     executables.set(name, fd)
   }
   return fd

@@ -77,8 +77,13 @@ export interface ModuleBan {
 export const MODULE_BANS: readonly ModuleBan[] = [
   {
     module: 'koffi',
-    allowed: ['native/library.ts'],
+    allowed: ['native/koffi-backend.ts'],
     reason: 'one file to replace for another foreign function interface',
+  },
+  {
+    module: 'bun:ffi',
+    allowed: ['native/bun-backend.ts'],
+    reason: 'Node has no such module: only the standalone build takes that file',
   },
   {
     module: 'node:child_process',

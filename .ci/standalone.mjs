@@ -1,0 +1,94 @@
+/**
+ * `npm run build:standalone [x86_64|aarch64 …]`: dist/standalone/tsrun, the same TypeScript compiled by
+ * Bun into one file with the natives inside; another architecture's is tsrun-<architecture>.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { sharedOptions } from './build.mjs'
+import { bunFor } from './bun.mjs'
+import { ARCHITECTURES, compileNative } from './native.mjs'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const HOST = Object.keys(ARCHITECTURES).find((arch) => ARCHITECTURES[arch].node === process.arch)
+// Bun's runtime would else read these from the caller's working directory, before any line of ours.
+const DEAF = ['dotenv', 'bunfig', 'tsconfig', 'package-json'].map(
+  (file) => `--no-compile-autoload-${file}`,
+)
+
+/** Builds for one architecture; `log` gets one line. */
+export async function buildStandalone(architecture = HOST, log = console.log) {
+  const folder = join(root, 'native-bindings/build', `standalone-${process.pid}`)
+  const name = architecture === HOST ? 'tsrun' : `tsrun-${architecture}`
+  const target = join(root, 'dist/standalone', name)
+  mkdirSync(folder, { recursive: true })
+  try {
+    const script = join(folder, 'tsrun.cjs')
+    await bundle(script, compileNative(root, architecture))
+    compile(script, architecture, join(folder, 'tsrun'))
+    mkdirSync(dirname(target), { recursive: true })
+    renameSync(join(folder, 'tsrun'), target)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+  log(`standalone: dist/standalone/${name}`)
+}
+
+async function bundle(outfile, parts) {
+  const esbuild = await import('esbuild')
+  const embedded = parts.map(({ name, path }) => [name, readFileSync(path, 'base64')])
+  await esbuild.build({
+    ...sharedOptions(),
+    entryPoints: ['src/main.ts'],
+    outfile,
+    format: 'cjs',
+    target: 'es2023',
+    supported: { 'dynamic-import': false },
+    define: {
+      'import.meta.url': '"file:///tsrun"',
+      EMBEDDED_PARTS: JSON.stringify(Object.fromEntries(embedded)),
+    },
+    banner: { js: readFileSync(join(root, '.ci/templates/standalone-banner.js'), 'utf8') },
+    plugins: [bunBackend],
+  })
+}
+
+const bunBackend = {
+  name: 'bun-backend',
+  setup(build) {
+    build.onResolve({ filter: /\/koffi-backend\.ts$/ }, () => ({
+      path: join(root, 'src/native/bun-backend.ts'),
+    }))
+  },
+}
+
+function compile(script, architecture, outfile) {
+  const args = [
+    'build',
+    '--compile',
+    '--bytecode',
+    '--minify-syntax',
+    '--minify-whitespace',
+    ...DEAF,
+  ]
+  if (architecture !== HOST) {
+    const target = `--target=bun-linux-${ARCHITECTURES[architecture].node}`
+    args.push(target, `--compile-executable-path=${bunFor(root, architecture)}`)
+  }
+  // Its own environment names no cache, no registry and no options for Bun.
+  const env = { PATH: process.env.PATH ?? '', HOME: dirname(outfile), TMPDIR: dirname(outfile) }
+  const result = spawnSync(bunFor(root, HOST), [...args, script, '--outfile', outfile], {
+    cwd: dirname(outfile),
+    env,
+    encoding: 'utf8',
+  })
+  if (result.error) throw new Error(`cannot run bun: ${result.error.message}`)
+  if (result.status !== 0) throw new Error(`bun build: ${result.stderr.trim()}`)
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const architectures = process.argv.slice(2)
+  for (const architecture of architectures.length > 0 ? architectures : [HOST])
+    await buildStandalone(architecture)
+}
