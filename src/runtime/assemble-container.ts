@@ -48,8 +48,9 @@ export async function assembleContainer(
   refuseUnsupported(given, features)
   const rootfs = rootfsOf(bundle, given)
   checkRootfs(rootfs)
+  // Saved as given: the HOME of an exec is that of its own user.
+  writeContainerFile(options.root, options.id, 'config.json', JSON.stringify(given))
   const config = completeConfig(given, rootfs, options.extraEnv ?? [])
-  writeContainerFile(options.root, options.id, 'config.json', JSON.stringify(config))
   const cgroup = makeCgroup(options, config)
   const opened: OwnedFd[] = []
   try {

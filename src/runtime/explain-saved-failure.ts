@@ -7,6 +7,7 @@ import type { ContainerRecord } from '../state/container-record.ts'
 import { readContainerFile } from '../state/state-directory.ts'
 import { seccompOf } from './assemble-container.ts'
 import { explainFailure, type PlanError } from './explain-failure.ts'
+import { completeConfig } from './home-directory.ts'
 import { OPTIONS_FILE, type SavedOptions } from './saved-options.ts'
 
 export async function explainSavedFailure(
@@ -15,7 +16,8 @@ export async function explainSavedFailure(
   pc: number,
   errno: number,
 ): Promise<PlanError> {
-  const config = parseRuntimeConfig(readContainerFile(root, record.id, 'config.json'))
+  const given = parseRuntimeConfig(readContainerFile(root, record.id, 'config.json'))
+  const config = completeConfig(given, record.rootfs, [])
   const options: SavedOptions = JSON.parse(readContainerFile(root, record.id, OPTIONS_FILE))
   const plan = compileCreate(config, {
     ...options,

@@ -32,7 +32,8 @@ export function withoutRepeats(env: readonly string[]): readonly string[] {
 
 /** `process` with HOME in its environment; `rootfs` may be /proc/<pid>/root of a running container. */
 export function processWithHome(process: Process, rootfs: string): Process {
-  const env = withoutRepeats(process.env ?? [])
+  // An empty HOME is none: runc's long habit, which images rely on.
+  const env = withoutRepeats(process.env ?? []).filter((entry) => entry !== 'HOME=')
   if (env.some((entry) => entry.startsWith('HOME='))) return { ...process, env }
   const home = homeOf(process.user?.uid ?? 0, readPasswd(rootfs))
   return { ...process, env: [...env, `HOME=${home}`] }

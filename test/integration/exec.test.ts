@@ -49,6 +49,13 @@ describe.each(installedRuntimes())('%s', (name) => {
     expect(runtime.succeed(['exec', ...flags, 'c', 'sh', '-c', script])).toBe('5\n6\n/tmp\n1\n')
   })
 
+  it.skipIf(name === 'crun')('exec() gives HOME of the user it runs as', () => {
+    const script = ['c', 'sh', '-c', 'echo $HOME']
+    expect(runtime.succeed(['exec', ...script])).toBe('/root\n')
+    expect(runtime.succeed(['exec', '--user', '4321', ...script])).toBe('/\n')
+    expect(runtime.succeed(['exec', '--env', 'HOME=', ...script])).toBe('/root\n')
+  })
+
   it('exec() takes the process from a file', () => {
     const path = processFile({ args: ['sh', '-c', 'id -u; cat'], user: { uid: 9, gid: 9 } })
     expect(runtime.succeed(['exec', '--process', path, 'c'], { input: 'text' })).toBe('9\ntext')
