@@ -12,7 +12,8 @@ const BPF_CGROUP_DEVICE = 6n
 const BPF_F_ALLOW_MULTI = 2n
 const LOAD_ATTRIBUTE_SIZE = 72
 const ATTACH_ATTRIBUTE_SIZE = 20
-const LOAD_ATTEMPTS = 10
+const SIG_SETMASK = 2
+const SIGNAL_SET_SIZE = 8
 
 // A loaded program can serve any number of cgroups, and most containers have the same rules:
 // verifying it again would cost each half a millisecond.
@@ -54,15 +55,15 @@ function loadProgram(path: string, program: Uint8Array): OwnedFd {
     0,
     BPF_CGROUP_DEVICE << 32n,
   ])
+  // The verifier gives up with EAGAIN when a signal is pending, and a profiler sends one all the time.
+  const former = batch.zeros(SIGNAL_SET_SIZE)
+  const all = batch.words([-1])
+  batch.run('rt_sigprocmask', [SIG_SETMASK, all, former, SIGNAL_SET_SIZE])
   const fd = batch.sys('bpf', [BPF_PROG_LOAD, attributes, LOAD_ATTRIBUTE_SIZE], { tolerate: ['*'] })
-  const plan = batch.finish()
-  for (let attempt = 1; ; attempt++) {
-    const value = runBatch(plan).value(fd)
-    if (value >= 0) return new OwnedFd(value)
-    // The verifier gives up when a signal is pending (EAGAIN): the call is to be made again.
-    if (errnoName(-value) !== 'EAGAIN' || attempt >= LOAD_ATTEMPTS)
-      throw attachError(path, 'load', -value)
-  }
+  batch.run('rt_sigprocmask', [SIG_SETMASK, former, 0, SIGNAL_SET_SIZE])
+  const value = runBatch(batch).value(fd)
+  if (value < 0) throw attachError(path, 'load', -value)
+  return new OwnedFd(value)
 }
 
 function attach(path: string, program: number): void {
