@@ -13,7 +13,7 @@ import {
   findSizeViolations,
   findSyntaxViolations,
 } from './support/architecture/check-sources.ts'
-import { LONG_DATA_FILES } from './support/architecture/layers.ts'
+import { LAYER_EXCEPTIONS, LONG_DATA_FILES } from './support/architecture/layers.ts'
 import { parseSource, type SourceFile } from './support/architecture/source-file.ts'
 
 const files = readFolder('../src')
@@ -35,6 +35,11 @@ function sources(table: Readonly<Record<string, string>>): SourceFile[] {
 describe('src/', () => {
   it('imports along the layers only', () => {
     expect(findLayerViolations(files)).toEqual([])
+  })
+
+  it('makes no exception to the layers that no file needs', () => {
+    const needed = findLayerViolations(files, {}).map((violation) => violation.split(':')[0])
+    expect([...new Set(needed)]).toEqual(Object.keys(LAYER_EXCEPTIONS))
   })
 
   it('leaves koffi, child processes and the like to the files that own them', () => {
@@ -118,6 +123,17 @@ describe('findLayerViolations()', () => {
     expect(found).toEqual([
       'cli/oci/run.ts:2: "cli/oci" must not import "engine" (engine/engine.ts)',
       'cli/engine/run.ts:2: "cli/engine" must not import "runtime" (runtime/create.ts)',
+    ])
+  })
+
+  it('lets one file import what the rest of its layer may not', () => {
+    const text = "import { runBatch } from '../native/run-batch.ts'\nrunBatch()"
+    expect(
+      findLayerViolations(
+        sources({ 'monitor/launch-monitor.ts': text, 'monitor/attach-client.ts': text }),
+      ),
+    ).toEqual([
+      'monitor/attach-client.ts:2: "monitor" must not import "native" (native/run-batch.ts)',
     ])
   })
 

@@ -31,14 +31,6 @@ export function checkContainerId(id: string): void {
   })
 }
 
-/** Where state lives without --root: $XDG_RUNTIME_DIR for a user who is not root. */
-export function defaultRuntimeRoot(env: NodeJS.ProcessEnv, uid: number): string {
-  const runtimeDirectory = env.XDG_RUNTIME_DIR
-  if (uid !== 0 && runtimeDirectory !== undefined && runtimeDirectory !== '')
-    return join(runtimeDirectory, 'tsrun')
-  return '/run/tsrun'
-}
-
 export function containerDirectory(root: string, id: string): string {
   return join(root, id)
 }

@@ -177,6 +177,25 @@ describe('with a container', () => {
     runtime.succeed(['delete', 'copy'])
   })
 
+  it("ps prints the lines of the host's ps, with its options, with or without a PATH", () => {
+    bundle.command('sleep', '1000')
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'p'], { stdio: 'ignore' })
+    const pid = String(runtime.state('p').pid)
+    for (const env of [process.env, {}]) {
+      const [head, row, ...others] = runtime.succeed(['ps', 'p'], { env }).trim().split('\n')
+      expect(head?.split(/\s+/)).toEqual(expect.arrayContaining(['UID', 'PID', 'CMD']))
+      expect(row).toContain(` ${pid} `)
+      expect(others).toEqual([])
+    }
+    const columns = ['ps', 'p', '-e', '-o', 'pid,args']
+    expect(runtime.succeed(columns).trim().split('\n').at(-1)?.trim()).toBe(`${pid} sleep 1000`)
+    const without = runtime.run(['ps', 'p', '-e', '-o', 'args'])
+    expect(without).toMatchObject({ status: 1, stderr: expect.stringContaining('PID column') })
+    const missing = runtime.run(['ps', 'p'], { env: { PATH: '/nonexistent' } })
+    expect(missing).toMatchObject({ status: 1, stderr: expect.stringContaining('install procps') })
+    runtime.succeed(['delete', '--force', 'p'])
+  })
+
   it('update with {} succeeds, as docker update --restart calls it', () => {
     bundle.command('sleep', '1000')
     runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'u'], { stdio: 'ignore' })

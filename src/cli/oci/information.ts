@@ -1,12 +1,9 @@
 /** `spec` and `features`: documents that need neither a container nor the native library. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TsrunError } from '../../errors.ts'
 import { defaultRuntimeConfig } from '../../oci/default-config.ts'
-import { runtimeFeatures } from '../../oci/features.ts'
-import { KNOWN_MOUNT_OPTIONS } from '../../oci/mount-option-names.ts'
-import { SECCOMP_FEATURES } from '../../seccomp/features.ts'
-import { VERSION } from '../../version.ts'
+import { describeFeatures } from '../../runtime/describe-features.ts'
 import { type OciCommand, print } from './command.ts'
 
 export const specCommand: OciCommand = {
@@ -38,18 +35,7 @@ export const featuresCommand: OciCommand = {
   description: 'print what this runtime can do, as JSON',
   table: { flags: {} },
   async run() {
-    const features = runtimeFeatures({
-      version: VERSION,
-      mountOptions: KNOWN_MOUNT_OPTIONS,
-      lastCapability: Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8')),
-      seccomp: SECCOMP_FEATURES,
-      // What this build can do: whether the host has them shows when a config asks.
-      apparmor: true,
-      selinux: true,
-      idmapMounts: false,
-      systemdCgroup: false,
-    })
-    print(`${JSON.stringify(features, undefined, 2)}\n`)
+    print(`${JSON.stringify(describeFeatures(), undefined, 2)}\n`)
     return 0
   },
 }

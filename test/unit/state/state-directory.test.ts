@@ -4,7 +4,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   checkContainerId,
   containerExists,
-  defaultRuntimeRoot,
   listContainerIds,
   makeContainerDirectory,
   readContainerFile,
@@ -34,15 +33,6 @@ describe('checkContainerId()', () => {
       expect(() => checkContainerId(id)).toThrow('invalid container ID format')
     },
   )
-})
-
-describe('defaultRuntimeRoot()', () => {
-  it('is in $XDG_RUNTIME_DIR for users, in /run for root', () => {
-    const env = { XDG_RUNTIME_DIR: '/run/user/1000' }
-    expect(defaultRuntimeRoot(env, 1000)).toBe('/run/user/1000/tsrun')
-    expect(defaultRuntimeRoot(env, 0)).toBe('/run/tsrun')
-    expect(defaultRuntimeRoot({ XDG_RUNTIME_DIR: '' }, 1000)).toBe('/run/tsrun')
-  })
 })
 
 describe('makeContainerDirectory()', () => {
