@@ -56,6 +56,7 @@ export class CgroupfsManager implements CgroupManager {
 
   /** Throws `failed-precondition` when the cgroup is there already and somebody is in it. */
   refuseForeignProcesses(): void {
+    if (!existsSync(this.path)) return
     const own = this.#read('cgroup.procs')
     if (own === '') return
     throw new TsrunError(
@@ -73,10 +74,12 @@ export class CgroupfsManager implements CgroupManager {
   }
 
   create(): void {
-    this.refuseForeignProcesses()
     try {
-      mkdirSync(this.path, { recursive: true, mode: 0o755 })
+      // The first directory that was made, if any: in an old one somebody may have come to live.
+      if (mkdirSync(this.path, { recursive: true, mode: 0o755 }) === undefined)
+        this.refuseForeignProcesses()
     } catch (cause) {
+      if (cause instanceof TsrunError) throw cause
       const code = errnoCodeOf(cause)
       throw new TsrunError(
         'failed-precondition',
@@ -105,10 +108,9 @@ export class CgroupfsManager implements CgroupManager {
         !isKernelDefault(write),
     )
     const needed = new Set(writes.flatMap(({ controller }) => controller ?? []))
-    for (const controller of needed) this.#enable(controller)
-    for (const controller of available) {
-      if (!needed.has(controller)) this.#tryToEnable(controller)
-    }
+    for (const controller of needed)
+      if (!available.includes(controller)) throw this.#missingController(controller)
+    for (const directory of this.#ancestors()) enableIn(directory, available, needed)
     for (const write of writes) this.#write(write)
   }
 
@@ -157,7 +159,7 @@ export class CgroupfsManager implements CgroupManager {
   }
 
   async remove(): Promise<void> {
-    if (!existsSync(this.path)) return
+    if (this.#isRemovedAtOnce()) return
     if (this.#events().includes('populated 1')) {
       this.kill()
       await this.#waitUntilEmpty()
@@ -165,6 +167,18 @@ export class CgroupfsManager implements CgroupManager {
     for (const directory of [...this.#directories(this.path)].reverse())
       await removeDirectory(directory)
     this.#removeDefaultParent()
+  }
+
+  // What a container leaves is nearly always one empty directory.
+  #isRemovedAtOnce(): boolean {
+    try {
+      rmdirSync(this.path)
+    } catch (error) {
+      // The slow way waits for the last process, and says what else is wrong.
+      return errnoCodeOf(error) === 'ENOENT'
+    }
+    this.#removeDefaultParent()
+    return true
   }
 
   // `tsrun/` is ours alone: it goes with its last container. Another may just be starting there.
@@ -264,26 +278,13 @@ export class CgroupfsManager implements CgroupManager {
       .filter((controller) => controller !== '')
   }
 
-  // For the numbers alone (memory.current, pids.current, io.stat): where it cannot be, there are none.
-  #tryToEnable(controller: string): void {
-    try {
-      this.#enable(controller)
-    } catch (error) {
-      if (!(error instanceof TsrunError)) throw error
-    }
-  }
-
-  #enable(controller: string): void {
-    if (!this.#available().includes(controller)) throw this.#missingController(controller)
-    const relative = this.path
+  /** The directories above this one, from the mount point on: their subtree_control decides here. */
+  #ancestors(): readonly string[] {
+    const parts = this.path
       .slice(this.#hierarchy.mountPoint.length)
       .split('/')
       .filter((part) => part !== '')
-    let directory = this.#hierarchy.mountPoint
-    for (const part of relative) {
-      enableIn(directory, controller)
-      directory = join(directory, part)
-    }
+    return parts.map((_, i) => join(this.#hierarchy.mountPoint, ...parts.slice(0, i)))
   }
 
   #missingController(controller: string): TsrunError {
@@ -315,29 +316,52 @@ export class CgroupfsManager implements CgroupManager {
   }
 }
 
-function enableIn(directory: string, controller: string): void {
+/**
+ * Enables all of `available` for the children of `directory`: those `needed` or it throws, the others
+ * for their numbers alone (memory.current, pids.current, io.stat), where it can be.
+ */
+function enableIn(
+  directory: string,
+  available: readonly string[],
+  needed: ReadonlySet<string>,
+): void {
   const file = join(directory, 'cgroup.subtree_control')
-  if (readIfThere(file).trim().split(/\s+/).includes(controller)) return
+  const enabled = new Set(readIfThere(file).trim().split(/\s+/))
+  const missing = available.filter((controller) => !enabled.has(controller))
+  if (missing.length === 0) return
+  try {
+    // The kernel takes all of them or none.
+    writeFileSync(file, missing.map((controller) => `+${controller}`).join(' '))
+  } catch {
+    for (const controller of missing) enableOne(file, directory, controller, needed)
+  }
+}
+
+function enableOne(
+  file: string,
+  directory: string,
+  controller: string,
+  needed: ReadonlySet<string>,
+): void {
   try {
     writeFileSync(file, `+${controller}`)
   } catch (cause) {
-    const code = errnoCodeOf(cause)
-    throw new TsrunError(
-      'failed-precondition',
-      `cannot enable the ${controller} controller in ${directory}: ${code}`,
-      {
-        cause,
-        ...(code === 'EBUSY'
-          ? {
-              hint: `${directory} has processes of its own (no internal process rule): move them to a child cgroup`,
-            }
-          : {}),
-        ...(code === 'EACCES'
-          ? { hint: `delegate the controller: Delegate=${controller} in the unit of this user` }
-          : {}),
-      },
-    )
+    if (!needed.has(controller)) return
+    throw cannotEnable(directory, controller, cause)
   }
+}
+
+function cannotEnable(directory: string, controller: string, cause: unknown): TsrunError {
+  const code = errnoCodeOf(cause)
+  const hint =
+    code === 'EBUSY'
+      ? `${directory} has processes of its own (no internal process rule): move them to a child cgroup`
+      : `delegate the controller: Delegate=${controller} in the unit of this user`
+  return new TsrunError(
+    'failed-precondition',
+    `cannot enable the ${controller} controller in ${directory}: ${code}`,
+    { cause, ...(code === 'EBUSY' || code === 'EACCES' ? { hint } : {}) },
+  )
 }
 
 function readIfThere(path: string): string {
