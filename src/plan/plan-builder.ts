@@ -38,7 +38,7 @@ export class PlanBuilder {
   readonly #relocations: Relocation[] = []
   readonly #strings = new Map<string, DataRef>()
   readonly #places: (number | undefined)[] = []
-  #data = new Uint8Array(4096)
+  #data = new Uint8Array(512)
   #length = 0
   #origin = ''
 
