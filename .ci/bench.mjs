@@ -68,7 +68,9 @@ async function main() {
     results.set(`${name} run (shell)`, runs.get(name))
     results.set(`${name} create+start+delete (shell)`, lives.get(name))
   }
-  results.set('tsrun lifecycle (warm process)', await warm(bundle))
+  const { ours, theirs } = await warm(bundle)
+  results.set('tsrun lifecycle (warm process)', ours)
+  if (theirs.length > 0) results.set('crun run (beside the warm process)', theirs)
   report(results)
   reportMemory(bundle)
   await reportDetachedMemory()
@@ -101,11 +103,24 @@ async function warm(bundle) {
     logLevel: 'error',
   })
   const { warmLifecycles } = await import(resolve('dist', 'bench-warm.mjs'))
-  const root = join(work, 'root')
-  await warmLifecycles(root, bundle, 10)
-  const times = await warmLifecycles(root, bundle, Math.max(ROUNDS, 50))
-  rmSync(resolve('dist', 'bench-warm.mjs'))
-  return times
+  // On the tmpfs that crun and runc keep their state on by default.
+  const root = mkdtempSync('/run/tsrun-bench-')
+  try {
+    await warmLifecycles(root, bundle, 30)
+    // Interleaved with crun, so that both live through the same busy moments.
+    const ours = []
+    const theirs = []
+    for (let i = 0; i < ROUNDS; i++) {
+      ours.push(...(await warmLifecycles(root, bundle, 5)))
+      if (which('crun') !== undefined)
+        for (let n = 0; n < 5; n++)
+          theirs.push(time(which('crun'), ['run', '--bundle', bundle, `w-${i}-${n}`]))
+    }
+    return { ours, theirs }
+  } finally {
+    rmSync(resolve('dist', 'bench-warm.mjs'))
+    rmSync(root, { recursive: true, force: true })
+  }
 }
 
 function lifecycle({ command, prefix }, bundle, id) {
@@ -159,10 +174,13 @@ function report(results) {
       ? (median(results.get(a)) / median(results.get(b))).toFixed(2)
       : 'not installed'
   console.log('\nratios of medians (below 1: tsrun is faster)')
+  console.log(
+    `  warm lifecycle / crun run:                  ${ratio('tsrun lifecycle (warm process)', 'crun run (beside the warm process)')}`,
+  )
+  console.log(
+    `  warm lifecycle / runc run:                  ${ratio('tsrun lifecycle (warm process)', 'runc run (shell)')}`,
+  )
   for (const peer of ['crun', 'runc']) {
-    console.log(
-      `  warm lifecycle / ${peer} run:                  ${ratio('tsrun lifecycle (warm process)', `${peer} run (shell)`)}`,
-    )
     console.log(
       `  tsrun run / ${peer} run:                       ${ratio('tsrun run (shell)', `${peer} run (shell)`)}`,
     )

@@ -22,7 +22,7 @@ import type { CreatedContainer, CreateOptions } from './create.ts'
 import { driveCreate } from './drive-create.ts'
 import { completeConfig } from './home-directory.ts'
 import { CGROUP_FILE } from './remove-half-made.ts'
-import { OPTIONS_FILE, type SavedOptions } from './saved-options.ts'
+import type { SavedOptions } from './saved-options.ts'
 import { startGatePath } from './status.ts'
 import { listenUnix } from './unix-socket.ts'
 
@@ -32,6 +32,7 @@ export interface Assembly {
   readonly bundle: string
   readonly rootfs: string
   readonly config: RuntimeConfig
+  readonly saved: SavedOptions
   readonly cgroup: CgroupfsManager | undefined
   readonly plan: Plan
   /** By the names of plan.descriptors. */
@@ -64,7 +65,6 @@ export async function assembleContainer(
       noNewKeyring: options.noNewKeyring === true,
       ...(cgroup === undefined ? {} : { cgroupMount: cgroup.mountPoint }),
     }
-    writeContainerFile(options.root, options.id, OPTIONS_FILE, JSON.stringify(saved))
     const filter = await seccompOf(config)
     for (const warning of warningsOf(config, filter)) options.warn?.(warning)
     const plan = compileCreate(config, {
@@ -78,7 +78,7 @@ export async function assembleContainer(
       containerId: options.id,
       bundle,
     })
-    return await driveCreate({ options, bundle, rootfs, config, cgroup, plan, descriptors })
+    return await driveCreate({ options, bundle, rootfs, config, saved, cgroup, plan, descriptors })
   } catch (error) {
     await cgroup?.remove()
     throw error

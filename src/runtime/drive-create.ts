@@ -10,8 +10,13 @@ import {
 } from '../native/executor-protocol.ts'
 import { pidfdSendSignal } from '../native/syscalls.ts'
 import { isInUserNamespace } from '../plan/compile/credentials.ts'
+import { hasSync } from '../plan/compile/report-records.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
-import { writeContainerFile } from '../state/state-directory.ts'
+import {
+  prepareContainerRecord,
+  publishContainerRecord,
+  writeContainerFile,
+} from '../state/state-directory.ts'
 import type { Assembly } from './assemble-container.ts'
 import { awaitExit } from './await-exit.ts'
 import type { CreatedContainer } from './create.ts'
@@ -21,6 +26,7 @@ import { type HookState, runHooks, runHooksAnyway } from './hooks.ts'
 import { writeIdMappings } from './id-mappings.ts'
 import { scheduleFromOutside } from './outside-scheduling.ts'
 import { openProcess, readProcStat } from './process-liveness.ts'
+import { OPTIONS_FILE } from './saved-options.ts'
 
 const SIGKILL = 9
 
@@ -35,15 +41,20 @@ export async function driveCreate(assembly: Assembly): Promise<CreatedContainer>
   let init: number | undefined
   let record: ContainerRecord | undefined
   try {
+    // The kernel is busy with the plan: what Node has to write, it writes meanwhile.
+    writeConfig(assembly)
     const pid = await followPlan(
       session,
       {
+        answersAhead: mayAnswerAhead(assembly),
         pid(reported) {
           init = reported
+          record = recordOf(assembly, reported)
+          prepareContainerRecord(options.root, record)
         },
         async sync(point, reported) {
           await answerSync(assembly, point, reported)
-          if (point === 'ready') record = writeRecord(assembly, reported)
+          if (point === 'ready') publish(assembly, reported)
         },
         failure: (event) => failureOf(assembly, event),
       },
@@ -56,6 +67,13 @@ export async function driveCreate(assembly: Assembly): Promise<CreatedContainer>
     await undo(assembly, session, init)
     throw error
   }
+}
+
+// Only where Node has nothing to do at a sync but to publish the record. The prepared one is enough to
+// find and kill init, should we be killed before that.
+function mayAnswerAhead({ options, plan, config }: Assembly): boolean {
+  const hasWork = hasSync(plan, 'mappings') || hasSync(plan, 'hooks') || isInUserNamespace(config)
+  return options.startAtOnce === true && !hasWork
 }
 
 /** Ends the conversation, or with `supervise` keeps it for the exit status. */
@@ -139,12 +157,15 @@ function failureOf(assembly: Assembly, event: ExecutorEvent): TsrunError {
   )
 }
 
-function writeRecord(assembly: Assembly, pid: number): ContainerRecord {
-  const { pidFile, root, id } = assembly.options
-  const record = recordOf(assembly, pid)
+function writeConfig({ options: { root, id, startAtOnce }, config, saved }: Assembly): void {
+  writeContainerFile(root, id, 'config.json', JSON.stringify(config))
+  // Only `start` reads them.
+  if (startAtOnce !== true) writeContainerFile(root, id, OPTIONS_FILE, JSON.stringify(saved))
+}
+
+function publish({ options: { pidFile, root, id } }: Assembly, pid: number): void {
   if (pidFile !== undefined) writePidFile(pidFile, pid)
-  writeContainerFile(root, id, 'state.json', JSON.stringify(record))
-  return record
+  publishContainerRecord(root, id)
 }
 
 function recordOf(assembly: Assembly, pid: number): ContainerRecord {

@@ -13,6 +13,11 @@ export interface PlanHandlers {
   pid?(pid: number): void
   /** What Node does at each sync before it lets the plan go on. */
   sync(point: SyncPoint, pid: number): Promise<void> | void
+  /**
+   * The answer to `ready` goes out with the pid, before the question: the plan need not wait for us.
+   * Only for a plan that has no sync before `ready`. What must precede the program is done in `pid`.
+   */
+  readonly answersAhead?: boolean
   /** The error for an event that ends the plan too early. */
   failure(event: ExecutorEvent): Error
 }
@@ -36,12 +41,13 @@ export async function followPlan(
     if (event.type === 'pid') {
       pid = event.pid
       handlers.pid?.(pid)
+      if (handlers.answersAhead === true) reply(fd, pid)
     } else if (event.type === 'sync') waiting = event.point
     else throw handlers.failure(event)
     if (pid === undefined || waiting === undefined) continue
     await handlers.sync(waiting, pid)
     signal?.throwIfAborted()
-    reply(fd, pid)
+    if (handlers.answersAhead !== true) reply(fd, pid)
     if (waiting === 'ready') return pid
     waiting = undefined
   }

@@ -11,6 +11,7 @@ const O_NONBLOCK = 0o4000 // an image may ship a FIFO there
 const RESOLVE_NO_MAGICLINKS = 2
 const RESOLVE_IN_ROOT = 16
 const PASSWD_LIMIT = 1 << 20
+const PASSWD_CHUNK = 1 << 12
 
 /** `config` with `extra` and HOME in process.env. */
 export function completeConfig(
@@ -48,6 +49,18 @@ export function homeOf(uid: number, passwd: string): string {
   return '/'
 }
 
+function readUpTo(fd: number, limit: number): string {
+  const chunks: Buffer[] = []
+  for (let length = 0; length < limit; ) {
+    const chunk = Buffer.allocUnsafe(Math.min(PASSWD_CHUNK, limit - length))
+    const count = readSync(fd, chunk, 0, chunk.length, length)
+    if (count === 0) break
+    chunks.push(chunk.subarray(0, count))
+    length += count
+  }
+  return Buffer.concat(chunks).toString()
+}
+
 // The image is hostile: symlinks resolve inside it, and what is not a plain file is not read.
 function readPasswd(rootfs: string): string {
   const batch = newBatch()
@@ -58,9 +71,8 @@ function readPasswd(rootfs: string): string {
   const opened = runBatch(batch).value(fd)
   if (opened < 0) return ''
   using file = new OwnedFd(opened)
-  const buffer = Buffer.alloc(PASSWD_LIMIT)
   try {
-    return buffer.subarray(0, readSync(file.fd, buffer, 0, PASSWD_LIMIT, 0)).toString()
+    return readUpTo(file.fd, PASSWD_LIMIT)
   } catch (error) {
     const code = errnoCodeOf(error)
     if (code === 'EISDIR' || code === 'ESPIPE' || code === 'EINVAL') return ''

@@ -3,13 +3,16 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { CgroupfsManager } from '../cgroup/cgroupfs-manager.ts'
 import { requireCgroups } from '../cgroup/detect.ts'
-import { errnoCodeOf } from '../errors.ts'
+import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { parseContainerRecord } from '../state/container-record.ts'
 import {
   containerDirectory,
+  PREPARED_RECORD,
   readContainerFile,
   removeContainerDirectory,
 } from '../state/state-directory.ts'
 import { tryLockContainer } from './container-lock.ts'
+import { killInit } from './kill.ts'
 
 /** The file that names the cgroup before it is made, so that it can be found after a crash. */
 export const CGROUP_FILE = 'cgroup'
@@ -24,13 +27,28 @@ export async function removeHalfMade(root: string, id: string, damaged = false):
   try {
     // The maker may have finished between the caller's look and the lock.
     if (!damaged && readOptional(root, id, 'state.json') !== undefined) return false
+    killPrepared(root, id)
     const cgroup = readOptional(root, id, CGROUP_FILE)
-    if (cgroup !== undefined) await new CgroupfsManager(requireCgroups(), cgroup).remove()
+    // Empty: its maker was killed between making the file and writing it, so before the cgroup.
+    if (cgroup !== undefined && cgroup !== '')
+      await new CgroupfsManager(requireCgroups(), cgroup).remove()
     rmSync(join(containerDirectory(root, id), 'start'), { force: true })
     removeContainerDirectory(root, id)
     return true
   } finally {
     lock.close()
+  }
+}
+
+// A `run` that was killed between its answer to init and the record may have left a running program.
+function killPrepared(root: string, id: string): void {
+  const text = readOptional(root, id, PREPARED_RECORD)
+  if (text === undefined) return
+  try {
+    killInit(parseContainerRecord(text, PREPARED_RECORD))
+  } catch (error) {
+    // Cut short, so its maker had not answered yet, and init ended with it.
+    if (!(error instanceof TsrunError)) throw error
   }
 }
 

@@ -1,9 +1,12 @@
 /** Several commands on one container at the same moment, in one process: one wins, none hangs, nothing is left. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createContainer } from '../../src/runtime/create.ts'
 import { deleteContainer } from '../../src/runtime/delete.ts'
+import { readProcStat } from '../../src/runtime/process-liveness.ts'
 import { startContainer } from '../../src/runtime/start.ts'
 import { containerState, listContainers } from '../../src/runtime/state.ts'
 import { makeRuntime, type Runtime } from '../support/runtime.ts'
@@ -90,6 +93,35 @@ describe('what a killed create left', () => {
       await deleteContainer(runtime.root, 'half', false)
     }
     expect(existsSync(join(runtime.root, 'half'))).toBe(false)
+  })
+
+  it('is killed, when its program was let go before its record was published', async () => {
+    const child = spawn('sleep', ['1000'])
+    const ended = once(child, 'exit')
+    const pid = child.pid ?? 0
+    const record = {
+      ociVersion: '1.2.0',
+      id: 'loose',
+      bundle: '/',
+      rootfs: '/',
+      created: '',
+      pid,
+      startTime: readProcStat(pid)?.startTime,
+      owner: 0,
+    }
+    mkdirSync(join(runtime.root, 'loose'), { recursive: true })
+    writeFileSync(join(runtime.root, 'loose/state.json.tmp'), JSON.stringify(record))
+    expect(await listContainers(runtime.root)).toEqual([])
+    expect(await ended).toEqual([null, 'SIGKILL'])
+    expect(existsSync(join(runtime.root, 'loose'))).toBe(false)
+  })
+
+  it.each(['', '{"pid": 1'])('is removed with the torn files %j', async (torn) => {
+    mkdirSync(join(runtime.root, 'torn'), { recursive: true })
+    for (const name of ['state.json.tmp', 'cgroup', 'config.json'])
+      writeFileSync(join(runtime.root, 'torn', name), name === 'cgroup' ? '' : torn)
+    expect(await listContainers(runtime.root)).toEqual([])
+    expect(existsSync(join(runtime.root, 'torn'))).toBe(false)
   })
 
   it('and a damaged record can be deleted with --force alone', async () => {

@@ -1,5 +1,6 @@
 /** Emits the records that a plan sends to Node (src/native/executor-protocol.ts has the diagram). */
 import type { DataRef, Operand, Slot } from '../instruction.ts'
+import type { Plan } from '../plan.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
 
 const RECORD_SIZE = 16
@@ -23,9 +24,18 @@ export function emitRecord(
   })
 }
 
+/** Whether `plan` stops at `point` for Node. */
+export function hasSync(plan: Plan, point: keyof typeof POINTS): boolean {
+  return plan.instructions.some(({ origin }) => origin === syncOrigin(point))
+}
+
+function syncOrigin(point: keyof typeof POINTS): string {
+  return `sync ${point}`
+}
+
 /** Hands control to Node and waits for its reply, the returned bytes; ends the process when Node is gone. */
 export function emitSync(b: PlanBuilder, report: Slot, point: keyof typeof POINTS): DataRef {
-  return b.at(`sync ${point}`, () => {
+  return b.at(syncOrigin(point), () => {
     emitRecord(b, report, 'sync', POINTS[point])
     const answer = b.zeros(RECORD_SIZE)
     const received = b.sys('recvfrom', [report, answer, RECORD_SIZE, 0, 0, 0], {

@@ -6,12 +6,25 @@ import {
   containerExists,
   listContainerIds,
   makeContainerDirectory,
+  prepareContainerRecord,
+  publishContainerRecord,
   readContainerFile,
   readContainerRecord,
   removeContainerDirectory,
   writeContainerFile,
 } from '../../../src/state/state-directory.ts'
 import { createTempDir, type TempDir } from '../../support/temp-dir.ts'
+
+const RECORD = {
+  ociVersion: '1.2.0',
+  id: 'c',
+  bundle: '/b',
+  rootfs: '/b/rootfs',
+  created: '2026-01-01T00:00:00Z',
+  pid: 1,
+  startTime: 2,
+  owner: 0,
+}
 
 let temp: TempDir
 let root: string
@@ -58,12 +71,34 @@ describe('readContainerRecord()', () => {
 })
 
 describe('writeContainerFile()', () => {
-  it('replaces the file and leaves no temporary', () => {
+  it('replaces the file', () => {
     makeContainerDirectory(root, 'c', false)
     writeContainerFile(root, 'c', 'x', '1')
     writeContainerFile(root, 'c', 'x', '2')
     expect(readContainerFile(root, 'c', 'x')).toBe('2')
     expect(readdirSync(join(root, 'c'))).toEqual(['x'])
+  })
+})
+
+describe('publishContainerRecord()', () => {
+  it('makes the container complete', () => {
+    makeContainerDirectory(root, 'c', true)
+    prepareContainerRecord(root, RECORD)
+    expect(readContainerRecord(root, 'c')).toBeUndefined()
+    publishContainerRecord(root, 'c')
+    expect(readContainerRecord(root, 'c')).toEqual(RECORD)
+    expect(readdirSync(join(root, 'c'))).toEqual(['state.json'])
+  })
+})
+
+describe('removeContainerDirectory()', () => {
+  it('removes also what does not belong there, and is content with nothing', () => {
+    makeContainerDirectory(root, 'c', false)
+    mkdirSync(join(root, 'c/folder/in'), { recursive: true })
+    writeContainerFile(root, 'c', 'x', '1')
+    removeContainerDirectory(root, 'c')
+    removeContainerDirectory(root, 'c')
+    expect(readdirSync(root)).toEqual([])
   })
 })
 
