@@ -1,5 +1,6 @@
 /** Starts tsrun-init on a plan and talks to it over the report socket. */
-import { SyscallError } from '../errors.ts'
+import { readFileSync } from 'node:fs'
+import { errnoCodeOf, SyscallError, TsrunError } from '../errors.ts'
 import { errnoName } from '../linux/errno.ts'
 import type { Plan } from '../plan/plan.ts'
 import { encodePlan } from '../plan/wire-format.ts'
@@ -42,10 +43,32 @@ const executables = new Map<string, OwnedFd>()
 export function sealedExecutable(name: string): OwnedFd {
   let fd = executables.get(name)
   if (fd === undefined) {
-    fd = sealedMemfd(name, nativePart(name), true)
+    fd = executableMemfd(name, nativePart(name))
     executables.set(name, fd)
   }
   return fd
+}
+
+function executableMemfd(name: string, content: Uint8Array): OwnedFd {
+  try {
+    return sealedMemfd(name, content, true)
+  } catch (cause) {
+    if (errnoCodeOf(cause) !== 'EACCES' || !forbidsExecutableMemfds()) throw cause
+    throw new TsrunError('failed-precondition', `cannot start ${name}: vm.memfd_noexec is 2`, {
+      cause,
+      hint: 'run sysctl vm.memfd_noexec=1: tsrun runs its native parts from sealed memory, so that no container can change them',
+    })
+  }
+}
+
+// Documentation/admin-guide/sysctl/vm.rst: at 2 every memfd_create(MFD_EXEC) fails, since 6.3.
+function forbidsExecutableMemfds(): boolean {
+  try {
+    return readFileSync('/proc/sys/vm/memfd_noexec', 'utf8').trim() === '2'
+  } catch {
+    // No such sysctl, or no /proc: another reason.
+    return false
+  }
 }
 
 /** Starts `plan` in a new tsrun-init. Dispose the session to close the socket and the pidfd. */

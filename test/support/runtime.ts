@@ -30,6 +30,8 @@ export interface Runtime extends Disposable {
   succeed(args: readonly string[], options?: RunOptions): string
   /** Starts the same without waiting. */
   start(args: readonly string[], options?: RunOptions): ChildProcess
+  /** The words of {@link run}, for a wrapper that starts them elsewhere. */
+  commandLine(args: readonly string[]): readonly string[]
   /** The parsed `state` of a container. */
   state(id: string): Record<string, unknown>
   /** Waits until `state` says `status`. */
@@ -81,6 +83,7 @@ export function makeRuntime(name: RuntimeName = 'tsrun'): Runtime {
     name,
     root,
     run,
+    commandLine,
     succeed,
     start(args, options = {}) {
       const [command, ...words] = commandLine(args)
