@@ -14,7 +14,8 @@ import { emitCreateContainerHooks, emitHookState } from './compile/hooks.ts'
 import { emitHostname, emitLoopback } from './compile/hostname.ts'
 import { emitIdMaps } from './compile/id-maps.ts'
 import { emitMaskedPaths, emitReadonlyPaths } from './compile/masked-paths.ts'
-import { emitBindSources, emitMounts, ownsDev, requireMountNamespace } from './compile/mounts.ts'
+import { emitAwaitSourceHelper, emitSourceHelper } from './compile/mount-sources.ts'
+import { emitMounts, ownsDev, requireMountNamespace } from './compile/mounts.ts'
 import {
   emitClone,
   emitJoinNamespaces,
@@ -56,7 +57,6 @@ export function compileCreate(given: RuntimeConfig, options: CompileCreateOption
     inUserNamespace: isInUserNamespace(config),
     rootfs: options.rootfs,
     bundle: options.bundle,
-    sources: new Map(),
     lateReadonly: [],
   }
   compileLauncher(c, cgroup)
@@ -77,14 +77,17 @@ function compileLauncher(c: CreateContext, cgroup: Slot | undefined): void {
   })
   emitOomScore(c)
   if (c.inUserNamespace) emitRlimits(c)
-  emitBindSources(c)
+  const helper = emitSourceHelper(c)
+  if (helper !== undefined) c.sourceHelper = helper
   emitJoinNamespaces(b, namespaces)
   const time = namespaces.findIndex(({ type, path }) => type === 'time' && (path ?? '') === '')
   if (time >= 0) {
     b.at(`/linux/namespaces/${time}`, () => emitTimeNamespace(b, config.linux?.timeOffsets ?? {}))
   }
   b.at('/linux/namespaces', () =>
-    emitClone(b, c.report, newNamespaceFlags(namespaces), c.options, cgroup),
+    emitClone(b, c.report, newNamespaceFlags(namespaces), c.options, cgroup, () =>
+      emitAwaitSourceHelper(b, helper),
+    ),
   )
 }
 

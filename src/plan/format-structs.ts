@@ -74,7 +74,11 @@ const DECODERS: Readonly<Record<StructKind, (bytes: Buffer, plan: Plan, ref: Dat
         BigInt(bytes.readUInt32LE(i * 4)) | (BigInt(bytes.readUInt32LE(12 + i * 4)) << 32n)
       return `{effective=${capabilities(set(0))}, permitted=${capabilities(set(1))}, inheritable=${capabilities(set(2))}}`
     },
-    record: (bytes) => `{type=${bytes.readUInt32LE(0)}}`,
+    // A report to Node, or a word to a helper of the plan's own.
+    record: (bytes) =>
+      bytes.length < 4
+        ? JSON.stringify(bytes.toString().slice(0, -1))
+        : `{type=${bytes.readUInt32LE(0)}}`,
     groups: (bytes) => {
       const groups = Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readUInt32LE(i * 4))
       return `[${groups.join(', ')}]`

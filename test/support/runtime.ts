@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly input?: string
   readonly env?: NodeJS.ProcessEnv
   readonly stdio?: StdioOptions
+  /** Shell commands around the runtime, in a mount namespace that is theirs. */
+  readonly mountNamespace?: { readonly before?: string; readonly after?: string }
 }
 
 export interface Runtime extends Disposable {
@@ -57,15 +59,22 @@ export function makeRuntime(name: RuntimeName = 'tsrun'): Runtime {
   const root = join(directory, 'root')
   const log = join(directory, 'log.json')
   // Peers would take the v1 controllers of a hybrid host; tsrun is to find the cgroup2 mount itself.
-  const commandLine = (args: readonly string[]): readonly [string, ...string[]] => {
+  const commandLine = (
+    args: readonly string[],
+    { mountNamespace }: RunOptions,
+  ): readonly [string, ...string[]] => {
     const globals = ['--root', root, '--log', log, '--log-format', 'json']
     // crun raises RLIMIT_MEMLOCK for its device filter, which needs CAP_SYS_RESOURCE.
     if (name === 'crun') globals.push('--cgroup-manager', 'disabled')
-    return name === 'tsrun' ? [TSRUN, ...globals, ...args] : inCgroup2([name, ...globals, ...args])
+    const words: [string, ...string[]] = [name === 'tsrun' ? TSRUN : name, ...globals, ...args]
+    if (mountNamespace === undefined) return name === 'tsrun' ? words : inCgroup2(words)
+    const { before = ':', after = ':' } = mountNamespace
+    const around = `set -e\n${before}\nset +e\n"$@"\nstatus=$?\n${after}\nexit $status`
+    return inCgroup2(['sh', '-c', around, 'sh', ...words])
   }
   const run = (args: readonly string[], options: RunOptions = {}): CommandResult => {
     rmSync(log, { force: true })
-    const [command, ...words] = commandLine(args)
+    const [command, ...words] = commandLine(args, options)
     const { status, stdout, stderr } = spawnSync(command, words, {
       encoding: 'utf8',
       timeout: 60_000,
@@ -86,7 +95,7 @@ export function makeRuntime(name: RuntimeName = 'tsrun'): Runtime {
     commandLine,
     succeed,
     start(args, options = {}) {
-      const [command, ...words] = commandLine(args)
+      const [command, ...words] = commandLine(args, options)
       return spawn(command, words, { stdio: 'ignore', ...options })
     },
     state,

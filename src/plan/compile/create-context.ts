@@ -3,6 +3,7 @@ import type { HookKind, Process, RuntimeConfig } from '../../oci/runtime-config.
 import type { CompileOptions } from '../compile-options.ts'
 import type { DataRef, Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
+import type { SourceHelper } from './mount-sources.ts'
 
 /** For emitters of the process itself: used by create and exec alike. */
 export interface ProcessContext {
@@ -23,17 +24,10 @@ export interface ProcessContext {
 export interface CreateContext extends ProcessContext {
   readonly rootfs: string
   readonly bundle: string
-  /** Bind sources, opened by the launcher with the caller's rights: mount index → its slots. */
-  readonly sources: Map<number, BindSource>
+  /** Opens bind sources that init has no right to. */
+  sourceHelper?: SourceHelper
   /** Detached filesystem mounts that become read-only once everything inside them is made. */
   readonly lateReadonly: Slot[]
-}
-
-export interface BindSource {
-  /** Detached mount (open_tree(2) OPEN_TREE_CLONE). */
-  readonly tree: Slot
-  /** S_IFMT bits of the source. */
-  readonly fileType: Slot
 }
 
 /** CLONE_NEW* kinds that the config creates anew or joins. */

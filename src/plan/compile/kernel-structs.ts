@@ -63,3 +63,20 @@ export function descriptorMessage(b: PlanBuilder, text: string, fd: Slot): DataR
   // msg_name, msg_namelen, msg_iov, msg_iovlen, msg_control, msg_controllen, msg_flags
   return b.words([0, 0, vector, 1, control, 24, 0])
 }
+
+export interface ReceivedMessage {
+  /** struct msghdr for recvmsg(2). */
+  readonly header: DataRef
+  /** The first bytes of the message. */
+  readonly text: DataRef
+  /** struct cmsghdr; the descriptor is the 32-bit word at 16. */
+  readonly control: DataRef
+}
+
+/** Room for one message of recvmsg(2) with one descriptor. */
+export function receivedMessage(b: PlanBuilder): ReceivedMessage {
+  const text = b.zeros(8)
+  const control = b.zeros(24)
+  const vector = b.words([text, text.length])
+  return { header: b.words([0, 0, vector, 1, control, 24, 0]), text, control }
+}

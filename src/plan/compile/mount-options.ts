@@ -14,6 +14,7 @@ import {
   MS_SLAVE,
   MS_UNBINDABLE,
 } from '../../linux/mount-flags.ts'
+import type { Mount } from '../../oci/runtime-config.ts'
 
 export interface AttributeChange {
   readonly set: number
@@ -125,6 +126,11 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     filesystem,
     unsupported,
   }
+}
+
+/** Whether `mount` is a bind mount: by its options, or by the type that some callers write. */
+export function isBind(mount: Mount, options: MountOptions): boolean {
+  return options.bind !== undefined || mount.type === 'bind'
 }
 
 function combine(before: AttributeChange, change: AttributeChange): AttributeChange {

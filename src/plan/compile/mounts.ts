@@ -7,15 +7,14 @@ import {
   FSMOUNT_CLOEXEC,
   FSOPEN_CLOEXEC,
   MOUNT_ATTR_RDONLY,
-  OPEN_TREE_CLOEXEC,
-  OPEN_TREE_CLONE,
 } from '../../linux/mount-flags.ts'
-import { AT_FDCWD, AT_RECURSIVE, RESOLVE_NO_SYMLINKS, S_IFDIR } from '../../linux/open-flags.ts'
+import { RESOLVE_NO_SYMLINKS, S_IFDIR } from '../../linux/open-flags.ts'
 import type { Mount } from '../../oci/runtime-config.ts'
 import type { Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
-import { type BindSource, type CreateContext, hasNamespace } from './create-context.ts'
-import { type MountOptions, parseMountOptions } from './mount-options.ts'
+import { type CreateContext, hasNamespace } from './create-context.ts'
+import { isBind, type MountOptions, parseMountOptions } from './mount-options.ts'
+import { emitOpenSource } from './mount-sources.ts'
 import { componentsOf, fileTypeOf, IN_ROOT, openOrMake } from './path-in-root.ts'
 import { emitAttach, emitSetAttributes } from './rootfs.ts'
 
@@ -37,31 +36,6 @@ const NEEDS_REAL_DIRECTORY = new Set(['proc', 'sysfs'])
 
 const FSCONFIG_VALUE_MAX = 255 // fsconfig(2): a string value is at most 256 bytes with its NUL
 
-/** Whether `mount` is a bind mount: by its options, or by the type that some callers write. */
-export function isBind(mount: Mount, options: MountOptions): boolean {
-  return options.bind !== undefined || mount.type === 'bind'
-}
-
-/** Opens all bind sources in the launcher: the container's own user may not reach them. */
-export function emitBindSources(c: CreateContext): void {
-  ;(c.config.mounts ?? []).forEach((mount, index) => {
-    const options = parseMountOptions(mount.options ?? [])
-    if (!isBind(mount, options)) return
-    c.b.at(`/mounts/${index}`, () => c.sources.set(index, openSource(c, mount, options)))
-  })
-}
-
-function openSource(c: CreateContext, mount: Mount, options: MountOptions): BindSource {
-  const { b } = c
-  const source = mount.source ?? ''
-  const path = source.startsWith('/') ? source : `${c.bundle}/${source}`
-  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (options.bind === 'bind' ? 0 : AT_RECURSIVE)
-  const tree = b.sys('open_tree', [AT_FDCWD, b.string(path), flags], {
-    note: `bind source ${path}`,
-  })
-  return { tree, fileType: fileTypeOf(b, tree) }
-}
-
 /** Emits every mount; returns nothing, collects what becomes read-only late. */
 export function emitMounts(c: CreateContext, root: Slot): void {
   ;(c.config.mounts ?? []).forEach((mount, index) => {
@@ -72,8 +46,7 @@ export function emitMounts(c: CreateContext, root: Slot): void {
 function emitMount(c: CreateContext, root: Slot, mount: Mount, index: number): void {
   const options = parseMountOptions(mount.options ?? [])
   refuseUnsupported(mount, options, index)
-  const source = c.sources.get(index)
-  if (source !== undefined) emitBind(c, root, mount, options, source)
+  if (isBind(mount, options)) emitBind(c, root, mount, options)
   else emitFilesystem(c, root, mount, options)
 }
 
@@ -93,20 +66,13 @@ function refuseUnsupported(mount: Mount, options: MountOptions, index: number): 
   }
 }
 
-function emitBind(
-  c: CreateContext,
-  root: Slot,
-  mount: Mount,
-  options: MountOptions,
-  source: BindSource,
-): void {
+function emitBind(c: CreateContext, root: Slot, mount: Mount, options: MountOptions): void {
   const { b } = c
-  // The copy was made in the host's mount namespace: cut it off as everything else there.
-  emitSetAttributes(b, source.tree, { propagation: 1 << 19 }, true)
-  emitOwnAttributes(c, source.tree, options)
-  const target = openOrMake(b, root, mount.destination, source.fileType)
-  emitAttach(b, source.tree, target)
-  emitPropagation(b, source.tree, options)
+  const tree = emitOpenSource(c, mount, options)
+  emitOwnAttributes(c, tree, options)
+  const target = openOrMake(b, root, mount.destination, fileTypeOf(b, tree))
+  emitAttach(b, tree, target)
+  emitPropagation(b, tree, options)
 }
 
 function emitOwnAttributes(c: CreateContext, mount: Slot, options: MountOptions): void {

@@ -87,7 +87,7 @@ export function emitTimeNamespace(
 
 /**
  * clone3: the child goes on behind this; the launcher reports its pid and ends, or with
- * `supervise` waits for it and reports how it ended.
+ * `supervise` waits for it and reports how it ended. `afterClone` adds to the launcher's part.
  */
 export function emitClone(
   b: PlanBuilder,
@@ -95,6 +95,7 @@ export function emitClone(
   flags: number,
   options: CompileOptions,
   cgroup?: Slot,
+  afterClone: () => void = () => undefined,
 ): void {
   const into = cgroup !== undefined && options.features.cloneIntoCgroup
   const args = cloneArgs(
@@ -108,6 +109,7 @@ export function emitClone(
   b.branch(pid, 'eq', 0, child)
   b.at('launcher', () => {
     emitRecord(b, report, 'pid', pid)
+    afterClone()
     if (options.supervise) emitSupervise(b, report, pid, options)
     b.exit(0)
   })

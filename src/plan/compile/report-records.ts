@@ -7,7 +7,8 @@ const RECORD_SIZE = 16
 const MSG_NOSIGNAL = 0x4000
 const TYPES = { pid: 2, sync: 3, exited: 4, starting: 5 } as const
 const POINTS = { mappings: 1, hooks: 2, ready: 3 } as const
-const EXIT_ABANDONED = 122
+/** Exit status of a process whose partner is gone, which reported why. */
+export const EXIT_ABANDONED = 122
 
 /** Sends {type, 0, value} to `socket`. A listener that is gone is no reason to stop. */
 export function emitRecord(

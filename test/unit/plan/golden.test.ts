@@ -42,6 +42,12 @@ const CASES: readonly Golden[] = [
     origins: ['/linux', 'sync mappings', 'default devices', '/process/user'],
   },
   {
+    name: 'bind-mount-in-user-namespace',
+    config: { mounts: [{ destination: '/data', source: '/host/dir', options: ['rbind', 'ro'] }] },
+    linux: { namespaces: [{ type: 'mount' }, { type: 'user' }] },
+    origins: ['source helper', '/mounts', 'launcher'],
+  },
+  {
     name: 'time-namespace',
     linux: {
       namespaces: [{ type: 'mount' }, { type: 'time' }],
