@@ -5,6 +5,7 @@ import {
   MOVE_MOUNT_F_EMPTY_PATH,
   MOVE_MOUNT_T_EMPTY_PATH,
   MS_PRIVATE,
+  MS_SHARED,
   MS_SLAVE,
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
@@ -14,8 +15,10 @@ import type { Operand, Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
 import type { CreateContext } from './create-context.ts'
 import { MOUNT_ATTR_SIZE, type MountAttributes, mountAttr } from './kernel-structs.ts'
-import { parsePropagation } from './mount-options.ts'
+import { type Propagation, parsePropagation } from './mount-options.ts'
 import { directoryFlags } from './path-in-root.ts'
+
+const EINVAL = 22
 
 /** mount_setattr(2) on the mount behind `fd`, and with `recursive` on all below it. */
 export function emitSetAttributes(
@@ -40,23 +43,53 @@ export function emitCloneTree(b: PlanBuilder, fd: Operand, recursive: boolean, i
   return b.sys('open_tree', [fd, b.string(''), flags], into === undefined ? {} : { into })
 }
 
-/** Cuts the host's mounts off, puts a private copy of the root filesystem in place; returns its descriptor. */
+/**
+ * Takes the mounts of the new namespace away from the host's, and puts a private copy of the root
+ * filesystem in place; returns its descriptor. With a shared `rootfsPropagation` the mounts stay
+ * peers of the host's, so that bind mounts made of them propagate there.
+ */
 export function emitRootMount(c: CreateContext): Slot {
   const { b } = c
-  const wanted = parsePropagation(c.config.linux?.rootfsPropagation ?? 'rslave') ?? {
-    type: MS_SLAVE,
-    recursive: true,
-  }
+  const { type, recursive } = rootPropagation(c)
   return b.at('/root/path', () => {
     const host = b.sys('openat', [AT_FDCWD, b.string('/'), directoryFlags(b), 0])
-    emitSetAttributes(b, host, { propagation: wanted.type }, wanted.recursive)
+    if (type === MS_SHARED) {
+      emitSetAttributes(b, host, { propagation: MS_SHARED }, recursive)
+      emitPrivateParent(b, c.rootfs)
+    } else {
+      const first = type === MS_PRIVATE ? MS_PRIVATE : MS_SLAVE
+      emitSetAttributes(b, host, { propagation: first }, true)
+    }
     const place = b.sys('openat', [AT_FDCWD, b.string(c.rootfs), directoryFlags(b), 0])
     const root = emitCloneTree(b, place, true)
-    // pivot_root refuses a root whose parent is shared; with rslave it never is.
-    if (wanted.type !== MS_SLAVE) emitSetAttributes(b, root, { propagation: MS_PRIVATE }, false)
+    // pivot_root refuses a shared root; what it is to be in the end it becomes after that.
+    if (type === MS_SHARED) emitSetAttributes(b, root, { propagation: MS_PRIVATE }, false)
     emitAttach(b, root, place)
     return root
   })
+}
+
+function rootPropagation(c: CreateContext): Propagation {
+  const configured = parsePropagation(c.config.linux?.rootfsPropagation ?? '')
+  return configured ?? { type: MS_SLAVE, recursive: true }
+}
+
+// A mount on a shared mount would appear on the host too. mount_setattr(2) takes the root of a mount
+// only (EINVAL), so this climbs from the root filesystem to the mount that holds it.
+function emitPrivateParent(b: PlanBuilder, rootfs: string): void {
+  // A path through symbolic links may be deeper than it looks. Above the root, ".." is the root.
+  const levels = rootfs.split('/').length + 8
+  const attributes = mountAttr(b, { propagation: MS_PRIVATE })
+  const done = b.label()
+  for (let level = 0; level < levels; level++) {
+    const path = b.string(`${rootfs}${'/..'.repeat(level)}`)
+    const set = b.sys('mount_setattr', [AT_FDCWD, path, 0, attributes, MOUNT_ATTR_SIZE], {
+      tolerate: ['EINVAL'],
+    })
+    b.branch(set, 'eq', 0, done)
+  }
+  b.fail(EINVAL, `no mount holds ${rootfs}`)
+  b.place(done)
 }
 
 /** Turns the filesystems that had to stay writable during the set-up read-only. */
@@ -75,10 +108,15 @@ export function emitEnterRoot(c: CreateContext, root: Slot, noPivot: boolean): v
     else emitPivot(b, root)
     b.run('chdir', [b.string('/')])
   })
-  const propagation = parsePropagation(c.config.linux?.rootfsPropagation ?? '')
-  if (propagation === undefined) return
-  b.at('/linux/rootfsPropagation', () =>
-    emitSetAttributes(b, root, { propagation: propagation.type }, propagation.recursive),
+  emitRootPropagation(c, root)
+}
+
+// Private and slave it is already; once more would undo what single mounts asked for.
+function emitRootPropagation(c: CreateContext, root: Slot): void {
+  const { type, recursive } = rootPropagation(c)
+  if (type === MS_PRIVATE || type === MS_SLAVE) return
+  c.b.at('/linux/rootfsPropagation', () =>
+    emitSetAttributes(c.b, root, { propagation: type }, recursive),
   )
 }
 
