@@ -61,7 +61,7 @@ export function makeRuntime(name: RuntimeName = 'tsrun'): Runtime {
   // Peers would take the v1 controllers of a hybrid host; tsrun is to find the cgroup2 mount itself.
   const commandLine = (
     args: readonly string[],
-    { mountNamespace }: RunOptions,
+    { mountNamespace }: RunOptions = {},
   ): readonly [string, ...string[]] => {
     const globals = ['--root', root, '--log', log, '--log-format', 'json']
     // crun raises RLIMIT_MEMLOCK for its device filter, which needs CAP_SYS_RESOURCE.
