@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { withoutServices } from './without-services.mjs'
 
 const LIST = join(dirname(fileURLToPath(import.meta.url)), 'debian-packages.txt')
 
@@ -50,7 +51,7 @@ function missingPackages(packages) {
 }
 
 function install(names) {
-  return aptGet(['install', '-y', '--no-install-recommends', ...names])
+  return withoutServices(() => aptGet(['install', '-y', '--no-install-recommends', ...names]))
 }
 
 function aptGet(args) {

@@ -114,7 +114,15 @@ describe('with a container', () => {
       msg: expect.stringContaining('does not exist'),
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
     })
+    expect(failed.stderr).toBe(`${JSON.parse(failed.log[0] ?? '').msg}\n`)
     expect(runtime.run(['delete', '--force', 'unknown']).log).toEqual([])
+  })
+
+  it('logs to stderr, in the same forms, where there is no log file', () => {
+    const start = (...globals: readonly string[]): string =>
+      tsrun(['--root', runtime.root, ...globals, 'start', 'unknown']).stderr
+    expect(JSON.parse(start('--log-format', 'json'))).toMatchObject({ level: 'error' })
+    expect(start()).toMatch(/^time="[^"]+" level=error msg=".*does not exist.*"\n$/)
   })
 
   it("logs as a warning what in the config has no effect, and nothing on the container's stderr", () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inCgroup2 } from './cgroup2.ts'
+import { shellWord } from './shell-word.ts'
 
 export interface CtrResult {
   readonly status: number | null
@@ -53,9 +54,7 @@ export async function startContainerd(archive: string): Promise<Containerd> {
     directory,
     ctr,
     ctrOnTerminal(ctrArgs) {
-      const line = ['ctr', '-a', socket, ...ctrArgs]
-        .map((word) => `'${word.replaceAll("'", "'\\''")}'`)
-        .join(' ')
+      const line = ['ctr', '-a', socket, ...ctrArgs].map(shellWord).join(' ')
       return spawnSync('script', ['-qec', line, '/dev/null'], { encoding: 'utf8', timeout: 60_000 })
         .stdout
     },

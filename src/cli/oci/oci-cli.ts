@@ -121,12 +121,13 @@ function decodeGlobals(globals: ParsedArguments): OciGlobals {
 
 /**
  * An error is the last line of --log, which containerd shows users. podman reads the whole file as
- * one JSON object; when warnings stand before, it takes the line on stderr, as conmon and go-runc do.
+ * one JSON object; when other lines stand before, it shows what is on stderr, so that is plain text
+ * then, as runc's.
  */
 function report(error: unknown, globals: ParsedArguments | undefined): void {
   const message = describeError(error)
-  logToFile('error', message, globals)
-  logTo(printError, 'error', message, globals)
+  if (logToFile('error', message, globals)) printError(`${message}\n`)
+  else logTo(printError, 'error', message, globals)
   if (globals?.boolean('debug') === true && error instanceof Error) printError(`${error.stack}\n`)
 }
 

@@ -1,0 +1,381 @@
+/** tsrun as the runtime of Debian's podman, set up as docs/compatibility.md says; runc is the oracle. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { canCrunMakeCgroups, type Podman, startPodman } from '../support/podman.ts'
+import { missing } from '../support/requires.ts'
+import { type RuntimeName, TSRUN } from '../support/runtime.ts'
+
+const RUNTIMES: readonly RuntimeName[] = canCrunMakeCgroups()
+  ? ['tsrun', 'runc', 'crun']
+  : ['tsrun', 'runc']
+
+interface FlagCase {
+  readonly title: string
+  readonly flags: readonly string[]
+  readonly script: string
+  readonly prints: string
+}
+
+// What podman makes of flags, and what the process then sees. Several in one container: each takes a second.
+const FLAGS: readonly FlagCase[] = [
+  {
+    title: 'less of everything',
+    flags: [
+      '--hostname=box',
+      '--oom-score-adj=200',
+      '--umask=0077',
+      '--sysctl=net.ipv4.ip_forward=1',
+      '--shm-size=1m',
+      '--cap-drop=all',
+      '--cap-add=net_bind_service',
+      '--security-opt=no-new-privileges',
+    ],
+    script: `hostname; cat /proc/self/oom_score_adj; umask; cat /proc/sys/net/ipv4/ip_forward
+      df /dev/shm | awk 'END { print $2 }'; grep -E "Cap(Eff|Bnd)|NoNew|Seccomp:" /proc/self/status`,
+    prints: `box
+200
+0077
+1
+1024
+CapEff:\t0000000000000400
+CapBnd:\t0000000000000400
+NoNewPrivs:\t1
+Seccomp:\t2`,
+  },
+  {
+    title: 'an init process, a user with groups, no limits and no filter',
+    flags: [
+      '--init',
+      '--user=8:8',
+      '--group-add=33',
+      '--pids-limit=-1',
+      '--security-opt=seccomp=unconfined',
+    ],
+    script: `cat /proc/1/comm; id -u; id -G; sleep 0.01 & wait $!; grep Seccomp: /proc/self/status`,
+    prints: 'podman-init\n8\n8 33\nSeccomp:\t0',
+  },
+  {
+    title: 'user namespaces',
+    flags: ['--uidmap=0:100000:1000', '--gidmap=0:100000:1000'],
+    script: "awk '{ print $1, $2, $3 }' /proc/self/uid_map; id -u; stat -c %u /bin/busybox",
+    prints: '0 100000 1000\n0\n0',
+  },
+  {
+    title: 'a read-only root, a tmpfs, masked and unmasked paths',
+    flags: [
+      '--read-only',
+      '--read-only-tmpfs=false',
+      '--mount=type=tmpfs,destination=/t,tmpfs-size=1m,tmpfs-mode=700,notmpcopyup',
+      '--security-opt=mask=/proc/version',
+      '--security-opt=unmask=/proc/timer_list',
+    ],
+    script: `touch /x /var/x 2>/dev/null || echo read-only; touch /t/x && stat -c %a /t
+      df /t | awk 'END { print $2 }'; cat /proc/version; stat -c %F /proc/timer_list`,
+    prints: 'read-only\n700\n1024\nregular empty file',
+  },
+  {
+    title: "the host's namespaces",
+    flags: ['--network=host', '--ipc=host', '--uts=host', '--pid=host', '--cgroupns=host'],
+    script: 'for i in net ipc uts pid cgroup; do readlink /proc/self/ns/$i; done',
+    prints: ['net', 'ipc', 'uts', 'pid', 'cgroup']
+      .map((name) => namespaceOf('self', name))
+      .join('\n'),
+  },
+]
+
+describe.skipIf(missing('root', 'cgroup2', 'command:podman')).each(RUNTIMES)(
+  'podman with %s',
+  (runtime) => {
+    let podman: Podman
+    const run = (flags: readonly string[], ...command: readonly string[]) =>
+      podman.run(['run', '--network=none', ...flags, 'busybox', ...command])
+    const remove = (name: string): string => podman.succeed(['rm', '--force', '--time=0', name])
+    const inspect = (name: string, format: string): string =>
+      podman.run(['inspect', '--format', format, name]).stdout.trimEnd()
+    const until = async (what: () => boolean): Promise<void> => {
+      for (let i = 0; i < 100 && !what(); i++) await sleep(50)
+      expect(what()).toBe(true)
+    }
+    const detached = (name: string, flags: readonly string[] = [], script = 'sleep 1000'): string =>
+      podman.succeed([
+        'run',
+        '--detach',
+        '--network=none',
+        '--name',
+        name,
+        ...flags,
+        'busybox',
+        'sh',
+        '-c',
+        script,
+      ])
+
+    beforeAll(async () => {
+      podman = await startPodman(runtime)
+    })
+
+    afterAll(async () => {
+      await podman?.[Symbol.asyncDispose]()
+    })
+
+    test('passes output, input and the exit status on', () => {
+      expect(run(['--rm'], 'sh', '-c', 'echo out; echo err >&2; exit 7')).toEqual({
+        status: 7,
+        stdout: 'out\n',
+        stderr: 'err\n',
+      })
+      const args = ['run', '--rm', '--interactive', '--network=none', 'busybox', 'cat']
+      expect(podman.succeed(args, 'one\ntwo\n')).toBe('one\ntwo')
+    })
+
+    test('gives the process a terminal', () => {
+      const args = [
+        'run',
+        '--rm',
+        '--tty',
+        '--network=none',
+        'busybox',
+        'sh',
+        '-c',
+        'tty; test -t 0 && echo yes',
+      ]
+      expect(podman.onTerminal(args)).toContain('/dev/pts/0\r\nyes\r\n')
+    })
+
+    test.each([
+      [
+        'a program that is not there',
+        '/nonexistent',
+        127,
+        'stat /nonexistent: no such file or directory',
+      ],
+      [
+        'a program that is not on the PATH',
+        'nonexistent',
+        127,
+        'executable file not found in $PATH',
+      ],
+      ['a file that is no program', '/etc/passwd', 126, 'exec: "/etc/passwd": permission denied'],
+    ])('says what is wrong with %s', (_, command, status, message) => {
+      const result = run(['--rm'], command)
+      expect(result.status).toBe(status)
+      expect(result.stderr).toContain(message)
+      // podman found the message in the log; it shows what is on stderr, with its quotes escaped, otherwise.
+      expect(result.stderr).not.toMatch(/level=error|"level"/)
+    })
+
+    test.each(FLAGS)('run with $title', ({ flags, script, prints }) => {
+      const network = flags.includes('--network=host') ? [] : ['--network=none']
+      const args = ['run', '--rm', ...network, ...flags, 'busybox', 'sh', '-c', script]
+      expect(podman.succeed(args)).toBe(prints)
+    })
+
+    test('a device that may only be read', () => {
+      // No driver has this number: what open(2) says then tells who refused.
+      const device = join(podman.directory, 'unclaimed')
+      execFileSync('mknod', [device, 'c', '240', '250'])
+      const script = 'cat /dev/unclaimed; : > /dev/unclaimed'
+      const { stderr } = run(['--rm', `--device=${device}:/dev/unclaimed:r`], 'sh', '-c', script)
+      expect(stderr).toMatch(/No such device or address\n.*Operation not permitted\n$/)
+    })
+
+    test('a detached container: exec, top, pause, kill, stop, restart, cp', async () => {
+      const script =
+        'trap "echo usr1" USR1; trap "exit 3" TERM; echo up; while :; do sleep 0.05; done'
+      const id = detached('life', [], script)
+      await until(() => podman.succeed(['logs', 'life']) === 'up')
+      expect(podman.run(['exec', 'life', 'sh', '-c', 'echo in; exit 9'])).toMatchObject({
+        status: 9,
+        stdout: 'in\n',
+      })
+      const flags = ['--env=A=b', '--workdir=/tmp', '--user=1:2']
+      expect(
+        podman.succeed(['exec', ...flags, 'life', 'sh', '-c', 'echo $A $PWD; id -u; id -g']),
+      ).toBe('b /tmp\n1\n2')
+      expect(podman.onTerminal(['exec', '--tty', 'life', 'tty'])).toContain('/dev/pts/')
+      expect(podman.succeed(['exec', '--interactive', 'life', 'cat'], 'typed\n')).toBe('typed')
+      for (const [command, status] of [
+        ['/nonexistent', 127],
+        ['/etc/passwd', 126],
+      ] as const)
+        expect(podman.run(['exec', 'life', command]).status).toBe(status)
+      podman.succeed(['exec', '--detach', 'life', 'sleep', '1000'])
+      expect(podman.succeed(['top', 'life', 'args'])).toContain('sleep 1000')
+
+      podman.succeed(['pause', 'life'])
+      expect(inspect('life', '{{.State.Status}}')).toBe('paused')
+      expect(podman.run(['exec', 'life', 'true']).status).not.toBe(0)
+      podman.succeed(['unpause', 'life'])
+      podman.succeed(['kill', '--signal=USR1', 'life'])
+      await until(() => podman.succeed(['logs', 'life']) === 'up\nusr1')
+
+      writeFileSync(join(podman.directory, 'copied'), 'content')
+      podman.succeed(['cp', join(podman.directory, 'copied'), 'life:/tmp/copied'])
+      expect(podman.succeed(['exec', 'life', 'cat', '/tmp/copied'])).toBe('content')
+
+      podman.succeed(['stop', '--time=10', 'life'])
+      expect(inspect('life', '{{.State.Status}} {{.State.ExitCode}}')).toBe('exited 3')
+      podman.succeed(['start', 'life'])
+      podman.succeed(['restart', '--time=0', 'life'])
+      expect(inspect('life', '{{.State.Status}}')).toBe('running')
+      expect(existsSync(`/run/${runtime}/${id}`)).toBe(true)
+      remove('life')
+      expect(existsSync(`/run/${runtime}/${id}`)).toBe(false)
+      expect(podman.succeed(['ps', '--all', '--quiet'])).toBe('')
+    })
+
+    test('a container that is made first and started later', () => {
+      podman.succeed(['create', '--name=later', '--network=none', 'busybox', 'echo', 'started'])
+      podman.succeed(['init', 'later'])
+      expect(inspect('later', '{{.State.Status}}')).toMatch(/^(created|initialized)$/)
+      expect(podman.succeed(['start', '--attach', 'later'])).toBe('started')
+      expect(podman.succeed(['wait', 'later'])).toBe('0')
+      podman.succeed(['rm', 'later'])
+    })
+
+    test('bind mounts and volumes', () => {
+      const host = join(podman.directory, 'bound')
+      mkdirSync(host)
+      writeFileSync(join(host, 'file'), 'from the host')
+      const bound = run(
+        ['--rm', `--volume=${host}:/mnt:ro`],
+        'sh',
+        '-c',
+        'cat /mnt/file; touch /mnt/x || true',
+      )
+      expect(bound.stdout).toBe('from the host')
+      expect(bound.stderr).toContain('Read-only file system')
+      run(['--rm', '--volume=kept:/data'], 'sh', '-c', 'echo kept > /data/file')
+      expect(run(['--rm', '--volume=kept:/data'], 'cat', '/data/file').stdout).toBe('kept\n')
+    })
+
+    test('a container in the namespaces of another', () => {
+      const id = detached('host')
+      const script = 'for i in net ipc pid; do readlink /proc/self/ns/$i; done; cat /proc/1/comm'
+      const flags = [
+        '--rm',
+        '--network=container:host',
+        '--ipc=container:host',
+        '--pid=container:host',
+      ]
+      const own = podman.run(['run', ...flags, 'busybox', 'sh', '-c', script]).stdout
+      const pid = inspect(id, '{{.State.Pid}}')
+      const theirs = ['net', 'ipc', 'pid'].map((name) => namespaceOf(pid, name))
+      expect(own.trimEnd().split('\n')).toEqual([...theirs, 'sleep'])
+      remove('host')
+    })
+
+    test('a pod whose containers share its namespaces', () => {
+      // A pod's own cgroup forbids every device: podman 4.3 with cgroupfs, under each runtime.
+      podman.succeed(['pod', 'create', '--name=pod', '--network=none', '--share-parent=false'])
+      const inPod = (): string =>
+        podman.succeed([
+          'run',
+          '--rm',
+          '--pod=pod',
+          'busybox',
+          'sh',
+          '-c',
+          'hostname; readlink /proc/self/ns/net',
+        ])
+      const first = inPod()
+      expect(first).toMatch(/^pod\nnet:\[\d+\]$/)
+      expect(inPod()).toBe(first)
+      podman.succeed(['pod', 'rm', '--force', '--time=0', 'pod'])
+    })
+
+    test('health checks', () => {
+      const check = ['--health-cmd=test -e /ok', '--health-interval=disable', '--health-retries=1']
+      detached('health', check)
+      expect(podman.run(['healthcheck', 'run', 'health']).status).toBe(1)
+      podman.succeed(['exec', 'health', 'touch', '/ok'])
+      expect(podman.run(['healthcheck', 'run', 'health']).status).toBe(0)
+      expect(inspect('health', '{{.State.Health.Status}}')).toBe('healthy')
+      remove('health')
+    })
+
+    test('a restart policy', async () => {
+      detached('again', ['--restart=on-failure:2'], 'echo run; exit 1')
+      await until(() => inspect('again', '{{.State.Status}} {{.RestartCount}}') === 'exited 2')
+      expect(podman.succeed(['logs', 'again'])).toBe('run\nrun\nrun')
+      podman.succeed(['rm', 'again'])
+    })
+
+    test('stats, and an update that needs a controller', () => {
+      const id = detached('stats')
+      expect(podman.succeed(['stats', '--no-stream', '--format={{.ID}} {{.Name}}', 'stats'])).toBe(
+        `${id.slice(0, 12)} stats`,
+      )
+      const controllers = podman.succeed([
+        'exec',
+        'stats',
+        'cat',
+        '/sys/fs/cgroup/cgroup.controllers',
+      ])
+      const update = podman.run(['update', '--cpu-shares=512', 'stats'])
+      if (controllers.includes('cpu')) expect(update).toMatchObject({ status: 0 })
+      else expect(update.stderr).toMatch(runtime === 'tsrun' ? /no cpu controller/ : /cpu\.weight/)
+      remove('stats')
+    })
+
+    test('hooks of the host', () => {
+      const hooks = join(podman.directory, 'hooks')
+      mkdirSync(hooks)
+      const seen = join(podman.directory, 'seen')
+      writeFileSync(
+        join(hooks, 'hook.json'),
+        JSON.stringify({
+          version: '1.0.0',
+          hook: { path: '/bin/sh', args: ['sh', '-c', `cat > ${seen}`] },
+          when: { always: true },
+          stages: ['prestart'],
+        }),
+      )
+      podman.succeed(['--hooks-dir', hooks, 'run', '--rm', '--network=none', 'busybox', 'true'])
+      expect(JSON.parse(readFileSync(seen, 'utf8'))).toMatchObject({
+        id: expect.stringMatching(/^[0-9a-f]{64}$/),
+      })
+    })
+
+    test('many at once', async () => {
+      const names = Array.from({ length: 6 }, (_, i) => `many-${i}`)
+      const results = await Promise.all(
+        names.map((name) =>
+          podman.start(['run', '--rm', '--network=none', 'busybox', 'echo', name]),
+        ),
+      )
+      expect(results.map(({ stdout }) => stdout.trimEnd())).toEqual(names)
+    })
+
+    test('a container whose conmon was killed', async () => {
+      const id = detached('orphan')
+      const conmon = Number(inspect('orphan', '{{.State.ConmonPid}}'))
+      const pid = inspect('orphan', '{{.State.Pid}}')
+      process.kill(conmon, 'SIGKILL')
+      await until(() => !existsSync(`/proc/${conmon}/ns/pid`))
+      remove('orphan')
+      // podman 4.3 does not tell the runtime then, whichever it is.
+      execFileSync(runtime === 'tsrun' ? TSRUN : runtime, ['delete', '--force', id])
+      expect(podman.succeed(['ps', '--all', '--quiet'])).toBe('')
+      await until(() => !existsSync(`/proc/${pid}/ns/pid`))
+    })
+
+    test.skipIf(runtime === 'runc')('no cgroup at all', () => {
+      const { stdout, stderr } = run(
+        ['--rm', '--cgroups=disabled'],
+        'grep',
+        '^0::',
+        '/proc/self/cgroup',
+      )
+      expect(stderr).toBe('')
+      expect(stdout).not.toContain('libpod')
+    })
+  },
+)
+
+function namespaceOf(pid: string, name: string): string {
+  return readlinkSync(`/proc/${pid}/ns/${name}`)
+}
