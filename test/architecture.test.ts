@@ -137,6 +137,18 @@ describe('findLayerViolations()', () => {
     ])
   })
 
+  it('takes a single file of a folder where the table names no more', () => {
+    const found = findLayerViolations(
+      sources({
+        'images/a.ts': "import { inflate } from '../native/zstd.ts'\ninflate()",
+        'images/b.ts': "import { newBatch } from '../native/run-batch.ts'\nnewBatch()",
+      }),
+    )
+    expect(found).toEqual([
+      'images/b.ts:2: "images" must not import "native" (native/run-batch.ts)',
+    ])
+  })
+
   it('asks for a decision on a new folder', () => {
     expect(findLayerViolations(sources({ 'helpers/a.ts': '' }))).toEqual([
       'helpers/a.ts: the layer table does not know "helpers"; add it with a decision',

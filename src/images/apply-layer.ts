@@ -2,7 +2,8 @@
 import { whiteoutOf } from '../archive/entry-path.ts'
 import { readTarEntries, type TarEntry } from '../archive/tar-entries.ts'
 import { errnoCodeOf, SyscallError, TsrunError } from '../errors.ts'
-import { LayerTree, splitPath } from './layer-tree.ts'
+import { splitPath } from '../util/split-path.ts'
+import { LayerTree } from './layer-tree.ts'
 import { LayerWriter, type PendingLink } from './layer-writer.ts'
 
 export interface ApplyOptions {
@@ -95,7 +96,7 @@ async function applyEntry(
     case 'character-device':
     case 'block-device':
     case 'fifo':
-      return await writer.device(path, entry)
+      return await writer.device(path, entry, entry.type)
   }
 }
 

@@ -95,12 +95,6 @@ export class LayerTree {
   }
 }
 
-/** `path` split into its folder and its last component. */
-export function splitPath(path: string): readonly [folder: string, base: string] {
-  const slash = path.lastIndexOf('/')
-  return slash === -1 ? ['', path] : [path.slice(0, slash), path.slice(slash + 1)]
-}
-
 function join(folder: string, base: string): string {
   return folder === '' ? base : `${folder}/${base}`
 }

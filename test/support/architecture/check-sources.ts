@@ -32,7 +32,8 @@ export function findLayerViolations(
     return relativeImports(file).flatMap(({ target, line }) => {
       const to = layerOf(target)
       const allowed = [...layer.mayImport, ...(exceptions[file.path]?.mayImport ?? [])]
-      if (to === from || allowed.includes(to)) return []
+      const isAllowed = allowed.includes(to) || allowed.includes(target.replace(/\.ts$/, ''))
+      if (to === from || isAllowed) return []
       return [`${file.path}:${line}: "${from}" must not import "${to}" (${target})`]
     })
   })

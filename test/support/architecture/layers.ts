@@ -1,7 +1,10 @@
 /** Who may import whom in src/: the layer table, the modules that few may use, and why. */
 
 export interface Layer {
-  /** Folders of src/ (or files in it, without `.ts`) that this one may import, besides itself. */
+  /**
+   * Folders of src/ that this one may import, besides itself, or single files of them, without `.ts`:
+   * `native/zstd`.
+   */
   readonly mayImport: readonly string[]
   /** No input or output at all: values in, values out. */
   readonly pure?: true
@@ -28,12 +31,23 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   state: { mayImport: BASE },
   content: { mayImport: [...BASE, 'state'] },
   registry: { mayImport: BASE },
-  // `plan` here and below: system calls run in-process are plans too, built with the same builder.
-  snapshots: { mayImport: [...BASE, 'native', 'state', 'plan'] },
+  snapshots: { mayImport: [...BASE, 'native/overlay-mount', 'native/file-lock', 'state'] },
   cgroup: { mayImport: [...BASE, 'native', 'state'] },
   network: { mayImport: [...BASE, 'native', 'state'] },
   runtime: { mayImport: [...BASE, 'plan', 'native', 'cgroup', 'state'] },
-  images: { mayImport: [...BASE, 'content', 'registry', 'snapshots', 'native', 'plan'] },
+  // Of `native` only what needs no builder: system calls run in-process are plans too, and stay there.
+  images: {
+    mayImport: [
+      ...BASE,
+      'content',
+      'registry',
+      'snapshots',
+      'native/file-batch',
+      'native/file-lock',
+      'native/xattrs',
+      'native/zstd',
+    ],
+  },
   monitor: { mayImport: [...BASE, 'runtime', 'state'] },
   engine: {
     mayImport: [

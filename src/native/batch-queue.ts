@@ -1,4 +1,4 @@
-/** Collects the system calls of many layer entries into batches and runs them one after the other. */
+/** Collects the system calls of many entries below a folder into batches and runs them one after the other. */
 import { closeSync } from 'node:fs'
 import {
   O_CLOEXEC,
@@ -9,10 +9,10 @@ import {
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
 } from '../linux/open-flags.ts'
-import { hostArchitecture } from '../native/library.ts'
-import { type BatchResult, newBatch, tryRunBatchAsync } from '../native/run-batch.ts'
 import type { DataRef, Slot } from '../plan/instruction.ts'
 import type { PlanBuilder } from '../plan/plan-builder.ts'
+import { hostArchitecture } from './library.ts'
+import { type BatchResult, newBatch, tryRunBatchAsync } from './run-batch.ts'
 
 const MAX_ENTRIES = 512
 const MAX_DATA = 2 * 1024 * 1024
@@ -26,7 +26,7 @@ export type AfterBatch = (result: BatchResult) => void
  * order. No batch keeps a descriptor: folders are opened at most once in each, beneath the root and
  * through no symbolic link, and closed at its end, also when an entry fails.
  */
-export class LayerBatch {
+export class BatchQueue {
   readonly #root: number
   readonly #openFlags: { readonly O_DIRECTORY: number; readonly O_NOFOLLOW: number }
   #builder: PlanBuilder
@@ -37,7 +37,7 @@ export class LayerBatch {
   #data = 0
   #running: Promise<void> = Promise.resolve()
 
-  /** `root`: descriptor of the layer's folder, which the caller keeps open. */
+  /** `root`: descriptor of the folder, which the caller keeps open. */
   constructor(root: number) {
     this.#root = root
     this.#openFlags = openFlagsFor(hostArchitecture())
@@ -55,12 +55,12 @@ export class LayerBatch {
   }
 
   /** Runs `emit` as part of the entry `name`, which messages then name. */
-  entry(name: string, emit: (builder: PlanBuilder) => void): void {
-    this.#builder.at(name, () => emit(this.#builder))
+  entry(name: string, emit: () => void): void {
+    this.#builder.at(name, emit)
     this.#entries++
   }
 
-  /** The folder at `path` (a real path of the layer) as a descriptor. */
+  /** The folder at `path` (a real path below the root) as a descriptor. */
   folder(path: string): Slot | number {
     if (path === '') return this.#root
     const known = this.#folders.get(path)
