@@ -91,11 +91,12 @@ export class BlobIngest implements Ingest {
       )
     }
     const actual = this.#hash.digest('hex')
-    if (actual !== parseDigest(digest).hex) {
+    const { algorithm, hex } = parseDigest(digest)
+    if (actual !== hex) {
       this.discard()
       throw new TsrunError(
         'invalid-argument',
-        `cannot store blob "${digest}": its content has the digest sha256:${actual}`,
+        `cannot store blob "${digest}": its content has the digest ${algorithm}:${actual}`,
         { hint: 'the content was damaged or replaced on its way' },
       )
     }

@@ -15,6 +15,9 @@ import type { FileLocks } from './content-store.ts'
 const REF_NAME = 'org.opencontainers.image.ref.name'
 const IMAGE_NAME = 'io.containerd.image.name'
 
+/** Whoever writes a file directly in the layout's folder holds it: all temporaries there belong to its holder. */
+export const INDEX_LOCK = '.index-lock'
+
 /** An image as it was stored: the descriptor of its index or manifest, and its name when it has one. */
 export interface NamedImage {
   /** As `docker.io/library/busybox:latest`; undefined when another image took the name. */
@@ -74,7 +77,7 @@ export class ImageNames {
   }
 
   async #change(change: (images: readonly NamedImage[]) => readonly NamedImage[]): Promise<void> {
-    const lock = await this.#locks.lock(join(this.#root, '.index-lock'), 'exclusive')
+    const lock = await this.#locks.lock(join(this.#root, INDEX_LOCK), 'exclusive')
     try {
       removeStaleTemporaries(this.#root)
       const index: ImageIndex = {

@@ -6,6 +6,7 @@
  *   <root>/blobs/sha256/<hex>      whole and verified
  *   <root>/ingest/sha256-<hex>     parts; their writer holds flock(2) on them
  *   <root>/.lock                   shared: "I store blobs nothing refers to yet"; exclusive: collect
+ *   <root>/.index-lock             exclusive: "I write index.json or oci-layout"
  */
 import { createHash, randomBytes } from 'node:crypto'
 import {
@@ -21,9 +22,15 @@ import { dirname, join } from 'node:path'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { type Digest, parseDigest } from '../oci/digest.ts'
 import type { Descriptor } from '../oci/image.ts'
-import { syncFolder, writeFileAtomic } from '../util/atomic-write.ts'
+import {
+  isTemporary,
+  removeStaleTemporaries,
+  syncFolder,
+  writeFileAtomic,
+} from '../util/atomic-write.ts'
 import { openBlobIngest, writeHashed } from './blob-ingest.ts'
 import type { ContentStore, FileLocks, Ingest } from './content-store.ts'
+import { INDEX_LOCK } from './image-names.ts'
 
 const LAYOUT = '{"imageLayoutVersion":"1.0.0"}'
 /** Content whose digest is not known yet, unlike the parts of blobs beside it. */
@@ -82,7 +89,7 @@ export class LocalContentStore implements ContentStore {
   async openIngest(descriptor: Pick<Descriptor, 'digest' | 'size'>): Promise<Ingest | undefined> {
     const digest = parseDigest(descriptor.digest)
     const target = this.#blobPath(digest)
-    this.#prepare()
+    await this.#prepare()
     if (this.#isWhole(target, descriptor)) return undefined
     const path = join(this.root, 'ingest', `${digest.algorithm}-${digest.hex}`)
     const lock = await this.#locks.lock(path, 'exclusive')
@@ -116,7 +123,7 @@ export class LocalContentStore implements ContentStore {
   }
 
   async writeStream(source: AsyncIterable<Buffer>): Promise<Pick<Descriptor, 'digest' | 'size'>> {
-    this.#prepare()
+    await this.#prepare()
     const path = join(this.root, 'ingest', `${TEMPORARY}${randomBytes(8).toString('hex')}`)
     const lock = await this.#locks.lock(path, 'exclusive')
     try {
@@ -151,17 +158,20 @@ export class LocalContentStore implements ContentStore {
   }
 
   async hold(): Promise<Disposable> {
-    this.#prepare()
+    await this.#prepare()
     return await this.#locks.lock(join(this.root, '.lock'), 'shared')
   }
 
   tryExclusive(): Disposable | undefined {
-    this.#prepare()
+    mkdirSync(this.root, { recursive: true, mode: 0o711 })
     return this.#locks.tryLock(join(this.root, '.lock'), 'exclusive')
   }
 
   removeAbandoned(): void {
     this.#removeIngests((name) => name.startsWith(TEMPORARY))
+    if (!namesIn(this.root).some(isTemporary)) return
+    using lock = this.#locks.tryLock(join(this.root, INDEX_LOCK), 'exclusive')
+    if (lock !== undefined) removeStaleTemporaries(this.root)
   }
 
   removeUnfinished(): number {
@@ -196,13 +206,14 @@ export class LocalContentStore implements ContentStore {
     return join(this.root, 'blobs', algorithm, hex)
   }
 
-  #prepare(): void {
+  async #prepare(): Promise<void> {
     if (this.#isPrepared) return
     for (const algorithm of ALGORITHMS) {
       mkdirSync(join(this.root, 'blobs', algorithm), { recursive: true, mode: 0o711 })
     }
     mkdirSync(join(this.root, 'ingest'), { recursive: true, mode: 0o700 })
     if (sizeOfFile(join(this.root, 'oci-layout')) === undefined) {
+      using _ = await this.#locks.lock(join(this.root, INDEX_LOCK), 'exclusive')
       writeFileAtomic(join(this.root, 'oci-layout'), LAYOUT, { mode: 0o644 })
     }
     this.#isPrepared = true

@@ -48,13 +48,18 @@ export function writeFileAtomic(
   }
 }
 
+/** Whether a file of this name is a temporary of {@link writeFileAtomic}. */
+export function isTemporary(name: string): boolean {
+  return TEMPORARY.test(name)
+}
+
 /**
  * Removes temporaries that a killed process left in `folder`. Only for a caller that holds the lock
  * under which the folder's files are written: another writer's temporary looks the same.
  */
 export function removeStaleTemporaries(folder: string): void {
   for (const name of readdirSync(folder)) {
-    if (TEMPORARY.test(name)) rmSync(join(folder, name), { force: true })
+    if (isTemporary(name)) rmSync(join(folder, name), { force: true })
   }
 }
 
