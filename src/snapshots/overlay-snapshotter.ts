@@ -153,6 +153,11 @@ export class OverlaySnapshotter implements Snapshotter {
     const used = new Set(usedChainIds)
     for (const key of this.activeKeys())
       for (const id of this.#record(key)?.chainIds ?? []) used.add(id)
+    // A set hands out what is added while it is read: whole chains, down to their bases.
+    for (const id of used) {
+      const parent = this.layer(id)?.parent
+      if (parent !== undefined) used.add(parent)
+    }
     const unused = this.layers().filter((id) => !used.has(id))
     for (const chainId of unused) await this.#removeLayer(parseDigest(chainId).hex)
     return unused
@@ -180,6 +185,13 @@ export class OverlaySnapshotter implements Snapshotter {
   }
 
   #commit(path: string, info: LayerInfo): void {
+    if (info.parent !== undefined && !this.hasLayer(info.parent)) {
+      throw new TsrunError(
+        'failed-precondition',
+        `cannot commit layer "${info.chainId}": the layer "${info.parent}" below it is not there`,
+        { hint: 'pull the image again' },
+      )
+    }
     writeJsonFile(join(path, 'layer.json'), info)
     renameSync(path, this.#layerFolder(info.chainId))
     syncFolder(this.#layers)
