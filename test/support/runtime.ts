@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly input?: string
   readonly env?: NodeJS.ProcessEnv
   readonly stdio?: StdioOptions
+  /** In a process group of its own. */
+  readonly detached?: boolean
   /** Shell commands around the runtime, in a mount namespace that is theirs. */
   readonly mountNamespace?: { readonly before?: string; readonly after?: string }
 }

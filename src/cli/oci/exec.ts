@@ -8,6 +8,7 @@ import { execInContainer } from '../../runtime/exec.ts'
 import { signalProcess } from '../../runtime/kill.ts'
 import { loadContainer } from '../../runtime/load-container.ts'
 import { savedConfig } from '../../runtime/start.ts'
+import { createDeferred } from '../../util/deferred.ts'
 import type { ParsedArguments } from './arguments.ts'
 import type { OciCommand } from './command.ts'
 import { preservedDescriptors, refuseUnsupported } from './create.ts'
@@ -39,6 +40,11 @@ export const execCommand: OciCommand = {
       : processFromFlags(args, command, globals.root, id)
     const onTerminal = process.terminal === true && consoleSocket === undefined && !detach
     using relay = onTerminal ? (await import('./relay-terminal.ts')).openTerminalRelay() : undefined
+    const started = createDeferred<number>()
+    // Before the process starts: it may ask for a signal at once.
+    using _signals = detach
+      ? undefined
+      : forwardSignals(async (signal) => signalProcess(await started.promise, signal))
     const { pid, exited } = await execInContainer({
       root: globals.root,
       id,
@@ -53,9 +59,9 @@ export const execCommand: OciCommand = {
       ...(pidFile === undefined ? {} : { pidFile }),
       ...(cgroup === undefined ? {} : { cgroup }),
     })
+    started.resolve(pid)
     if (exited === undefined) return 0
     relay?.begin()
-    using _signals = forwardSignals(async (signal) => signalProcess(pid, signal))
     const { exitCode } = await exited
     await relay?.drained()
     return exitCode

@@ -13,6 +13,8 @@ const NS_GET_NSTYPE = 0xb703 // linux/nsfs.h: _IO(0xb7, 3)
 const EINVAL = 22
 const SIGCHLD = 17
 const WALL = 0x40000000
+const SIG_SETMASK = 2
+const ALL_SIGNALS = 0xffff_ffff_ffff_ffffn
 
 // The user namespace comes last: joining it gives away the caller's own rights over the others.
 const JOIN_ORDER: readonly NamespaceType[] = [
@@ -105,6 +107,7 @@ export function emitClone(
     into ? cgroup : undefined,
   )
   const child = b.label()
+  if (options.supervise) emitSignalMask(b, ALL_SIGNALS)
   const pid = b.sys('clone3', [args, CLONE_ARGS_SIZE])
   b.branch(pid, 'eq', 0, child)
   b.at('launcher', () => {
@@ -114,6 +117,13 @@ export function emitClone(
     b.exit(0)
   })
   b.place(child)
+  if (options.supervise) emitSignalMask(b, 0n)
+}
+
+// A key at the caller's terminal (Ctrl-C) goes to all processes in the foreground: a supervisor that
+// it ended could not tell any more how the process ended.
+function emitSignalMask(b: PlanBuilder, signals: bigint): void {
+  b.at('launcher', () => b.run('rt_sigprocmask', [SIG_SETMASK, b.words([signals]), 0, 8]))
 }
 
 // Standard streams and inherited descriptors are closed, so that their other ends see the end of
