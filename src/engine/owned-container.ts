@@ -27,8 +27,9 @@ export interface OwnedContainer extends OurEnds {
 }
 
 /**
- * Starts a container that this process supervises. Its unfinished mark stays locked for as long as
- * it lives: when this process is killed, the next command finds the mark and removes the container.
+ * Starts a container that this process supervises. When this process ends, however it does, the
+ * container's processes are killed at once. Its unfinished mark stays locked for as long as it
+ * lives: the next command finds the mark of a killed process and removes the rest.
  */
 export async function startOwned(
   engine: Engine,
@@ -81,6 +82,7 @@ async function startSupervised(
     config,
     stdio: pipes.theirs,
     supervise: true,
+    tethered: true,
     startAtOnce: true,
     // Node's way for a library: the program may listen (`process.on('warning')`) or silence it.
     warn: (problem) => process.emitWarning(describeError(problem), 'TsrunWarning'),

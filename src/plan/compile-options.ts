@@ -16,6 +16,8 @@ export interface CompileOptions {
   readonly seccomp?: SeccompProgram
   /** The launcher stays, waits for the process and reports its wait status: for foreground runs. */
   readonly supervise: boolean
+  /** With `supervise`: the launcher kills the process once the caller has gone. */
+  readonly tethered?: boolean
   /** How many descriptors after stdio the process keeps (--preserve-fds). */
   readonly preservedFds: number
   /** A `console` descriptor (connected AF_UNIX stream) is handed over when process.terminal is true. */

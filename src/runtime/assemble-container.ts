@@ -59,6 +59,7 @@ export async function assembleContainer(
     const descriptors = openDescriptors(options, config, cgroup, opened)
     const saved: SavedOptions = {
       supervise: options.supervise === true,
+      tethered: options.tethered === true,
       preservedFds: (options.preserved ?? []).length,
       console: descriptors.has('console'),
       noPivot: options.noPivot === true,

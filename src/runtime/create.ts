@@ -34,6 +34,8 @@ export interface CreateOptions {
   readonly cgroups?: 'disabled'
   /** The launcher stays and reports how init ended: {@link CreatedContainer.exited}. */
   readonly supervise?: boolean
+  /** With `supervise`: init is killed when this process ends, however it does. */
+  readonly tethered?: boolean
   /** Init runs its program at once instead of waiting for `start`. */
   readonly startAtOnce?: boolean
   /** `XDG_RUNTIME_DIR` is the root's parent: its sticky bit keeps cleaners away. */

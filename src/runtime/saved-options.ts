@@ -7,6 +7,7 @@ export interface SavedOptions {
   readonly noNewKeyring: boolean
   readonly console: boolean
   readonly supervise: boolean
+  readonly tethered: boolean
   readonly cgroupMount?: string
 }
 

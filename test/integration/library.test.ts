@@ -1,13 +1,15 @@
 /** tsrun as a library in this process. */
-import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type ContainerOptions, run, start, TsrunError } from '../../src/index.ts'
 import { TestEngine, until } from '../support/engine.ts'
 import { missing } from '../support/requires.ts'
+import { TSRUN } from '../support/runtime.ts'
 
 describe.skipIf(missing('root', 'cgroup2'))('the library', () => {
   const engine = new TestEngine()
@@ -119,6 +121,29 @@ describe.skipIf(missing('root', 'cgroup2'))('the library', () => {
     expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before + 2)
   })
 
+  it.each([
+    ['is killed', (child: ChildProcess) => child.kill('SIGKILL')],
+    ['exits', (child: ChildProcess) => child.stdin?.end()],
+  ])('a process that %s takes its containers with it, before any other command', async (_, end) => {
+    const module = JSON.stringify(join(dirname(TSRUN), 'index.js'))
+    const args = ['sh', '-c', 'trap "" TERM HUP INT; sleep 1000 & sleep 1001']
+    const code = `
+      const { start } = await import(${module})
+      const { pid } = await start(${JSON.stringify(options(args))})
+      console.log(pid)
+      process.stdin.on('end', () => process.exit(0)).resume()
+    `
+    const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    const pid = String(await once(child.stdout, 'data')).trim()
+    const namespace = readlinkSync(`/proc/${pid}/ns/pid`)
+    await until('both sleep', () => processesIn(namespace).length >= 2)
+    end(child)
+    await until('no process is left', () => processesIn(namespace).length === 0)
+    expect(engine.succeed(['ps', '-aq'])).toBe('')
+  })
+
   it('a killed process leaves a container that the next command removes', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tsrun-library-'))
     const script = join(folder, 'script.test.ts')
@@ -138,3 +163,15 @@ describe.skipIf(missing('root', 'cgroup2'))('the library', () => {
     rmSync(folder, { recursive: true })
   })
 })
+
+/** Pids of the processes whose /proc/<pid>/ns/pid is `namespace`. */
+function processesIn(namespace: string): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readlinkSync(`/proc/${pid}/ns/pid`) === namespace
+    } catch {
+      // Ended while we looked.
+      return false
+    }
+  })
+}

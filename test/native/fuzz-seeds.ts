@@ -17,6 +17,7 @@ const OPTIONS: CompileCreateOptions = {
     selinux: false,
   },
   supervise: true,
+  tethered: true,
   preservedFds: 1,
   console: false,
   cgroup: true,

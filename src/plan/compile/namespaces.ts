@@ -13,6 +13,8 @@ const NS_GET_NSTYPE = 0xb703 // linux/nsfs.h: _IO(0xb7, 3)
 const EINVAL = 22
 const SIGCHLD = 17
 const WALL = 0x40000000
+const SIGKILL = 9
+const POLLIN = 1
 const SIG_SETMASK = 2
 const ALL_SIGNALS = 0xffff_ffff_ffff_ffffn
 
@@ -132,7 +134,22 @@ function emitSupervise(b: PlanBuilder, report: Slot, pid: Slot, options: Compile
   const first = 3 + options.preservedFds
   b.run('close_range', [0, first, 0])
   b.run('close_range', [first + 2, 0xffffffff, 0])
+  if (options.tethered === true) emitTether(b, report, pid)
   const status = b.zeros(8)
   b.run('wait4', [pid, status, WALL, 0])
   emitRecord(b, report, 'exited', b.load(4, status))
+}
+
+// Waits for the end of the process or of the caller, whichever comes first: a socket whose other end
+// is closed polls POLLHUP without being asked (poll(2)). PR_SET_PDEATHSIG would not do: the process
+// can clear it, and an exec of a set-user-ID program does.
+function emitTether(b: PlanBuilder, report: Slot, pid: Slot): void {
+  const pidfd = b.sys('pidfd_open', [pid, 0])
+  const polled = b.zeros(16) // struct pollfd[2]
+  b.store(4, polled, 0, pidfd)
+  b.store(2, polled, 4, POLLIN)
+  b.store(4, polled, 8, report)
+  b.run('ppoll', [polled, 2, 0, 0, 8])
+  // Not reaped yet: the signal finds the process, or what is left of it.
+  b.run('pidfd_send_signal', [pidfd, SIGKILL, 0, 0], { tolerate: ['ESRCH'], note: 'tether' })
 }

@@ -19,6 +19,11 @@ const CASES: readonly Golden[] = [
     origins: ['launcher', 'gate', '/linux/namespaces'],
   },
   {
+    name: 'tethered',
+    options: { supervise: true, tethered: true, gate: false },
+    origins: ['launcher', '/linux/namespaces'],
+  },
+  {
     name: 'namespaces',
     linux: {
       namespaces: [
