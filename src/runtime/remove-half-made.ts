@@ -1,12 +1,10 @@
 /** Removes what a killed `create` left: its free lock says that nobody is making this container any more. */
-import { rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { CgroupfsManager } from '../cgroup/cgroupfs-manager.ts'
 import { requireCgroups } from '../cgroup/detect.ts'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { parseContainerRecord } from '../state/container-record.ts'
 import {
-  containerDirectory,
+  checkContainerDirectory,
   PREPARED_RECORD,
   readContainerFile,
   removeContainerDirectory,
@@ -27,12 +25,12 @@ export async function removeHalfMade(root: string, id: string, damaged = false):
   try {
     // The maker may have finished between the caller's look and the lock.
     if (!damaged && readOptional(root, id, 'state.json') !== undefined) return false
+    checkContainerDirectory(root, id)
     killPrepared(root, id)
     const cgroup = readOptional(root, id, CGROUP_FILE)
     // Empty: its maker was killed between making the file and writing it, so before the cgroup.
     if (cgroup !== undefined && cgroup !== '')
       await new CgroupfsManager(requireCgroups(), cgroup).remove()
-    rmSync(join(containerDirectory(root, id), 'start'), { force: true })
     removeContainerDirectory(root, id)
     return true
   } finally {

@@ -2,7 +2,7 @@
 import { TsrunError } from '../errors.ts'
 import { type ListedState, listedState } from '../oci/runtime-state.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
-import { listContainerIds, readContainerFile } from '../state/state-directory.ts'
+import { hasContainerFiles, listContainerIds, readContainerFile } from '../state/state-directory.ts'
 import { loadContainer } from './load-container.ts'
 import { containerStatus } from './status.ts'
 import { userName } from './user-name.ts'
@@ -37,6 +37,8 @@ export async function listContainers(
 ): Promise<readonly ListedState[]> {
   const states: ListedState[] = []
   for (const id of listContainerIds(root)) {
+    // A root of somebody else's folders (`--root /tmp`): none of our business.
+    if (!hasContainerFiles(root, id)) continue
     try {
       states.push(await containerState(root, id))
     } catch (error) {

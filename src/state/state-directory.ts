@@ -5,6 +5,8 @@
  *   <root>/<id>/state.json   written whole when init is ready, and removed first: absent, the
  *                            container is half made, and of the rest only `cgroup` means anything
  *   <root>/<id>/config.json  the config as it was at create
+ *   <root>/<id>/options.json what create was told beside it
+ *   <root>/<id>/cgroup       where its cgroup is, noted before that is made
  *   <root>/<id>/start        the start gate's socket; gone once the container was started
  */
 import {
@@ -16,21 +18,33 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
-  unlinkSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { type ContainerRecord, parseContainerRecord } from './container-record.ts'
 
-const ID_PATTERN = /^[A-Za-z0-9_+-][A-Za-z0-9_+.-]*$/
+const ID_PATTERN = /^(?!\.{1,2}$)[A-Za-z0-9_+.-]+$/
+const CONTAINER_FILES = [
+  'state.json',
+  'state.json.tmp',
+  'config.json',
+  'options.json',
+  'cgroup',
+  'start',
+] as const
+
+/** A file in a container's folder. What is not named here could never be removed again. */
+export type ContainerFile = (typeof CONTAINER_FILES)[number]
+
 const MAX_ID_LENGTH = 1024
 
 /** runc's rule for container ids; throws `invalid-argument`. */
 export function checkContainerId(id: string): void {
   if (id !== '' && id.length <= MAX_ID_LENGTH && ID_PATTERN.test(id)) return
   throw new TsrunError('invalid-argument', `invalid container ID format: ${JSON.stringify(id)}`, {
-    hint: 'use letters, digits, _ + . and -, not starting with a dot',
+    hint: 'use letters, digits, _ + . and -',
   })
 }
 
@@ -62,17 +76,70 @@ function isMade(directory: string): boolean {
   }
 }
 
-/** Removes the container's folder, its record first. Nothing happens when there is none. */
+/**
+ * Removes the container's folder, its record first. Nothing happens when there is none. Never
+ * recursive: any root can be named on the command line, `/tmp` too. Throws `failed-precondition`,
+ * before anything is removed, when the folder is not a container's.
+ */
 export function removeContainerDirectory(root: string, id: string): void {
   const directory = containerDirectory(root, id)
+  const names = ownFiles(directory)
+  if (names === undefined) return
   rmSync(join(directory, 'state.json'), { force: true })
+  for (const name of names) rmSync(join(directory, name), { force: true })
   try {
-    for (const name of readdirSync(directory)) unlinkSync(join(directory, name))
     rmdirSync(directory)
-  } catch {
-    // Somebody else is at it, or put a folder there: the slow way says what is wrong, if anything is.
-    rmSync(directory, { recursive: true, force: true })
+  } catch (error) {
+    // Somebody else was at it too, and faster.
+    if (errnoCodeOf(error) !== 'ENOENT') throw error
   }
+}
+
+/** Whether the folder has a record, or what a maker of ours left: an empty one can be anybody's. */
+export function hasContainerFiles(root: string, id: string): boolean {
+  const directory = containerDirectory(root, id)
+  const names = entriesOf(directory)
+  if (names.includes('state.json')) return true
+  return names.length > 0 && names.every(isContainerFile) && isPrivate(directory)
+}
+
+/** Throws `failed-precondition` when the folder is not a container's, an empty one aside. */
+export function checkContainerDirectory(root: string, id: string): void {
+  ownFiles(containerDirectory(root, id))
+}
+
+/** The names in a container's folder, undefined when there is no such folder. Throws for any other folder. */
+function ownFiles(directory: string): readonly string[] | undefined {
+  const stat = statSync(directory, { throwIfNoEntry: false })
+  if (stat === undefined) return undefined
+  const names = entriesOf(directory)
+  const foreign = names.find((name) => !isContainerFile(name))
+  if (foreign === undefined && isPrivate(directory)) return names
+  const reason = foreign === undefined ? 'others may write in it' : `it has "${foreign}" in it`
+  throw new TsrunError(
+    'failed-precondition',
+    `cannot remove ${directory}: it is not the folder of a container, ${reason}`,
+    { hint: 'give --root the directory that the containers were made with' },
+  )
+}
+
+// What is in a folder that others can write is their word, not ours: its `cgroup` could name any cgroup.
+function isPrivate(directory: string): boolean {
+  const stat = statSync(directory, { throwIfNoEntry: false })
+  return stat !== undefined && stat.uid === process.geteuid?.() && (stat.mode & 0o077) === 0
+}
+
+function entriesOf(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory)
+  } catch (error) {
+    if (errnoCodeOf(error) === 'ENOENT') return []
+    throw error
+  }
+}
+
+function isContainerFile(name: string): boolean {
+  return CONTAINER_FILES.some((file) => file === name)
 }
 
 /** The record of a complete container, undefined when it is half made. Throws `not-found`. */
@@ -97,7 +164,12 @@ export function containerExists(root: string, id: string): boolean {
 }
 
 /** Writes `name` in the folder of a container in the making, which nobody reads before its record is there. */
-export function writeContainerFile(root: string, id: string, name: string, text: string): void {
+export function writeContainerFile(
+  root: string,
+  id: string,
+  name: ContainerFile,
+  text: string,
+): void {
   writeFileSync(join(containerDirectory(root, id), name), text, { mode: 0o600 })
 }
 

@@ -1,7 +1,7 @@
 /** Several commands on one container at the same moment, in one process: one wins, none hangs, nothing is left. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createContainer } from '../../src/runtime/create.ts'
@@ -82,7 +82,7 @@ describe('create', () => {
 
 describe('what a killed create left', () => {
   it.each(['list', 'state', 'create'])('is removed by %s', async (verb) => {
-    mkdirSync(join(runtime.root, 'half'), { recursive: true })
+    mkdirSync(join(runtime.root, 'half'), { recursive: true, mode: 0o700 })
     writeFileSync(join(runtime.root, 'half/config.json'), '{}')
     bundle.command('true')
     if (verb === 'list') expect(await listContainers(runtime.root)).toEqual([])
@@ -93,6 +93,26 @@ describe('what a killed create left', () => {
       await deleteContainer(runtime.root, 'half', false)
     }
     expect(existsSync(join(runtime.root, 'half'))).toBe(false)
+  })
+
+  it('is not taken for one in a root of other folders', async () => {
+    const folders = ['empty', 'full', 'open']
+    for (const name of folders)
+      mkdirSync(join(runtime.root, name), { recursive: true, mode: 0o700 })
+    writeFileSync(join(runtime.root, 'full/letter'), 'precious')
+    writeFileSync(join(runtime.root, 'open/cgroup'), '/sys/fs/cgroup')
+    chmodSync(join(runtime.root, 'open'), 0o777)
+    expect(await listContainers(runtime.root)).toEqual([])
+    for (const id of ['full', 'open']) {
+      await expect(containerState(runtime.root, id)).rejects.toThrow(
+        'not the folder of a container',
+      )
+      await expect(deleteContainer(runtime.root, id, true)).rejects.toThrow('not the folder')
+      await expect(create(id)).rejects.toThrow()
+    }
+    expect(readdirSync(runtime.root)).toEqual(folders)
+    expect(readdirSync(join(runtime.root, 'full'))).toEqual(['letter'])
+    for (const name of folders) rmSync(join(runtime.root, name), { recursive: true })
   })
 
   it('is killed, when its program was let go before its record was published', async () => {
@@ -109,7 +129,7 @@ describe('what a killed create left', () => {
       startTime: readProcStat(pid)?.startTime,
       owner: 0,
     }
-    mkdirSync(join(runtime.root, 'loose'), { recursive: true })
+    mkdirSync(join(runtime.root, 'loose'), { recursive: true, mode: 0o700 })
     writeFileSync(join(runtime.root, 'loose/state.json.tmp'), JSON.stringify(record))
     expect(await listContainers(runtime.root)).toEqual([])
     expect(await ended).toEqual([null, 'SIGKILL'])
@@ -117,7 +137,7 @@ describe('what a killed create left', () => {
   })
 
   it.each(['', '{"pid": 1'])('is removed with the torn files %j', async (torn) => {
-    mkdirSync(join(runtime.root, 'torn'), { recursive: true })
+    mkdirSync(join(runtime.root, 'torn'), { recursive: true, mode: 0o700 })
     for (const name of ['state.json.tmp', 'cgroup', 'config.json'])
       writeFileSync(join(runtime.root, 'torn', name), name === 'cgroup' ? '' : torn)
     expect(await listContainers(runtime.root)).toEqual([])
@@ -125,7 +145,7 @@ describe('what a killed create left', () => {
   })
 
   it('and a damaged record can be deleted with --force alone', async () => {
-    mkdirSync(join(runtime.root, 'damaged'), { recursive: true })
+    mkdirSync(join(runtime.root, 'damaged'), { recursive: true, mode: 0o700 })
     writeFileSync(join(runtime.root, 'damaged/state.json'), '{')
     const warnings: unknown[] = []
     expect(await listContainers(runtime.root, (problem) => warnings.push(problem))).toEqual([])

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
@@ -36,16 +36,16 @@ beforeEach(() => {
 afterEach(() => temp[Symbol.dispose]())
 
 describe('checkContainerId()', () => {
-  it.each(['a', 'A.b-c_d+1', '-x', '+x', '_', 'f'.repeat(64)])('takes %j as runc does', (id) => {
-    expect(() => checkContainerId(id)).not.toThrow()
-  })
-
-  it.each(['', '.', '..', '.hidden', 'a/b', '../x', 'a b', 'a\n', 'ä', 'a\0'])(
-    'refuses %j',
+  it.each(['a', 'A.b-c_d+1', '-x', '+x', '_', '.hidden', '..x', 'f'.repeat(64)])(
+    'takes %j as runc does',
     (id) => {
-      expect(() => checkContainerId(id)).toThrow('invalid container ID format')
+      expect(() => checkContainerId(id)).not.toThrow()
     },
   )
+
+  it.each(['', '.', '..', 'a/b', '../x', 'a b', 'a\n', 'ä', 'a\0'])('refuses %j', (id) => {
+    expect(() => checkContainerId(id)).toThrow('invalid container ID format')
+  })
 })
 
 describe('makeContainerDirectory()', () => {
@@ -73,10 +73,10 @@ describe('readContainerRecord()', () => {
 describe('writeContainerFile()', () => {
   it('replaces the file', () => {
     makeContainerDirectory(root, 'c', false)
-    writeContainerFile(root, 'c', 'x', '1')
-    writeContainerFile(root, 'c', 'x', '2')
-    expect(readContainerFile(root, 'c', 'x')).toBe('2')
-    expect(readdirSync(join(root, 'c'))).toEqual(['x'])
+    writeContainerFile(root, 'c', 'cgroup', '1')
+    writeContainerFile(root, 'c', 'cgroup', '2')
+    expect(readContainerFile(root, 'c', 'cgroup')).toBe('2')
+    expect(readdirSync(join(root, 'c'))).toEqual(['cgroup'])
   })
 })
 
@@ -92,13 +92,29 @@ describe('publishContainerRecord()', () => {
 })
 
 describe('removeContainerDirectory()', () => {
-  it('removes also what does not belong there, and is content with nothing', () => {
+  it('removes the files of a container, and is content with nothing', () => {
     makeContainerDirectory(root, 'c', false)
-    mkdirSync(join(root, 'c/folder/in'), { recursive: true })
-    writeContainerFile(root, 'c', 'x', '1')
+    writeContainerFile(root, 'c', 'cgroup', '1')
+    writeContainerFile(root, 'c', 'config.json', '{}')
     removeContainerDirectory(root, 'c')
     removeContainerDirectory(root, 'c')
     expect(readdirSync(root)).toEqual([])
+  })
+
+  it('touches no folder with anything else in it', () => {
+    makeContainerDirectory(root, 'c', false)
+    mkdirSync(join(root, 'c/precious'))
+    writeContainerFile(root, 'c', 'cgroup', '1')
+    expect(() => removeContainerDirectory(root, 'c')).toThrow('it has "precious" in it')
+    expect(readdirSync(join(root, 'c'))).toEqual(['cgroup', 'precious'])
+  })
+
+  it('touches no folder that others may write in', () => {
+    makeContainerDirectory(root, 'c', false)
+    writeContainerFile(root, 'c', 'cgroup', '1')
+    chmodSync(join(root, 'c'), 0o770)
+    expect(() => removeContainerDirectory(root, 'c')).toThrow('others may write in it')
+    expect(readdirSync(join(root, 'c'))).toEqual(['cgroup'])
   })
 })
 
@@ -106,7 +122,7 @@ describe('listContainerIds()', () => {
   it('is empty without a root, sorted, and blind to what is no container', () => {
     expect(listContainerIds(root)).toEqual([])
     for (const id of ['b', 'a']) makeContainerDirectory(root, id, false)
-    mkdirSync(join(root, '.hidden'))
+    mkdirSync(join(root, 'not an id'))
     writeFileSync(join(root, 'file'), '')
     expect(listContainerIds(root)).toEqual(['a', 'b'])
     removeContainerDirectory(root, 'a')
