@@ -35,7 +35,7 @@ async function runOci(argv: readonly string[]): Promise<number> {
 function ociContainerExists(id: string): boolean {
   const directory =
     process.geteuid?.() === 0 ? OCI_ROOT : join(process.env.XDG_RUNTIME_DIR ?? '/run', 'tsrun')
-  return /^[A-Za-z0-9_+-][A-Za-z0-9_+.-]*$/.test(id) && existsSync(join(directory, id))
+  return /^(?!\.{1,2}$)[A-Za-z0-9_+.-]+$/.test(id) && existsSync(join(directory, id))
 }
 
 main().then(

@@ -54,9 +54,17 @@ export class ParsedArguments {
 const TRUE_WORDS = new Set(['1', 't', 'T', 'true', 'TRUE', 'True'])
 const FALSE_WORDS = new Set(['0', 'f', 'F', 'false', 'FALSE', 'False'])
 
-/** Parses flags from `argv` up to the first argument that is not one, or `--`. The rest is positional. */
-export function parseArguments(argv: readonly string[], table: FlagTable): ParsedArguments {
+/**
+ * Parses flags from `argv` up to the first argument that is not one, or `--`; the rest is positional.
+ * With `interspersed` flags are found behind positional arguments too (`update ID --resources -`).
+ */
+export function parseArguments(
+  argv: readonly string[],
+  table: FlagTable,
+  order: 'flags-first' | 'interspersed' = 'flags-first',
+): ParsedArguments {
   const values = new Map<string, string[]>()
+  const positional: string[] = []
   let i = 0
   for (; i < argv.length; i++) {
     const word = argv[i] ?? ''
@@ -64,7 +72,11 @@ export function parseArguments(argv: readonly string[], table: FlagTable): Parse
       i++
       break
     }
-    if (!word.startsWith('-') || word === '-') break
+    if (!word.startsWith('-') || word === '-') {
+      if (order === 'flags-first') break
+      positional.push(word)
+      continue
+    }
     const { name, inline } = splitFlag(word, table)
     const kind = table.flags[name]
     if (kind === undefined || !Object.hasOwn(table.flags, name)) throw unknownFlag(word)
@@ -76,7 +88,7 @@ export function parseArguments(argv: readonly string[], table: FlagTable): Parse
       kind === 'boolean' ? booleanWord(name, value) : value,
     ])
   }
-  return new ParsedArguments(values, argv.slice(i))
+  return new ParsedArguments(values, [...positional, ...argv.slice(i)])
 }
 
 function splitFlag(word: string, table: FlagTable): { name: string; inline: string | undefined } {
@@ -106,20 +118,34 @@ function unknownFlag(word: string): TsrunError {
   )
 }
 
-/** Exactly one container id, as every verb but list, spec and features takes. */
-export function oneContainerId(args: ParsedArguments, command: string): string {
-  const [id, extra] = args.positional
-  if (id === undefined || id === '') {
-    throw new TsrunError('invalid-argument', `${command}: a container id is required`, {
-      hint: `tsrun ${command} [flags] <container-id>`,
-    })
-  }
-  if (extra !== undefined) {
-    throw new TsrunError(
-      'invalid-argument',
-      `${command}: "${extra}" after the container id is not understood`,
-      { hint: 'flags go before the container id' },
-    )
-  }
-  return id
+/** The first positional argument, which every verb but list, spec and features has. */
+export function containerIdOf(args: ParsedArguments): string {
+  const id = args.positional[0] ?? ''
+  if (id !== '') return id
+  throw new TsrunError('invalid-argument', 'container id cannot be empty')
+}
+
+/** How many positional arguments a verb takes. */
+export interface ArgumentCount {
+  readonly least: number
+  readonly most: number
+}
+
+/** Throws `invalid-argument`, in runc's words, when there are too few or too many. */
+export function checkArgumentCount(
+  args: ParsedArguments,
+  command: string,
+  { least, most }: ArgumentCount,
+): void {
+  const count = args.positional.length
+  if (count >= least && count <= most) return
+  const wanted =
+    least === most
+      ? `exactly ${least}`
+      : count < least
+        ? `a minimum of ${least}`
+        : `a maximum of ${most}`
+  throw new TsrunError('invalid-argument', `"${command}" requires ${wanted} argument(s)`, {
+    hint: `tsrun oci ${command} --help shows the usage`,
+  })
 }

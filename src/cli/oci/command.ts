@@ -1,11 +1,13 @@
 /** What a verb of the OCI command line is made of. */
 import { writeSync } from 'node:fs'
 import { errnoCodeOf } from '../../errors.ts'
-import type { FlagTable, ParsedArguments } from './arguments.ts'
+import type { ArgumentCount, FlagTable, ParsedArguments } from './arguments.ts'
 
 /** The global flags, decoded. */
 export interface OciGlobals {
   readonly root: string
+  /** The root was given with --root. */
+  readonly rootGiven: boolean
   /** The root is below $XDG_RUNTIME_DIR. */
   readonly stickyRoot: boolean
   readonly debug: boolean
@@ -19,9 +21,16 @@ export interface OciCommand {
   readonly usage: string
   readonly description: string
   readonly table: FlagTable
+  readonly positional: ArgumentCount
+  /** What follows the container id belongs to another program: flags are not looked for there. */
+  readonly flagsFirst?: true
   /** Runs the command; the result is the exit status. */
   run(args: ParsedArguments, globals: OciGlobals): Promise<number>
 }
+
+/** Exactly one container id. */
+export const ONE_ID: ArgumentCount = { least: 1, most: 1 }
+export const NO_ARGUMENTS: ArgumentCount = { least: 0, most: 0 }
 
 /** Text for standard output; nothing else may be printed there. */
 export function print(text: string): void {

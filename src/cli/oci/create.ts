@@ -2,28 +2,25 @@
 import { existsSync } from 'node:fs'
 import { TsrunError } from '../../errors.ts'
 import { type CreateOptions, createContainer } from '../../runtime/create.ts'
-import { oneContainerId, type ParsedArguments } from './arguments.ts'
-import type { OciCommand, OciGlobals } from './command.ts'
+import { containerIdOf, type ParsedArguments } from './arguments.ts'
+import { type OciCommand, type OciGlobals, ONE_ID } from './command.ts'
 import { CREATE_FLAGS } from './flag-tables.ts'
 
 export const createCommand: OciCommand = {
   usage: '[flags] <container-id>',
   description: 'create a container whose process waits for start',
   table: CREATE_FLAGS,
+  positional: ONE_ID,
   async run(args, globals) {
-    await createContainer(createOptions(args, globals, 'create'))
+    await createContainer(createOptions(args, globals))
     return 0
   },
 }
 
 /** The options of the command line for createContainer. */
-export function createOptions(
-  args: ParsedArguments,
-  globals: OciGlobals,
-  command: string,
-): CreateOptions {
+export function createOptions(args: ParsedArguments, globals: OciGlobals): CreateOptions {
   refuseUnsupported(args, globals)
-  const id = oneContainerId(args, command)
+  const id = containerIdOf(args)
   const consoleSocket = args.string('console-socket')
   const pidFile = args.string('pid-file')
   return {

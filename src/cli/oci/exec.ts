@@ -9,7 +9,7 @@ import { signalProcess } from '../../runtime/kill.ts'
 import { loadContainer } from '../../runtime/load-container.ts'
 import { savedConfig } from '../../runtime/start.ts'
 import { createDeferred } from '../../util/deferred.ts'
-import type { ParsedArguments } from './arguments.ts'
+import { containerIdOf, type ParsedArguments } from './arguments.ts'
 import type { OciCommand } from './command.ts'
 import { preservedDescriptors, refuseUnsupported } from './create.ts'
 import { EXEC_FLAGS } from './flag-tables.ts'
@@ -21,15 +21,16 @@ export const execCommand: OciCommand = {
   usage: '[flags] <container-id> [command [arguments]]',
   description: 'run a process in a running container',
   table: EXEC_FLAGS,
+  positional: { least: 1, most: Number.POSITIVE_INFINITY },
+  flagsFirst: true,
   async run(args, globals) {
     refuseUnsupported(args, globals)
     for (const flag of ['process-label', 'apparmor']) {
       if ((args.string(flag) ?? '') !== '')
         throw new TsrunError('not-implemented', `unsupported: exec --${flag}`)
     }
-    const [id, ...command] = args.positional
-    if (id === undefined)
-      throw new TsrunError('invalid-argument', 'exec: a container id is required')
+    const id = containerIdOf(args)
+    const command = args.positional.slice(1)
     await loadContainer(globals.root, id)
     const consoleSocket = args.string('console-socket')
     const pidFile = args.string('pid-file')

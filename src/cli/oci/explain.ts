@@ -2,12 +2,13 @@
 import { resolve } from 'node:path'
 import { readBundleConfig } from '../../runtime/bundle.ts'
 import { explainPlan } from '../../runtime/explain-plan.ts'
-import { type OciCommand, print } from './command.ts'
+import { NO_ARGUMENTS, type OciCommand, print } from './command.ts'
 
 export const explainCommand: OciCommand = {
   usage: '[--bundle dir] [--seccomp]',
   description: 'print the system calls that create would make, with their origin in config.json',
   table: { flags: { bundle: 'string', seccomp: 'boolean' }, aliases: { b: 'bundle' } },
+  positional: NO_ARGUMENTS,
   async run(args) {
     const bundle = resolve(args.string('bundle') ?? '.')
     const seccomp = args.boolean('seccomp')

@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import { TsrunError } from '../../errors.ts'
 import { defaultRuntimeConfig } from '../../oci/default-config.ts'
 import { describeFeatures } from '../../runtime/describe-features.ts'
-import { type OciCommand, print } from './command.ts'
+import { NO_ARGUMENTS, type OciCommand, print } from './command.ts'
 
 export const specCommand: OciCommand = {
   usage: '[--bundle dir] [--rootless]',
   description: 'write a default config.json',
   table: { flags: { bundle: 'string', rootless: 'boolean' }, aliases: { b: 'bundle' } },
+  positional: NO_ARGUMENTS,
   async run(args) {
     const path = join(args.string('bundle') ?? '.', 'config.json')
     const config = defaultRuntimeConfig({ rootless: args.boolean('rootless') })
@@ -34,6 +35,7 @@ export const featuresCommand: OciCommand = {
   usage: '',
   description: 'print what this runtime can do, as JSON',
   table: { flags: {} },
+  positional: NO_ARGUMENTS,
   async run() {
     print(`${JSON.stringify(describeFeatures(), undefined, 2)}\n`)
     return 0

@@ -1,17 +1,20 @@
 /** `list` and `ps`: tables for people, JSON for callers. */
+import { existsSync } from 'node:fs'
 import { TsrunError } from '../../errors.ts'
 import { hostProcessTable } from '../../runtime/host-ps.ts'
 import { cgroupOf } from '../../runtime/kill.ts'
 import { loadContainer } from '../../runtime/load-container.ts'
 import { listContainers } from '../../runtime/state.ts'
-import { oneContainerId } from './arguments.ts'
-import { type OciCommand, print } from './command.ts'
+import { containerIdOf } from './arguments.ts'
+import { NO_ARGUMENTS, type OciCommand, print } from './command.ts'
 
 export const listCommand: OciCommand = {
   usage: '[flags]',
   description: 'list the containers of this root',
   table: { flags: { format: 'string', quiet: 'boolean' }, aliases: { f: 'format', q: 'quiet' } },
-  async run(args, { root, warn }) {
+  positional: NO_ARGUMENTS,
+  async run(args, { root, rootGiven, warn }) {
+    if (rootGiven) requireRoot(root)
     const containers = await listContainers(root, warn)
     const format = args.string('format') ?? 'table'
     if (args.boolean('quiet')) print(containers.map(({ id }) => `${id}\n`).join(''))
@@ -36,10 +39,12 @@ export const psCommand: OciCommand = {
   usage: '[--format table|json] <container-id> [ps options]',
   description: 'list the processes of a container',
   table: { flags: { format: 'string' }, aliases: { f: 'format' } },
+  positional: { least: 1, most: Number.POSITIVE_INFINITY },
+  flagsFirst: true,
   async run(args, { root }) {
-    const [id = '', ...options] = args.positional
+    const options = args.positional.slice(1)
     const format = args.string('format') ?? 'table'
-    const record = await loadContainer(root, options.length === 0 ? oneContainerId(args, 'ps') : id)
+    const record = await loadContainer(root, containerIdOf(args))
     const pids = cgroupOf(record)?.processes() ?? []
     if (format === 'json') print(`${JSON.stringify(pids)}\n`)
     else if (format === 'table') print(hostProcessTable(pids, options))
@@ -48,9 +53,21 @@ export const psCommand: OciCommand = {
   },
 }
 
+// A root of one's own choice that is not there is a slip of the pen; the default one comes with the first container.
+function requireRoot(root: string): void {
+  if (existsSync(root)) return
+  throw new TsrunError(
+    'not-found',
+    `cannot list containers: open ${root}: no such file or directory`,
+    {
+      hint: 'give --root the directory that the containers were made with',
+    },
+  )
+}
+
 function invalidFormat(format: string): TsrunError {
-  return new TsrunError('invalid-argument', `invalid format option ${JSON.stringify(format)}`, {
-    hint: 'give table or json',
+  return new TsrunError('invalid-argument', 'invalid format option', {
+    hint: `give table or json, not ${JSON.stringify(format)}`,
   })
 }
 

@@ -1,11 +1,17 @@
 /** The OCI runtime command line: globals, the verb, its errors where callers look for them. */
 import { appendFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { describeError, TsrunError } from '../../errors.ts'
 import { createLogger, type LogFormat } from '../../log.ts'
 import { OCI_VERSION } from '../../oci/default-config.ts'
 import { defaultRuntimeRoot } from '../../runtime/default-root.ts'
 import { VERSION } from '../../version.ts'
-import { type FlagTable, type ParsedArguments, parseArguments } from './arguments.ts'
+import {
+  checkArgumentCount,
+  type FlagTable,
+  type ParsedArguments,
+  parseArguments,
+} from './arguments.ts'
 import { helpText, type OciCommand, type OciGlobals, print, printError } from './command.ts'
 
 const GLOBAL_FLAGS: FlagTable = {
@@ -48,6 +54,24 @@ const NOT_YET = ['checkpoint', 'restore', 'events'] as const
 /** Words after which this command line, and not the engine's, is meant. */
 export const OCI_VERBS: readonly string[] = [...Object.keys(COMMANDS), ...NOT_YET]
 
+const GENERAL_HELP = `NAME:
+   tsrun - Open Container Initiative runtime
+
+USAGE:
+   tsrun [global flags] command [flags] [arguments]
+
+COMMANDS:
+   ${OCI_VERBS.join('\n   ')}
+
+GLOBAL OPTIONS:
+   ${Object.keys(GLOBAL_FLAGS.flags)
+     .map((flag) => `--${flag}`)
+     .join('\n   ')}
+`
+
+const EXIT_USAGE = 1
+const EXIT_UNKNOWN_COMMAND = 3
+
 /** Runs `argv` (without the program's name) and returns the exit status; errors are reported here. */
 export async function runOciCli(argv: readonly string[]): Promise<number> {
   let globals: ParsedArguments | undefined
@@ -56,7 +80,7 @@ export async function runOciCli(argv: readonly string[]): Promise<number> {
     return await dispatch(globals)
   } catch (error) {
     report(error, globals)
-    return exitCodeOf(globals?.positional[0])
+    return exitCodeOf(error, globals?.positional[0])
   }
 }
 
@@ -67,28 +91,59 @@ async function dispatch(globals: ParsedArguments): Promise<number> {
     return 0
   }
   if (verb === undefined || verb === 'help' || globals.boolean('help')) {
-    print(
-      `USAGE:\n   tsrun [global flags] command [flags] [arguments]\n\nCOMMANDS:\n   ${OCI_VERBS.join('\n   ')}\n`,
-    )
+    const topic = verb === 'help' ? rest[0] : undefined
+    print(topic === undefined ? GENERAL_HELP : helpText(topic, await loadCommand(topic)))
     return 0
   }
-  const asksHelp = rest[0] === '--help' || rest[0] === '-h' || rest[0] === '-help'
-  if (NOT_YET.some((name) => name === verb)) {
-    // podman and CRI-O probe `checkpoint --help` for its exit status.
-    if (asksHelp) return 0
-    throw new TsrunError('not-implemented', `unsupported: ${verb}`)
-  }
-  const load = Object.hasOwn(COMMANDS, verb) ? COMMANDS[verb] : undefined
-  if (load === undefined)
-    throw new TsrunError('invalid-argument', `no such command: ${JSON.stringify(verb)}`, {
-      hint: 'tsrun oci help lists the commands',
-    })
-  const command = await load()
-  if (asksHelp) {
+  if (NOT_YET.some((name) => name === verb) && rest.some((word) => /^--?h(elp)?$/.test(word)))
+    return 0
+  const command = await loadCommand(verb)
+  const args = parseCommandLine(verb, command, rest)
+  // podman and CRI-O probe `checkpoint --help` for its exit status.
+  if (args.boolean('help')) {
     print(helpText(verb, command))
     return 0
   }
-  return await command.run(parseArguments(rest, command.table), decodeGlobals(globals))
+  checkUsage(verb, command, () => checkArgumentCount(args, verb, command.positional))
+  return await command.run(args, decodeGlobals(globals))
+}
+
+async function loadCommand(verb: string): Promise<OciCommand> {
+  if (NOT_YET.some((name) => name === verb))
+    throw new TsrunError('not-implemented', `unsupported: ${verb}`)
+  const load = Object.hasOwn(COMMANDS, verb) ? COMMANDS[verb] : undefined
+  if (load !== undefined) return await load()
+  throw new TsrunError('invalid-argument', `No help topic for '${verb}'`, {
+    hint: 'tsrun oci help lists the commands',
+    exitCode: EXIT_UNKNOWN_COMMAND,
+  })
+}
+
+function parseCommandLine(
+  verb: string,
+  command: OciCommand,
+  argv: readonly string[],
+): ParsedArguments {
+  const { flags, aliases } = command.table
+  const table = {
+    flags: { ...flags, help: 'boolean' as const },
+    aliases: { ...aliases, h: 'help' },
+  }
+  const order = command.flagsFirst === true ? 'flags-first' : 'interspersed'
+  return checkUsage(verb, command, () => parseArguments(argv, table, order))
+}
+
+// runc shows the help on standard output when a command line is wrong, and ends with 1 for exec too.
+function checkUsage<Result>(verb: string, command: OciCommand, check: () => Result): Result {
+  try {
+    return check()
+  } catch (cause) {
+    print(`Incorrect Usage.\n\n${helpText(verb, command)}`)
+    throw new TsrunError('invalid-argument', `incorrect usage of ${verb}`, {
+      cause,
+      exitCode: EXIT_USAGE,
+    })
+  }
 }
 
 function decodeGlobals(globals: ParsedArguments): OciGlobals {
@@ -108,10 +163,16 @@ function decodeGlobals(globals: ParsedArguments): OciGlobals {
     throw new TsrunError('not-implemented', `unsupported: --rootless ${rootless}`)
   }
   const uid = process.geteuid?.() ?? 0
-  const given = globals.string('root')
+  const given = globals.string('root') ?? ''
+  if (given !== '' && resolve(given) === '/') {
+    throw new TsrunError('invalid-argument', 'Option --root argument should not be set to /', {
+      hint: 'give a directory of its own, on a tmpfs',
+    })
+  }
   return {
-    root: given === undefined || given === '' ? defaultRuntimeRoot(process.env, uid) : given,
-    stickyRoot: (given ?? '') === '' && uid !== 0,
+    root: given === '' ? defaultRuntimeRoot(process.env, uid) : resolve(given),
+    rootGiven: given !== '',
+    stickyRoot: given === '' && uid !== 0,
     debug: globals.boolean('debug'),
     disableCgroups: manager === 'disabled',
     systemdCgroup: globals.boolean('systemd-cgroup') || manager === 'systemd',
@@ -164,6 +225,8 @@ function logTo(
 }
 
 // runc: 255 when exec fails before the process runs, 1 for everything else.
-function exitCodeOf(verb: string | undefined): number {
+function exitCodeOf(error: unknown, verb: string | undefined): number {
+  const own = error instanceof TsrunError ? error.exitCode : undefined
+  if (own === EXIT_USAGE || own === EXIT_UNKNOWN_COMMAND) return own
   return verb === 'exec' ? 255 : 1
 }

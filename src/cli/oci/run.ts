@@ -6,7 +6,7 @@ import { type CreateOptions, createContainer } from '../../runtime/create.ts'
 import { deleteContainer } from '../../runtime/delete.ts'
 import { killContainer } from '../../runtime/kill.ts'
 import { startContainer } from '../../runtime/start.ts'
-import type { OciCommand, OciGlobals } from './command.ts'
+import { type OciCommand, type OciGlobals, ONE_ID } from './command.ts'
 import { createOptions } from './create.ts'
 import { RUN_FLAGS } from './flag-tables.ts'
 import { forwardSignals } from './forward-signals.ts'
@@ -15,8 +15,9 @@ export const runCommand: OciCommand = {
   usage: '[flags] <container-id>',
   description: 'create and start a container; without --detach wait for it and remove it',
   table: RUN_FLAGS,
+  positional: ONE_ID,
   async run(args, globals) {
-    const options = createOptions(args, globals, 'run')
+    const options = createOptions(args, globals)
     if (args.boolean('detach')) {
       await createContainer(options)
       await startOrDelete(globals, options.id)

@@ -6,15 +6,16 @@ import { cgroupOf, killContainer } from '../../runtime/kill.ts'
 import { loadContainer } from '../../runtime/load-container.ts'
 import { startContainer } from '../../runtime/start.ts'
 import { containerState, stateOf } from '../../runtime/state.ts'
-import { oneContainerId } from './arguments.ts'
-import { type OciCommand, print } from './command.ts'
+import { containerIdOf } from './arguments.ts'
+import { type OciCommand, ONE_ID, print } from './command.ts'
 
 export const startCommand: OciCommand = {
   usage: '<container-id>',
   description: 'run the process of a created container',
   table: { flags: {} },
+  positional: ONE_ID,
   async run(args, { root }) {
-    await startContainer(root, oneContainerId(args, 'start'))
+    await startContainer(root, containerIdOf(args))
     return 0
   },
 }
@@ -23,10 +24,9 @@ export const stateCommand: OciCommand = {
   usage: '<container-id>',
   description: 'print the state of a container',
   table: { flags: {} },
+  positional: ONE_ID,
   async run(args, { root }) {
-    print(
-      `${JSON.stringify(await containerState(root, oneContainerId(args, 'state')), undefined, 2)}\n`,
-    )
+    print(`${JSON.stringify(await containerState(root, containerIdOf(args)), undefined, 2)}\n`)
     return 0
   },
 }
@@ -35,15 +35,14 @@ export const killCommand: OciCommand = {
   usage: '[--all] <container-id> [signal]',
   description: 'send a signal, TERM when none is given, to the init process of a container',
   table: { flags: { all: 'boolean' }, aliases: { a: 'all' } },
+  positional: { least: 1, most: 2 },
   async run(args, { root }) {
-    const [id, name = 'SIGTERM', extra] = args.positional
-    if (id === undefined || extra !== undefined) {
-      throw new TsrunError('invalid-argument', 'kill: takes a container id and at most one signal')
-    }
+    const given = args.positional[1] ?? ''
+    const name = given === '' ? 'SIGTERM' : given
     const signal = parseSignal(name)
     if (signal === undefined)
       throw new TsrunError('invalid-argument', `unknown signal ${JSON.stringify(name)}`)
-    await killContainer(root, id, signal, args.boolean('all'))
+    await killContainer(root, containerIdOf(args), signal, args.boolean('all'))
     return 0
   },
 }
@@ -52,12 +51,9 @@ export const deleteCommand: OciCommand = {
   usage: '[--force] <container-id>',
   description: 'remove what create made',
   table: { flags: { force: 'boolean' }, aliases: { f: 'force' } },
+  positional: ONE_ID,
   async run(args, { root, warn }) {
-    const { hookFailures } = await deleteContainer(
-      root,
-      oneContainerId(args, 'delete'),
-      args.boolean('force'),
-    )
+    const { hookFailures } = await deleteContainer(root, containerIdOf(args), args.boolean('force'))
     hookFailures.forEach(warn)
     return 0
   },
@@ -69,8 +65,9 @@ function freezeCommand(name: 'pause' | 'resume'): OciCommand {
     description:
       name === 'pause' ? 'freeze all processes of a container' : 'thaw a paused container',
     table: { flags: {} },
+    positional: ONE_ID,
     async run(args, { root }) {
-      const record = await loadContainer(root, oneContainerId(args, name))
+      const record = await loadContainer(root, containerIdOf(args))
       const { status } = stateOf(root, record)
       const wanted = name === 'pause' ? ['running', 'created'] : ['paused']
       if (!wanted.includes(status)) {

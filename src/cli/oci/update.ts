@@ -7,16 +7,17 @@ import { parseResources } from '../../oci/validate-runtime-config.ts'
 import { cgroupOf } from '../../runtime/kill.ts'
 import { loadContainer } from '../../runtime/load-container.ts'
 import { parseSize } from '../../util/size.ts'
-import { oneContainerId, type ParsedArguments } from './arguments.ts'
-import type { OciCommand } from './command.ts'
+import { containerIdOf, type ParsedArguments } from './arguments.ts'
+import { type OciCommand, ONE_ID } from './command.ts'
 import { UPDATE_FLAGS } from './flag-tables.ts'
 
 export const updateCommand: OciCommand = {
   usage: '[flags] <container-id>',
   description: 'change the limits of a container',
   table: UPDATE_FLAGS,
+  positional: ONE_ID,
   async run(args, { root }) {
-    const record = await loadContainer(root, oneContainerId(args, 'update'))
+    const record = await loadContainer(root, containerIdOf(args))
     const resources = args.has('resources')
       ? normalizeResources(resourcesFromFile(args.string('resources') ?? ''), record.ociVersion)
       : resourcesFromFlags(args)

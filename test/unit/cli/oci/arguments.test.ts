@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import {
+  checkArgumentCount,
+  containerIdOf,
   type FlagTable,
-  oneContainerId,
   parseArguments,
 } from '../../../../src/cli/oci/arguments.ts'
 
@@ -74,10 +75,46 @@ describe('parseArguments()', () => {
   })
 })
 
-describe('oneContainerId()', () => {
-  it('wants exactly one', () => {
-    expect(oneContainerId(parse('id'), 'start')).toBe('id')
-    expect(() => oneContainerId(parse(), 'start')).toThrow('a container id is required')
-    expect(() => oneContainerId(parse('id', '--force'), 'delete')).toThrow('"--force"')
+describe('parseArguments() of flags among the arguments', () => {
+  const among = (...argv: readonly string[]) => parseArguments(argv, TABLE, 'interspersed')
+
+  it('finds flags behind the container id', () => {
+    const args = among('id', '--bundle', '/b', '-f', 'TERM')
+    expect(args.string('bundle')).toBe('/b')
+    expect(args.boolean('force')).toBe(true)
+    expect(args.positional).toEqual(['id', 'TERM'])
+  })
+
+  it('leaves what stands behind -- alone', () => {
+    expect(among('id', '--', '--force')).toMatchObject({ positional: ['id', '--force'] })
+    expect(among('id', '--', '--force').has('force')).toBe(false)
+  })
+
+  it('refuses an unknown flag behind the id too', () => {
+    expect(() => among('id', '--toString')).toThrow('--toString')
+  })
+})
+
+describe('containerIdOf()', () => {
+  it('wants one that is not empty', () => {
+    expect(containerIdOf(parse('id'))).toBe('id')
+    expect(() => containerIdOf(parse(''))).toThrow('container id cannot be empty')
+  })
+})
+
+describe('checkArgumentCount()', () => {
+  it.each([
+    [{ least: 1, most: 1 }, 0, '"kill" requires exactly 1 argument(s)'],
+    [{ least: 1, most: 1 }, 2, '"kill" requires exactly 1 argument(s)'],
+    [{ least: 1, most: 2 }, 0, '"kill" requires a minimum of 1 argument(s)'],
+    [{ least: 1, most: 2 }, 3, '"kill" requires a maximum of 2 argument(s)'],
+  ])('%j of %i: %s', (wanted, count, text) => {
+    const args = parse(...Array.from({ length: count }, () => 'x'))
+    expect(() => checkArgumentCount(args, 'kill', wanted)).toThrow(text)
+  })
+
+  it('takes what fits', () => {
+    checkArgumentCount(parse('x', 'y'), 'kill', { least: 1, most: 2 })
+    checkArgumentCount(parse(), 'list', { least: 0, most: 0 })
   })
 })

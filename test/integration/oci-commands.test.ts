@@ -1,0 +1,131 @@
+/** Every command of the OCI command line, flag by flag, as callers of runc use it; peers run the same cases. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { installedRuntimes, makeRuntime, type Runtime } from '../support/runtime.ts'
+import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
+
+const COMMANDS = [
+  ...['create', 'start', 'state', 'kill', 'delete', 'run', 'exec', 'list', 'ps', 'spec'],
+  ...['features', 'pause', 'resume', 'update'],
+]
+
+// crun has its own texts and usage rules.
+describe.each(installedRuntimes().filter((name) => name !== 'crun'))('%s: usage', (name) => {
+  let runtime: Runtime
+
+  beforeAll(() => {
+    runtime = makeRuntime(name)
+  })
+  afterAll(() => runtime[Symbol.dispose]())
+
+  it.each([
+    [['kill'], '"kill" requires a minimum of 1 argument(s)'],
+    [['kill', 'a', 'TERM', 'c'], '"kill" requires a maximum of 2 argument(s)'],
+    [['state'], '"state" requires exactly 1 argument(s)'],
+    [['delete', 'a', 'b'], '"delete" requires exactly 1 argument(s)'],
+    [['create'], '"create" requires exactly 1 argument(s)'],
+    [['exec'], '"exec" requires a minimum of 1 argument(s)'],
+    [['ps'], '"ps" requires a minimum of 1 argument(s)'],
+    [['spec', 'x'], '"spec" requires exactly 0 argument(s)'],
+    [['list', 'x'], '"list" requires exactly 0 argument(s)'],
+    [['update'], '"update" requires exactly 1 argument(s)'],
+  ])('%j fails with 1, the reason and the help', (args, text) => {
+    const result = runtime.run(args)
+    expect(result.status).toBe(1)
+    expect(JSON.parse(result.log.at(-1) ?? '').msg).toContain(text)
+    expect(result.stdout).toMatch(/^Incorrect Usage\.\n\nNAME:\n/)
+  })
+
+  it.each(COMMANDS)('%s has help', (command) => {
+    // spec of runc 1.1 has its help in another place of the line.
+    for (const flag of ['-h', '--help']) {
+      const { status, stdout, stderr } = runtime.run([command, flag])
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+      expect(stdout).toMatch(new RegExp(`^NAME:\\n {3}\\S+ ${command} - `))
+    }
+  })
+
+  it('does not know other commands', () => {
+    for (const args of [['foo'], ['foo', '-h']]) {
+      const result = runtime.run(args)
+      expect(result.status).toBe(3)
+      expect(JSON.parse(result.log.at(-1) ?? '').msg).toContain("No help topic for 'foo'")
+    }
+  })
+
+  it.each([...['start', 'state', 'kill', 'delete', 'pause', 'resume', 'ps']])(
+    '%s of an unknown container says so',
+    (command) => {
+      const result = runtime.run([command, 'nope'])
+      expect(result.status).toBe(1)
+      expect(JSON.parse(result.log.at(-1) ?? '').msg).toContain('does not exist')
+    },
+  )
+
+  it('exec in an unknown container fails with 255', () => {
+    const result = runtime.run(['exec', 'nope', 'true'])
+    expect(result.status).toBe(255)
+    expect(JSON.parse(result.log.at(-1) ?? '').msg).toContain('does not exist')
+  })
+
+  it.each(['a/b', '.', '..', 'a b'])('create refuses the id %j', (id) => {
+    const result = runtime.run(['create', '--bundle', '/', id])
+    expect(result.status).toBe(1)
+  })
+
+  it('list refuses a root that is not there, and other formats', () => {
+    const gone = join(runtime.root, 'no-such')
+    // runc before 1.2 makes the root, and takes /.
+    for (const root of name === 'tsrun' ? [gone, '/'] : [])
+      expect(runtime.run(['--root', root, 'list']).status, root).toBe(1)
+    mkdirSync(runtime.root, { recursive: true })
+    const result = runtime.run(['list', '--format', 'xml'])
+    expect(result.status).toBe(1)
+    expect(JSON.parse(result.log.at(-1) ?? '').msg).toContain('invalid format option')
+  })
+})
+
+describe.each(installedRuntimes())('%s: a running container', (name) => {
+  let bundle: Bundle
+  let runtime: Runtime
+
+  beforeAll(() => {
+    bundle = makeBundle()
+    bundle.command('sleep', '1000')
+    runtime = makeRuntime(name)
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'c'], { stdio: 'ignore' })
+  })
+  afterAll(() => {
+    runtime[Symbol.dispose]()
+    bundle[Symbol.dispose]()
+  })
+
+  // crun 1.8 has no update without a cgroup manager.
+  it.skipIf(name === 'crun')('update takes its flags behind the id, as CRI-O gives them', () => {
+    runtime.succeed(['update', 'c', '--resources', '-'], { input: '{}' })
+  })
+
+  it.skipIf(name === 'crun')('ps hands options behind the id to ps', () => {
+    expect(runtime.succeed(['ps', 'c', '-e', '-x'])).toMatch(/^\s*PID TTY\s+STAT\s+TIME COMMAND\n/)
+    const plain = runtime.succeed(['ps', 'c'])
+    expect(plain).toMatch(/^UID\s+PID\s+PPID\s+C\s+STIME\s+TTY\s+TIME\s+CMD\n/)
+    expect(plain).toContain('sleep 1000')
+  })
+
+  it('ps still works when the container has stopped', async () => {
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'gone'], { stdio: 'ignore' })
+    runtime.succeed(['kill', 'gone', 'KILL'])
+    await runtime.waitFor('gone', 'stopped')
+    if (name !== 'crun') expect(runtime.succeed(['ps', 'gone'])).toMatch(/^UID[^\n]*\n$/)
+    expect(runtime.run(['kill', 'gone', '0']).status).toBe(1)
+    runtime.succeed(['delete', 'gone'])
+  })
+
+  it.skipIf(name === 'crun')('an id may begin with a dot', () => {
+    runtime.succeed(['create', '--bundle', bundle.directory, '.dot'], { stdio: 'ignore' })
+    expect(runtime.state('.dot').status).toBe('created')
+    expect(runtime.succeed(['list', '-q']).split('\n')).toContain('.dot')
+    runtime.succeed(['delete', '--force', '.dot'])
+  })
+})
