@@ -50,7 +50,7 @@ export async function driveCreate(assembly: Assembly): Promise<CreatedContainer>
         pid(reported) {
           init = reported
           record = recordOf(assembly, reported)
-          prepareContainerRecord(options.root, record)
+          if (record !== undefined) prepareContainerRecord(options.root, record)
         },
         async sync(point, reported) {
           await answerSync(assembly, point, reported)
@@ -168,11 +168,11 @@ function publish({ options: { pidFile, root, id } }: Assembly, pid: number): voi
   publishContainerRecord(root, id)
 }
 
-function recordOf(assembly: Assembly, pid: number): ContainerRecord {
+/** Undefined when init is gone already: its report of why is on the way. */
+function recordOf(assembly: Assembly, pid: number): ContainerRecord | undefined {
   const { options, config, bundle, rootfs, cgroup } = assembly
   const stat = readProcStat(pid)
-  if (stat === undefined)
-    throw new TsrunError('internal', `cannot create container "${options.id}": its init is gone`)
+  if (stat === undefined) return undefined
   return {
     ociVersion: config.ociVersion,
     id: options.id,
