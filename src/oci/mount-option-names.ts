@@ -30,6 +30,7 @@ export const KNOWN_MOUNT_OPTIONS: readonly string[] = [
   ...PROPAGATION.map((option) => `r${option}`),
   'bind',
   'rbind',
+  'remount',
   'defaults',
   'sync',
   'async',

@@ -7,7 +7,8 @@ import {
   removeNulls,
 } from './normalize-runtime-config.ts'
 import type { Process, Resources, RuntimeConfig } from './runtime-config.ts'
-import { type ConfiguredNamespaces, checkLinux, checkMappings } from './validate-linux.ts'
+import { type ConfiguredNamespaces, checkLinux } from './validate-linux.ts'
+import { checkMount } from './validate-mounts.ts'
 import { checkProcess } from './validate-process.ts'
 import { checkResources } from './validate-resources.ts'
 
@@ -60,11 +61,13 @@ export function validateRuntimeConfig(value: unknown): readonly Problem[] {
   if (!config.required().object()) return problems
   checkVersion(config.field('ociVersion'))
   config.field('root').required().object(checkRoot)
-  for (const mount of config.field('mounts').items()) mount.object(checkMount)
   config.field('process').required().object(checkProcess)
   config.field('hooks').object(checkHooks)
   config.field('annotations').object(checkAnnotations)
   const namespaces = checkLinux(config.field('linux'))
+  for (const mount of config.field('mounts').items()) {
+    mount.object((entry) => checkMount(entry, namespaces))
+  }
   checkUtsName(config.field('hostname'), namespaces)
   checkUtsName(config.field('domainname'), namespaces)
   return problems
@@ -98,18 +101,6 @@ function checkVersion(version: JsonCursor): void {
 function checkRoot(root: JsonCursor): void {
   root.field('path').required().nonEmptyString()
   root.field('readonly').boolean()
-}
-
-function checkMount(mount: JsonCursor): void {
-  mount.field('destination').required().nonEmptyString()
-  mount.field('type').string()
-  mount.field('source').string()
-  mount.field('options').strings()
-  const [uid, gid] = [mount.field('uidMappings'), mount.field('gidMappings')]
-  if (uid.present) checkMappings(uid)
-  if (gid.present) checkMappings(gid)
-  if (uid.present !== gid.present)
-    mount.report('must have both uidMappings and gidMappings or neither')
 }
 
 function checkHooks(hooks: JsonCursor): void {

@@ -115,6 +115,8 @@ export const SYSCALL_ARGUMENTS: Readonly<Record<string, readonly ArgumentKind[]>
   fchownat: ['fd', 'string', 'number', 'number', { flags: AT_FLAGS }],
   fsconfig: ['fd', { values: FSCONFIG_COMMANDS }, 'string', 'string'],
   fsmount: ['fd', { flags: { FSMOUNT_CLOEXEC: 1 } }, { flags: MOUNT_ATTRIBUTES }],
+  fspick: ['fd', 'string', { flags: { FSPICK_CLOEXEC: 1, FSPICK_EMPTY_PATH: 8 } }],
+  fstatfs: ['fd', 'pointer'],
   fsopen: ['string', { flags: { FSOPEN_CLOEXEC: 1 } }],
   ioctl: ['fd', { values: IOCTLS }],
   ioprio_set: [{ values: { 2: 'IOPRIO_WHO_PGRP' } }, 'number', 'hex'],

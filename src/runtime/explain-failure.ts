@@ -6,6 +6,7 @@ import type { Instruction } from '../plan/instruction.ts'
 import type { Plan } from '../plan/plan.ts'
 import { PC_REFUSED, REFUSALS } from '../plan/wire-format.ts'
 import { failureHint } from './failure-hints.ts'
+import { mountHint } from './mount-hint.ts'
 
 /** The failed instruction, for `--debug` and tests. */
 export class PlanError extends TsrunError {
@@ -53,7 +54,7 @@ export function explainFailure(
     return explainExec(instruction, args[0] ?? '', pc, code)
   const origin = instruction === undefined ? '' : `${describeOrigin(instruction.origin, config)}: `
   const message = `${origin}${describeCall(instruction)}: ${code} (${errnoText(code)})`
-  const hint = failureHint(instruction, code)
+  const hint = mountHint(instruction, config, code) ?? failureHint(instruction, code)
   return new PlanError(
     kindOf(code),
     message,

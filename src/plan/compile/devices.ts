@@ -53,7 +53,7 @@ export function encodeDevice(major: number, minor: number): number {
 export function emitDevices(c: CreateContext, root: Slot): void {
   const { b } = c
   const dev = b.at('/linux/devices', () =>
-    openOrMake(b, root, 'dev', S_IFDIR, IN_ROOT | RESOLVE_NO_SYMLINKS),
+    openOrMake(b, root, 'dev', S_IFDIR, { resolve: IN_ROOT | RESOLVE_NO_SYMLINKS }),
   )
   const configured = c.config.linux?.devices ?? []
   const paths = new Set(configured.map(({ path }) => componentsOf(path).join('/')))
@@ -122,5 +122,5 @@ function emitCheckNode(b: PlanBuilder, source: Slot, device: Device): void {
 
 /** Whether the image brings its own /dev/console: only then is it left alone. */
 export function openConsoleTarget(b: PlanBuilder, root: Slot): Slot {
-  return openOrMake(b, root, 'dev/console', S_IFREG, IN_ROOT | RESOLVE_NO_SYMLINKS)
+  return openOrMake(b, root, 'dev/console', S_IFREG, { resolve: IN_ROOT | RESOLVE_NO_SYMLINKS })
 }

@@ -29,6 +29,8 @@ export interface Propagation {
 export interface MountOptions {
   /** `bind` or `rbind` was asked for. */
   readonly bind?: 'bind' | 'rbind'
+  /** Change what is mounted there already. */
+  readonly remount: boolean
   /** MOUNT_ATTR_* of the mount itself. */
   readonly own: AttributeChange
   /** MOUNT_ATTR_* of the mount and all below it (`rro`, `rnosuid`, …). */
@@ -85,7 +87,6 @@ const SUPERBLOCK_FLAGS = new Set([
 ])
 const WITHOUT_EFFECT = new Set(['defaults', 'silent', 'loud', 'iversion', 'noiversion'])
 const UNSUPPORTED = new Set([
-  'remount',
   'tmpcopyup',
   'idmap',
   'ridmap',
@@ -102,6 +103,7 @@ export function parsePropagation(option: string): Propagation | undefined {
 /** Sorts `options` by what the kernel takes them as; later options win over earlier ones. */
 export function parseMountOptions(options: readonly string[]): MountOptions {
   let bind: MountOptions['bind']
+  let remount = false
   let own: AttributeChange = { set: 0, clear: 0 }
   let recursive: AttributeChange = { set: 0, clear: 0 }
   const propagation: Propagation[] = []
@@ -115,11 +117,13 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     else if (deep !== undefined) recursive = combine(recursive, deep)
     else if (spread !== undefined) propagation.push(spread)
     else if (option === 'bind' || option === 'rbind') bind = option
+    else if (option === 'remount') remount = true
     else if (UNSUPPORTED.has(option) || /^r?idmap=/.test(option)) unsupported.push(option)
-    else if (!WITHOUT_EFFECT.has(option) && option !== '') filesystem.push(splitOption(option))
+    else if (!WITHOUT_EFFECT.has(option)) filesystem.push(...splitData(option))
   }
   return {
     ...(bind === undefined ? {} : { bind }),
+    remount,
     own,
     recursive,
     propagation,
@@ -140,8 +144,15 @@ function combine(before: AttributeChange, change: AttributeChange): AttributeCha
   }
 }
 
+// mount(2) takes these as one string with commas, and callers write several into one option. Quotes
+// keep commas together (SELinux contexts), and so does a backslash (overlay).
+function splitData(data: string): readonly (readonly [string, string | undefined])[] {
+  const parts = data.match(/(?:\\.|"[^"]*"|[^,])+/g) ?? []
+  return parts.map(splitOption)
+}
+
 function splitOption(option: string): readonly [string, string | undefined] {
   const equals = option.indexOf('=')
   if (equals < 0 || SUPERBLOCK_FLAGS.has(option)) return [option, undefined]
-  return [option.slice(0, equals), option.slice(equals + 1)]
+  return [option.slice(0, equals), option.slice(equals + 1).replace(/^"(.*)"$/, '$1')]
 }

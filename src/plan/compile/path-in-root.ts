@@ -45,6 +45,13 @@ export function openExisting(b: PlanBuilder, root: Operand, path: string, resolv
   )
 }
 
+export interface OpenOrMakeOptions {
+  /** RESOLVE_* of openat2(2). */
+  readonly resolve?: number
+  /** Emits what is done with one that was there before. */
+  readonly whenFound?: (target: Slot) => void
+}
+
 /**
  * Opens `path` as O_PATH and makes it, with its parents, where it is missing: a directory, or an
  * empty file when the slot `fileType` (S_IFMT bits) is not S_IFDIR.
@@ -54,22 +61,19 @@ export function openOrMake(
   root: Slot,
   path: string,
   fileType: number | Slot,
-  resolve = IN_ROOT,
+  { resolve = IN_ROOT, whenFound = () => undefined }: OpenOrMakeOptions = {},
 ): Slot {
   const components = componentsOf(path)
   const target = b.slot(`target ${path}`)
-  if (components.length === 0) {
-    return openBelow(b, root, '.', { flags: O_PATH | O_CLOEXEC, resolve }, { into: target })
-  }
+  const how = { flags: O_PATH | O_CLOEXEC, resolve }
+  if (components.length === 0) return openBelow(b, root, '.', how, { into: target })
   const done = b.label()
-  openBelow(
-    b,
-    root,
-    components.join('/'),
-    { flags: O_PATH | O_CLOEXEC, resolve },
-    { into: target, tolerate: ['ENOENT'] },
-  )
-  b.branch(target, 'ge', 0, done)
+  const missing = b.label()
+  openBelow(b, root, components.join('/'), how, { into: target, tolerate: ['ENOENT'] })
+  b.branch(target, 'lt', 0, missing)
+  whenFound(target)
+  b.jump(done)
+  b.place(missing)
   let parent = root
   for (let i = 0; i < components.length - 1; i++) {
     parent = openOrMakePrefix(b, root, parent, components.slice(0, i + 1))

@@ -130,15 +130,15 @@ describe('validateRuntimeConfig()', () => {
       { process: { rlimits: [{ type: 'RLIMIT_CPU', hard: 1, soft: 2 }] } },
       '/process/rlimits/0 has a soft limit 2 above its hard limit 1',
     ],
-    ['mount', { mounts: [{ source: 'x' }] }, '/mounts/0/destination is required'],
+    ['mount', { mounts: [{ type: 'bind', source: 'x' }] }, '/mounts/0/destination is required'],
     [
       'mount options',
-      { mounts: [{ destination: '/x', options: [1] }] },
+      { mounts: [{ destination: '/x', type: 'tmpfs', options: [1] }] },
       '/mounts/0/options/0 must be a string, not a number',
     ],
     [
       'mount mappings',
-      { mounts: [{ destination: '/x', uidMappings: [] }] },
+      { mounts: [{ destination: '/x', type: 'bind', uidMappings: [] }] },
       '/mounts/0 must have both uidMappings and gidMappings or neither',
     ],
     [
@@ -305,13 +305,13 @@ describe('parseRuntimeConfig()', () => {
     const parsed = parseRuntimeConfig(
       JSON.stringify(
         config({
-          mounts: [{ destination: 'data', source: null }],
+          mounts: [{ destination: 'data', type: 'tmpfs', source: null }],
           process: { user: {} },
           linux: { namespaces: [{ type: 'mount', path: '' }, { type: 'uts' }] },
         }),
       ),
     )
-    expect(parsed.mounts).toEqual([{ destination: '/data' }])
+    expect(parsed.mounts).toEqual([{ destination: '/data', type: 'tmpfs' }])
     expect(parsed.process?.user).toEqual({ uid: 0, gid: 0 })
     expect(parsed.linux?.namespaces).toEqual([{ type: 'mount' }, { type: 'uts' }])
   })

@@ -1,0 +1,42 @@
+/** Bind mounts: a detached copy of the source, its attributes set before anybody sees it (open_tree(2)). */
+import type { Mount } from '../../oci/runtime-config.ts'
+import type { Slot } from '../instruction.ts'
+import type { PlanBuilder } from '../plan-builder.ts'
+import type { CreateContext } from './create-context.ts'
+import type { MountOptions } from './mount-options.ts'
+import { emitOpenSource } from './mount-sources.ts'
+import { destinationOf, emitRequireProc, type MountRoot, openMountTarget } from './mount-target.ts'
+import { fileTypeOf } from './path-in-root.ts'
+import { emitAttach, emitSetAttributes } from './rootfs.ts'
+
+export function emitBind(
+  c: CreateContext,
+  root: MountRoot,
+  mount: Mount,
+  options: MountOptions,
+): void {
+  const { b } = c
+  const tree = emitOpenSource(c, mount, options)
+  if (destinationOf(c, mount).join('/') === 'proc') emitRequireProc(b, tree)
+  emitAttributes(b, tree, options)
+  // The type of a bind mount means nothing.
+  const target = openMountTarget(c, root, { ...mount, type: 'bind' }, fileTypeOf(b, tree))
+  emitAttach(b, tree, target)
+  emitPropagation(b, tree, options)
+}
+
+/** Sets and clears what `options` name, of the mount and of all below it; what they do not name stays. */
+export function emitAttributes(b: PlanBuilder, mount: Slot, options: MountOptions): void {
+  for (const [change, recursive] of [
+    [options.own, false],
+    [options.recursive, true],
+  ] as const) {
+    if (change.set === 0 && change.clear === 0) continue
+    emitSetAttributes(b, mount, { set: change.set, clear: change.clear }, recursive)
+  }
+}
+
+export function emitPropagation(b: PlanBuilder, mount: Slot, options: MountOptions): void {
+  for (const { type, recursive } of options.propagation)
+    emitSetAttributes(b, mount, { propagation: type }, recursive)
+}
