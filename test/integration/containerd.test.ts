@@ -4,7 +4,8 @@ import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildBusyboxImage } from '../../rootfs-cache/build-busybox-image.mjs'
-import { type Containerd, type CtrResult, startContainerd } from '../support/containerd.ts'
+import type { CallerResult } from '../support/caller-commands.ts'
+import { type Containerd, startContainerd } from '../support/containerd.ts'
 
 const TSRUN = resolve('dist/tsrun')
 const IMAGE = 'docker.io/library/busybox:latest'
@@ -15,8 +16,8 @@ describe.each([
   ['runc', '/usr/sbin/runc'],
 ])('containerd with %s', (name, runtime) => {
   let containerd: Containerd
-  const run = (id: string, flags: readonly string[], ...command: readonly string[]): CtrResult =>
-    containerd.ctr([
+  const run = (id: string, flags: readonly string[], ...command: readonly string[]): CallerResult =>
+    containerd.run([
       'run',
       '--runc-binary',
       runtime,
@@ -27,7 +28,7 @@ describe.each([
       `${name}-${id}`,
       ...command,
     ])
-  const task = (...args: readonly string[]): CtrResult => containerd.ctr(['task', ...args])
+  const task = (...args: readonly string[]): CallerResult => containerd.run(['task', ...args])
   const statusOf = (id: string): string =>
     task('ls')
       .stdout.split('\n')
@@ -60,7 +61,7 @@ describe.each([
   })
 
   test('gives the process a terminal', () => {
-    const printed = containerd.ctrOnTerminal([
+    const printed = containerd.onTerminal([
       'run',
       '--rm',
       '-t',
@@ -89,7 +90,7 @@ describe.each([
       `${name}-stdin`,
       ...command,
     ]
-    expect(containerd.ctr(args, 'hello stdin\n').stdout).toBe('got hello stdin\n')
+    expect(containerd.run(args, 'hello stdin\n').stdout).toBe('got hello stdin\n')
   })
 
   test('says which program is missing, and leaves no task', () => {
@@ -110,9 +111,9 @@ describe.each([
     expect(task('exec', '--exec-id', 'e3', id, '/missing').stderr).toContain(
       'stat /missing: no such file or directory',
     )
-    expect(
-      containerd.ctrOnTerminal(['task', 'exec', '-t', '--exec-id', 'e4', id, 'tty']),
-    ).toContain('/dev/pts/')
+    expect(containerd.onTerminal(['task', 'exec', '-t', '--exec-id', 'e4', id, 'tty'])).toContain(
+      '/dev/pts/',
+    )
     expect(task('ps', id).stdout.trim().split('\n')).toHaveLength(2)
     expect(task('pause', id).status).toBe(0)
     expect(statusOf('life')).toBe('PAUSED')
@@ -122,7 +123,7 @@ describe.each([
     await untilStopped('life')
     expect(task('kill', '-s', 'SIGKILL', id).stderr).toMatch(/process already finished|not found/)
     task('rm', id)
-    expect(containerd.ctr(['container', 'rm', id]).status).toBe(0)
+    expect(containerd.run(['container', 'rm', id]).status).toBe(0)
     expect(statusOf('life')).toBe('none')
   })
 
@@ -130,7 +131,7 @@ describe.each([
     expect(run('force', ['-d'], 'sleep', '1000').status).toBe(0)
     task('rm', '-f', `${name}-force`)
     expect(statusOf('force')).toBe('none')
-    expect(containerd.ctr(['container', 'rm', `${name}-force`]).status).toBe(0)
+    expect(containerd.run(['container', 'rm', `${name}-force`]).status).toBe(0)
   })
 
   test('leaves no runtime state behind', () => {

@@ -1,9 +1,19 @@
 /** tsrun as the runtime of Debian's podman, set up as docs/compatibility.md says; runc is the oracle. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  ANSWERS_SIGNALS,
+  expectExecs,
+  expectReadOnlyDevice,
+  type FlagCase,
+  namespacesOf,
+  printNamespaces,
+  SHARED_NAMESPACES,
+  WRONG_COMMANDS,
+} from '../support/caller-cases.ts'
+import { until } from '../support/engine.ts'
 import { canCrunMakeCgroups, type Podman, startPodman } from '../support/podman.ts'
 import { missing } from '../support/requires.ts'
 import { type RuntimeName, TSRUN } from '../support/runtime.ts'
@@ -11,13 +21,6 @@ import { type RuntimeName, TSRUN } from '../support/runtime.ts'
 const RUNTIMES: readonly RuntimeName[] = canCrunMakeCgroups()
   ? ['tsrun', 'runc', 'crun']
   : ['tsrun', 'runc']
-
-interface FlagCase {
-  readonly title: string
-  readonly flags: readonly string[]
-  readonly script: string
-  readonly prints: string
-}
 
 // What podman makes of flags, and what the process then sees. Several in one container: each takes a second.
 const FLAGS: readonly FlagCase[] = [
@@ -79,10 +82,8 @@ Seccomp:\t2`,
   {
     title: "the host's namespaces",
     flags: ['--network=host', '--ipc=host', '--uts=host', '--pid=host', '--cgroupns=host'],
-    script: 'for i in net ipc uts pid cgroup; do readlink /proc/self/ns/$i; done',
-    prints: ['net', 'ipc', 'uts', 'pid', 'cgroup']
-      .map((name) => namespaceOf('self', name))
-      .join('\n'),
+    script: printNamespaces(SHARED_NAMESPACES),
+    prints: namespacesOf('self', SHARED_NAMESPACES),
   },
 ]
 
@@ -95,10 +96,6 @@ describe.skipIf(missing('root', 'cgroup2', 'command:podman')).each(RUNTIMES)(
     const remove = (name: string): string => podman.succeed(['rm', '--force', '--time=0', name])
     const inspect = (name: string, format: string): string =>
       podman.run(['inspect', '--format', format, name]).stdout.trimEnd()
-    const until = async (what: () => boolean): Promise<void> => {
-      for (let i = 0; i < 100 && !what(); i++) await sleep(50)
-      expect(what()).toBe(true)
-    }
     const detached = (name: string, flags: readonly string[] = [], script = 'sleep 1000'): string =>
       podman.succeed([
         'run',
@@ -145,24 +142,10 @@ describe.skipIf(missing('root', 'cgroup2', 'command:podman')).each(RUNTIMES)(
       expect(podman.onTerminal(args)).toContain('/dev/pts/0\r\nyes\r\n')
     })
 
-    test.each([
-      [
-        'a program that is not there',
-        '/nonexistent',
-        127,
-        'stat /nonexistent: no such file or directory',
-      ],
-      [
-        'a program that is not on the PATH',
-        'nonexistent',
-        127,
-        'executable file not found in $PATH',
-      ],
-      ['a file that is no program', '/etc/passwd', 126, 'exec: "/etc/passwd": permission denied'],
-    ])('says what is wrong with %s', (_, command, status, message) => {
+    test.each(WRONG_COMMANDS)('says why $command cannot be run', ({ command, status, says }) => {
       const result = run(['--rm'], command)
       expect(result.status).toBe(status)
-      expect(result.stderr).toContain(message)
+      expect(result.stderr).toContain(says)
       // podman found the message in the log; it shows what is on stderr, with its quotes escaped, otherwise.
       expect(result.stderr).not.toMatch(/level=error|"level"/)
     })
@@ -174,35 +157,13 @@ describe.skipIf(missing('root', 'cgroup2', 'command:podman')).each(RUNTIMES)(
     })
 
     test('a device that may only be read', () => {
-      // No driver has this number: what open(2) says then tells who refused.
-      const device = join(podman.directory, 'unclaimed')
-      execFileSync('mknod', [device, 'c', '240', '250'])
-      const script = 'cat /dev/unclaimed; : > /dev/unclaimed'
-      const { stderr } = run(['--rm', `--device=${device}:/dev/unclaimed:r`], 'sh', '-c', script)
-      expect(stderr).toMatch(/No such device or address\n.*Operation not permitted\n$/)
+      expectReadOnlyDevice(podman, ['run', '--rm', '--network=none'])
     })
 
     test('a detached container: exec, top, pause, kill, stop, restart, cp', async () => {
-      const script =
-        'trap "echo usr1" USR1; trap "exit 3" TERM; echo up; while :; do sleep 0.05; done'
-      const id = detached('life', [], script)
-      await until(() => podman.succeed(['logs', 'life']) === 'up')
-      expect(podman.run(['exec', 'life', 'sh', '-c', 'echo in; exit 9'])).toMatchObject({
-        status: 9,
-        stdout: 'in\n',
-      })
-      const flags = ['--env=A=b', '--workdir=/tmp', '--user=1:2']
-      expect(
-        podman.succeed(['exec', ...flags, 'life', 'sh', '-c', 'echo $A $PWD; id -u; id -g']),
-      ).toBe('b /tmp\n1\n2')
-      expect(podman.onTerminal(['exec', '--tty', 'life', 'tty'])).toContain('/dev/pts/')
-      expect(podman.succeed(['exec', '--interactive', 'life', 'cat'], 'typed\n')).toBe('typed')
-      for (const [command, status] of [
-        ['/nonexistent', 127],
-        ['/etc/passwd', 126],
-      ] as const)
-        expect(podman.run(['exec', 'life', command]).status).toBe(status)
-      podman.succeed(['exec', '--detach', 'life', 'sleep', '1000'])
+      const id = detached('life', [], ANSWERS_SIGNALS)
+      await until('it is up', () => podman.succeed(['logs', 'life']) === 'up')
+      expectExecs(podman, 'life')
       expect(podman.succeed(['top', 'life', 'args'])).toContain('sleep 1000')
 
       podman.succeed(['pause', 'life'])
@@ -210,7 +171,7 @@ describe.skipIf(missing('root', 'cgroup2', 'command:podman')).each(RUNTIMES)(
       expect(podman.run(['exec', 'life', 'true']).status).not.toBe(0)
       podman.succeed(['unpause', 'life'])
       podman.succeed(['kill', '--signal=USR1', 'life'])
-      await until(() => podman.succeed(['logs', 'life']) === 'up\nusr1')
+      await until('it has the signal', () => podman.succeed(['logs', 'life']) === 'up\nusr1')
 
       writeFileSync(join(podman.directory, 'copied'), 'content')
       podman.succeed(['cp', join(podman.directory, 'copied'), 'life:/tmp/copied'])
@@ -253,18 +214,13 @@ describe.skipIf(missing('root', 'cgroup2', 'command:podman')).each(RUNTIMES)(
     })
 
     test('a container in the namespaces of another', () => {
-      const id = detached('host')
-      const script = 'for i in net ipc pid; do readlink /proc/self/ns/$i; done; cat /proc/1/comm'
-      const flags = [
-        '--rm',
-        '--network=container:host',
-        '--ipc=container:host',
-        '--pid=container:host',
-      ]
-      const own = podman.run(['run', ...flags, 'busybox', 'sh', '-c', script]).stdout
-      const pid = inspect(id, '{{.State.Pid}}')
-      const theirs = ['net', 'ipc', 'pid'].map((name) => namespaceOf(pid, name))
-      expect(own.trimEnd().split('\n')).toEqual([...theirs, 'sleep'])
+      detached('host')
+      const names = ['net', 'ipc', 'pid']
+      const flags = names.map((name) => `--${name === 'net' ? 'network' : name}=container:host`)
+      const script = `${printNamespaces(names)}; cat /proc/1/comm`
+      const args = ['run', '--rm', ...flags, 'busybox', 'sh', '-c', script]
+      const theirs = namespacesOf(inspect('host', '{{.State.Pid}}'), names)
+      expect(podman.succeed(args)).toBe(`${theirs}\nsleep`)
       remove('host')
     })
 
@@ -299,7 +255,10 @@ describe.skipIf(missing('root', 'cgroup2', 'command:podman')).each(RUNTIMES)(
 
     test('a restart policy', async () => {
       detached('again', ['--restart=on-failure:2'], 'echo run; exit 1')
-      await until(() => inspect('again', '{{.State.Status}} {{.RestartCount}}') === 'exited 2')
+      await until(
+        'it was started three times',
+        () => inspect('again', '{{.State.Status}} {{.RestartCount}}') === 'exited 2',
+      )
       expect(podman.succeed(['logs', 'again'])).toBe('run\nrun\nrun')
       podman.succeed(['rm', 'again'])
     })
@@ -355,12 +314,12 @@ describe.skipIf(missing('root', 'cgroup2', 'command:podman')).each(RUNTIMES)(
       const conmon = Number(inspect('orphan', '{{.State.ConmonPid}}'))
       const pid = inspect('orphan', '{{.State.Pid}}')
       process.kill(conmon, 'SIGKILL')
-      await until(() => !existsSync(`/proc/${conmon}/ns/pid`))
+      await until('conmon has gone', () => !existsSync(`/proc/${conmon}/ns/pid`))
       remove('orphan')
       // podman 4.3 does not tell the runtime then, whichever it is.
       execFileSync(runtime === 'tsrun' ? TSRUN : runtime, ['delete', '--force', id])
       expect(podman.succeed(['ps', '--all', '--quiet'])).toBe('')
-      await until(() => !existsSync(`/proc/${pid}/ns/pid`))
+      await until('its process has gone', () => !existsSync(`/proc/${pid}/ns/pid`))
     })
 
     test.skipIf(runtime === 'runc')('no cgroup at all', () => {
@@ -375,7 +334,3 @@ describe.skipIf(missing('root', 'cgroup2', 'command:podman')).each(RUNTIMES)(
     })
   },
 )
-
-function namespaceOf(pid: string, name: string): string {
-  return readlinkSync(`/proc/${pid}/ns/${name}`)
-}
