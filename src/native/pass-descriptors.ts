@@ -1,4 +1,4 @@
-/** Pipes, and descriptors that arrive over a socket (unix(7), SCM_RIGHTS). */
+/** Pipes, and descriptors that go over a socket (unix(7), SCM_RIGHTS). */
 import { O_CLOEXEC } from '../linux/open-flags.ts'
 import { OwnedFd } from './owned-fd.ts'
 import { untilReadable } from './readiness.ts'
@@ -6,6 +6,7 @@ import { newBatch, runBatch } from './run-batch.ts'
 
 const SOL_SOCKET = 1
 const SCM_RIGHTS = 1
+const MSG_NOSIGNAL = 0x4000
 const MSG_CMSG_CLOEXEC = 0x40000000
 /** CMSG_LEN(sizeof(int)) on 64-bit machines. */
 const CMSG_LENGTH = 20
@@ -36,6 +37,18 @@ export async function receiveDescriptor(socket: number): Promise<OwnedFd | undef
     bytes.readInt32LE(8) === SOL_SOCKET &&
     bytes.readInt32LE(12) === SCM_RIGHTS
   return isDescriptor ? new OwnedFd(bytes.readInt32LE(16)) : undefined
+}
+
+/** Sends `descriptor` over the connected `socket`, with `text` as the message that carries it. */
+export function sendDescriptor(socket: number, descriptor: number, text: string): void {
+  const batch = newBatch()
+  const bytes = batch.bytes(Buffer.from(text))
+  const vector = batch.words([bytes, bytes.length])
+  const level = SOL_SOCKET + SCM_RIGHTS * 2 ** 32 // struct cmsghdr {u64 len; i32 level; i32 type; data}
+  const control = batch.words([CMSG_LENGTH, level, descriptor])
+  const header = batch.words([0, 0, vector, 1, control, 24, 0])
+  batch.run('sendmsg', [socket, header, MSG_NOSIGNAL])
+  runBatch(batch)
 }
 
 function ownedPair(bytes: Buffer): [OwnedFd, OwnedFd] {

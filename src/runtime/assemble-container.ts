@@ -21,6 +21,7 @@ import { openConsole } from './console.ts'
 import type { CreatedContainer, CreateOptions } from './create.ts'
 import { driveCreate } from './drive-create.ts'
 import { completeConfig } from './home-directory.ts'
+import { connectPidfdSocket, PIDFD_SOCKET } from './pidfd-socket.ts'
 import { CGROUP_FILE } from './remove-half-made.ts'
 import type { SavedOptions } from './saved-options.ts'
 import { startGatePath } from './status.ts'
@@ -35,7 +36,7 @@ export interface Assembly {
   readonly saved: SavedOptions
   readonly cgroup: CgroupfsManager | undefined
   readonly plan: Plan
-  /** By the names of plan.descriptors. */
+  /** By the names of plan.descriptors; and the pidfd socket. */
   readonly descriptors: ReadonlyMap<string, number>
 }
 
@@ -175,6 +176,7 @@ function openDescriptors(
     if (console.owned) keep('console', console.owned)
     else descriptors.set('console', console.fd)
   }
+  if (options.pidfdSocket !== undefined) keep(PIDFD_SOCKET, connectPidfdSocket(options.pidfdSocket))
   if (cgroup !== undefined) {
     const O_PATH = 0o10000000
     keep('cgroup', new OwnedFd(openSync(cgroup.path, constants.O_DIRECTORY | O_PATH)))

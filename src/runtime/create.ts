@@ -28,6 +28,8 @@ export interface CreateOptions {
   /** An already connected console socket, instead of a path. Stays the caller's. */
   readonly consoleFd?: number
   readonly pidFile?: string
+  /** Path of a listening AF_UNIX stream socket that gets a pidfd of init. */
+  readonly pidfdSocket?: string
   readonly noPivot?: boolean
   readonly noNewKeyring?: boolean
   /** `disabled`: the container stays in the caller's cgroup, without limits (podman's --cgroups=disabled). */

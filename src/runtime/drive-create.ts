@@ -25,6 +25,7 @@ import { followPlan } from './follow-plan.ts'
 import { type HookState, runHooks, runHooksAnyway } from './hooks.ts'
 import { writeIdMappings } from './id-mappings.ts'
 import { scheduleFromOutside } from './outside-scheduling.ts'
+import { PIDFD_SOCKET, sendPidfd } from './pidfd-socket.ts'
 import { openProcess, readProcStat } from './process-liveness.ts'
 import { OPTIONS_FILE } from './saved-options.ts'
 
@@ -73,7 +74,8 @@ export async function driveCreate(assembly: Assembly): Promise<CreatedContainer>
 // find and kill init, should we be killed before that.
 function mayAnswerAhead({ options, plan, config }: Assembly): boolean {
   const hasWork = hasSync(plan, 'mappings') || hasSync(plan, 'hooks') || isInUserNamespace(config)
-  return options.startAtOnce === true && !hasWork
+  const isAsked = options.pidfdSocket !== undefined
+  return options.startAtOnce === true && !hasWork && !isAsked
 }
 
 /** Ends the conversation, or with `supervise` keeps it for the exit status. */
@@ -118,6 +120,8 @@ async function answerSync(assembly: Assembly, point: SyncPoint, pid: number): Pr
   if (point === 'mappings') writeIdMappings(pid, config)
   if (point === 'ready' && config.process !== undefined && isInUserNamespace(config))
     scheduleFromOutside(pid, config.process, config)
+  const pidfdSocket = assembly.descriptors.get(PIDFD_SOCKET)
+  if (point === 'ready' && pidfdSocket !== undefined) sendPidfd(pidfdSocket, pid, 'standard')
   if (point !== 'hooks') return
   const state = hookState(assembly, 'creating', pid)
   await runHooks(config, 'prestart', state)

@@ -29,6 +29,7 @@ import { followPlan } from './follow-plan.ts'
 import { processWithHome } from './home-directory.ts'
 import { loadContainer } from './load-container.ts'
 import { scheduleFromOutside } from './outside-scheduling.ts'
+import { connectPidfdSocket, PIDFD_SOCKET, sendPidfd } from './pidfd-socket.ts'
 import { openProcess } from './process-liveness.ts'
 import { savedConfig } from './start.ts'
 import { containerStatus } from './status.ts'
@@ -43,6 +44,8 @@ export interface ExecOptions {
   readonly consoleSocket?: string
   readonly consoleFd?: number
   readonly pidFile?: string
+  /** Path of a listening AF_UNIX stream socket that gets a pidfd of the process. */
+  readonly pidfdSocket?: string
   /** The launcher stays and reports how the process ended. */
   readonly supervise?: boolean
   /** Exec in a paused container instead of refusing: it runs once the container is resumed. */
@@ -93,7 +96,8 @@ export async function execInContainer(options: ExecOptions): Promise<ExecProcess
       descriptors: plan.descriptors.slice(1).map((name) => descriptors.get(name) ?? -1),
     })
     const inUserNamespace = (joinFlags & NAMESPACES.user.cloneFlag) !== 0
-    return await driveExec({ options, config, process, session, inUserNamespace })
+    const pidfdSocket = descriptors.get(PIDFD_SOCKET)
+    return await driveExec({ options, config, process, session, inUserNamespace, pidfdSocket })
   } finally {
     for (const fd of opened) fd.close()
   }
@@ -150,6 +154,11 @@ function openExecDescriptors(
     if (console.owned) opened.push(console.owned)
     descriptors.set('console', console.fd)
   }
+  if (options.pidfdSocket !== undefined) {
+    const socket = connectPidfdSocket(options.pidfdSocket)
+    opened.push(socket)
+    descriptors.set(PIDFD_SOCKET, socket.fd)
+  }
   if (record.cgroup !== undefined) {
     const O_PATH = 0o10000000
     const path = execCgroup(record.cgroup, options.cgroup, record.pid)
@@ -166,14 +175,26 @@ function openExecDescriptors(
  * then init's own is the place (cgroup-v2.rst).
  */
 function execCgroup(cgroup: string, below: string | undefined, init: number): string {
-  if (below !== undefined) {
-    const path = join(cgroup, join('/', below))
-    if (existsSync(path)) return path
-    throw new TsrunError('not-found', `cannot exec in the cgroup ${path}: it does not exist`)
-  }
+  if (below !== undefined) return cgroupBelow(cgroup, below)
+  // The container may have moved its init away and removed what it was made in.
+  if (!existsSync(cgroup)) return ownCgroupOf(init) ?? cgroup
   if (readFileSync(join(cgroup, 'cgroup.subtree_control'), 'utf8').trim() === '') return cgroup
   const own = ownCgroupOf(init)
   return own?.startsWith(`${cgroup}/`) ? own : cgroup
+}
+
+function cgroupBelow(cgroup: string, below: string): string {
+  const path = join(cgroup, below)
+  if (path !== cgroup && path !== `${cgroup}/` && !path.startsWith(`${cgroup}/`))
+    throw new TsrunError('invalid-argument', `bad sub cgroup path: ${below}`)
+  if (existsSync(path)) return path
+  throw new TsrunError(
+    'not-found',
+    `cannot exec in the cgroup ${path}: no such file or directory`,
+    {
+      hint: 'make it first: --cgroup takes a cgroup below the one of the container',
+    },
+  )
 }
 
 /** The cgroup v2 directory of a process. */
@@ -206,10 +227,11 @@ interface StartedExec {
   readonly process: Process
   readonly session: ExecutorSession
   readonly inUserNamespace: boolean
+  readonly pidfdSocket: number | undefined
 }
 
 async function driveExec(exec: StartedExec): Promise<ExecProcess> {
-  const { options, config, process, session, inUserNamespace } = exec
+  const { options, config, process, session, inUserNamespace, pidfdSocket } = exec
   const explain = (pc: number, errno: number): TsrunError => {
     const cause = explainFailure(session.plan, config, process.args ?? [], pc, errno)
     return new TsrunError(cause.kind, 'exec failed', { cause, exitCode: cause.exitCode ?? 255 })
@@ -222,6 +244,7 @@ async function driveExec(exec: StartedExec): Promise<ExecProcess> {
     const sync = (point: SyncPoint, pid: number): void => {
       if (point !== 'ready') return
       if (inUserNamespace) scheduleFromOutside(pid, process, config)
+      if (pidfdSocket !== undefined) sendPidfd(pidfdSocket, pid, 'setns')
       if (options.pidFile !== undefined) writePidFile(options.pidFile, pid)
     }
     const pid = await followPlan(session, { sync, failure }, options.signal)

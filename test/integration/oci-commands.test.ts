@@ -1,7 +1,9 @@
 /** Every command of the OCI command line, flag by flag, as callers of runc use it; peers run the same cases. */
-import { mkdirSync } from 'node:fs'
+import { closeSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { requireCgroups } from '../../src/cgroup/detect.ts'
+import { listenForConsole } from '../support/console-socket.ts'
 import { installedRuntimes, makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
 
@@ -128,4 +130,97 @@ describe.each(installedRuntimes())('%s: a running container', (name) => {
     expect(runtime.succeed(['list', '-q']).split('\n')).toContain('.dot')
     runtime.succeed(['delete', '--force', '.dot'])
   })
+
+  // Neither runc 1.1 nor crun has --pidfd-socket.
+  it.skipIf(name !== 'tsrun').each(['create', 'run', 'exec'])(
+    '%s --pidfd-socket hands over a pidfd',
+    (verb) => {
+      using socket = listenForConsole()
+      const pidFile = join(bundle.directory, 'pid')
+      const flags = ['--pidfd-socket', socket.path, '--pid-file', pidFile]
+      const target = verb === 'exec' ? ['c', 'sleep', '1000'] : ['--bundle', bundle.directory, 'p']
+      const detach = verb === 'create' ? [] : ['--detach']
+      runtime.succeed([verb, ...flags, ...detach, ...target], { stdio: 'ignore' })
+      const { fd, text } = socket.acceptDescriptor()
+      const pid = readFileSync(pidFile, 'utf8')
+      expect(text).toBe(verb === 'exec' ? 'setns' : 'standard')
+      expect(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8')).toMatch(
+        new RegExp(`^Pid:\\s+${pid}$`, 'm'),
+      )
+      closeSync(fd)
+      if (verb === 'exec') process.kill(Number(pid), 'SIGKILL')
+      else runtime.succeed(['delete', '--force', 'p'])
+    },
+  )
+
+  it.skipIf(name !== 'tsrun')('a pidfd socket that nobody listens at stops it', () => {
+    const flags = ['--pidfd-socket', join(bundle.directory, 'nobody')]
+    const result = runtime.run(['create', ...flags, '--bundle', bundle.directory, 'p'])
+    expect(result.status).toBe(1)
+    expect(result.stderr).toContain('cannot connect to the pidfd socket')
+    expect(runtime.run(['state', 'p']).status).toBe(1)
+  })
+
+  it.skipIf(name === 'crun')('exec adds groups to those of the process', () => {
+    const flags = ['--user', '1000:1000', '-g', '100', '-g', '65534']
+    expect(runtime.succeed(['exec', ...flags, 'c', 'id', '-G'])).toBe('1000 100 65534\n')
+  })
+
+  it.skipIf(name === 'crun')('exec --cap adds a capability, --no-new-privs sets the bit', () => {
+    const status = (...flags: readonly string[]): string =>
+      runtime.succeed([
+        'exec',
+        ...flags,
+        'c',
+        'grep',
+        '-E',
+        'CapEff|CapAmb|NoNewPrivs',
+        '/proc/self/status',
+      ])
+    const [before = '', after = ''] = [
+      status(),
+      status('--cap', 'CAP_SYS_NICE', '--no-new-privs=false'),
+    ]
+    const effective = (text: string): bigint => BigInt(`0x${/CapEff:\s+(\w+)/.exec(text)?.[1]}`)
+    expect(effective(after) & ~effective(before)).toBe(1n << 23n)
+    expect(after).toMatch(/CapAmb:\s+0+\nNoNewPrivs:\s+0$/m)
+    expect(status('--no-new-privs')).toMatch(/NoNewPrivs:\s+1/)
+  })
+
+  it.skipIf(name === 'crun')('exec refuses a console socket that nobody would use', () => {
+    const result = runtime.run(['exec', '-t', '--console-socket', '/nowhere', 'c', 'true'])
+    expect(result.status).toBe(255)
+    expect(result.stderr + result.log).toContain('cannot use console socket if')
+    const detached = runtime.run(['exec', '-t', '-d', 'c', 'true'])
+    expect(detached.status).toBe(255)
+    expect(detached.stderr + detached.log).toContain('cannot allocate tty if')
+  })
+
+  // runc 1.1 on a v1 host looks elsewhere.
+  it.skipIf(name !== 'tsrun')('exec --cgroup runs in a cgroup below, and nowhere else', () => {
+    const own = cgroupDirectory(runtime, 'c')
+    mkdirSync(join(own, 'below'))
+    const where = ['cat', '/proc/self/cgroup']
+    expect(runtime.succeed(['exec', '--cgroup', 'below', 'c', ...where])).toContain('0::/below\n')
+    expect(runtime.succeed(['exec', '--cgroup', 'cpu,pids:below', 'c', ...where])).toContain(
+      '0::/below\n',
+    )
+    expect(runtime.succeed(['exec', '--cgroup', '/', 'c', ...where])).toContain('0::/\n')
+    rmdirSync(join(own, 'below'))
+    for (const [path, text] of [
+      ['..', 'bad sub cgroup path'],
+      ['x/../..', 'bad sub cgroup path'],
+      ['below', 'no such file'],
+    ] as const) {
+      const result = runtime.run(['exec', '--cgroup', path, 'c', 'true'])
+      expect(result.status).toBe(255)
+      expect(result.stderr).toContain(text)
+    }
+  })
 })
+
+/** The cgroup v2 directory of a container's init, on this host. */
+function cgroupDirectory(runtime: Runtime, id: string): string {
+  const own = /^0::(.*)$/m.exec(readFileSync(`/proc/${runtime.state(id).pid}/cgroup`, 'utf8'))?.[1]
+  return join(requireCgroups().mountPoint, own ?? '')
+}

@@ -1,4 +1,4 @@
-/** The listening side of --console-socket: what conmon and containerd do with the pty's master. */
+/** The listening side of --console-socket and --pidfd-socket: what conmon and containerd do with the descriptor. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +10,8 @@ export interface ConsoleSocket extends Disposable {
   readonly path: string
   /** The master that came, as a stream, and the text that came with it. */
   accept(): { readonly master: ReadStream; readonly text: string }
+  /** The descriptor that came, which is the caller's to close. */
+  acceptDescriptor(): { readonly fd: number; readonly text: string }
 }
 
 /** A console socket below a directory of `pathLength` bytes: sun_path ends at 108. */
@@ -17,20 +19,27 @@ export function listenForConsole(pathLength = 0): ConsoleSocket {
   const directory = mkdtempSync(join(tmpdir(), `tsrun-console-${'x'.repeat(pathLength)}`))
   const path = join(directory, 'console.sock')
   const listener = listenUnix(path, 'stream')
+  const acceptDescriptor = (): { fd: number; text: string } => {
+    const batch = newBatch()
+    const text = batch.zeros(64)
+    const control = batch.zeros(24)
+    const vector = batch.words([text, 64])
+    const message = batch.words([0, 0, vector, 1, control, 24, 0])
+    const connection = batch.sys('accept4', [listener.fd, 0, 0, 0o2000000])
+    const length = batch.sys('recvmsg', [connection, message, 0x40000000])
+    batch.run('close', [connection])
+    const result = runBatch(batch)
+    return {
+      fd: result.bytes(control).readInt32LE(16),
+      text: result.bytes(text).subarray(0, result.value(length)).toString(),
+    }
+  }
   return {
     path,
+    acceptDescriptor,
     accept() {
-      const batch = newBatch()
-      const text = batch.zeros(64)
-      const control = batch.zeros(24)
-      const vector = batch.words([text, 64])
-      const message = batch.words([0, 0, vector, 1, control, 24, 0])
-      const connection = batch.sys('accept4', [listener.fd, 0, 0, 0o2000000])
-      const length = batch.sys('recvmsg', [connection, message, 0x40000000])
-      batch.run('close', [connection])
-      const result = runBatch(batch)
-      const master = new ReadStream(result.bytes(control).readInt32LE(16))
-      return { master, text: result.bytes(text).subarray(0, result.value(length)).toString() }
+      const { fd, text } = acceptDescriptor()
+      return { master: new ReadStream(fd), text }
     },
     [Symbol.dispose]() {
       listener.close()

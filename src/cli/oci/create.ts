@@ -19,10 +19,11 @@ export const createCommand: OciCommand = {
 
 /** The options of the command line for createContainer. */
 export function createOptions(args: ParsedArguments, globals: OciGlobals): CreateOptions {
-  refuseUnsupported(args, globals)
+  refuseUnsupported(globals)
   const id = containerIdOf(args)
   const consoleSocket = args.string('console-socket')
   const pidFile = args.string('pid-file')
+  const pidfdSocket = args.string('pidfd-socket') ?? ''
   return {
     root: globals.root,
     stickyRoot: globals.stickyRoot,
@@ -37,17 +38,26 @@ export function createOptions(args: ParsedArguments, globals: OciGlobals): Creat
     noNewKeyring: args.boolean('no-new-keyring'),
     ...(consoleSocket === undefined || consoleSocket === '' ? {} : { consoleSocket }),
     ...(pidFile === undefined || pidFile === '' ? {} : { pidFile }),
+    ...(pidfdSocket === '' ? {} : { pidfdSocket }),
   }
 }
 
-export function refuseUnsupported(args: ParsedArguments, globals: OciGlobals): void {
+export function refuseUnsupported(globals: OciGlobals): void {
   if (globals.systemdCgroup) {
     throw new TsrunError('not-implemented', 'unsupported: --systemd-cgroup', {
       hint: 'leave it out: tsrun writes the cgroup files itself',
     })
   }
-  if (args.has('pidfd-socket'))
-    throw new TsrunError('not-implemented', 'unsupported: --pidfd-socket')
+}
+
+/** As runc: a console socket is for whoever takes the terminal over, not for a command that waits. */
+export function refuseUnusedConsole(consoleSocket: string | undefined, detach: boolean): void {
+  if (consoleSocket === undefined || detach) return
+  throw new TsrunError(
+    'invalid-argument',
+    'cannot use console socket if tsrun will not detach or allocate tty',
+    { hint: 'add --detach, or leave --console-socket out' },
+  )
 }
 
 /** 3, 4, …: socket-activation descriptors first, then those of --preserve-fds, as runc counts. */

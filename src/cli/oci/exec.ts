@@ -11,9 +11,10 @@ import { savedConfig } from '../../runtime/start.ts'
 import { createDeferred } from '../../util/deferred.ts'
 import { containerIdOf, type ParsedArguments } from './arguments.ts'
 import type { OciCommand } from './command.ts'
-import { preservedDescriptors, refuseUnsupported } from './create.ts'
+import { preservedDescriptors, refuseUnsupported, refuseUnusedConsole } from './create.ts'
 import { EXEC_FLAGS } from './flag-tables.ts'
 import { forwardSignals } from './forward-signals.ts'
+import { subCgroupPath } from './sub-cgroup.ts'
 
 const MAX_ID = 2 ** 32 - 2 // -1 means "no change" to the kernel
 
@@ -24,21 +25,20 @@ export const execCommand: OciCommand = {
   positional: { least: 1, most: Number.POSITIVE_INFINITY },
   flagsFirst: true,
   async run(args, globals) {
-    refuseUnsupported(args, globals)
-    for (const flag of ['process-label', 'apparmor']) {
-      if ((args.string(flag) ?? '') !== '')
-        throw new TsrunError('not-implemented', `unsupported: exec --${flag}`)
-    }
+    refuseUnsupported(globals)
     const id = containerIdOf(args)
     const command = args.positional.slice(1)
     await loadContainer(globals.root, id)
-    const consoleSocket = args.string('console-socket')
-    const pidFile = args.string('pid-file')
-    const cgroup = args.string('cgroup')
+    const consoleSocket = given(args, 'console-socket')
+    const pidFile = given(args, 'pid-file')
+    const pidfdSocket = given(args, 'pidfd-socket')
+    const cgroup = subCgroupPath(args.list('cgroup'))
     const detach = args.boolean('detach')
-    const process = args.has('process')
-      ? processFromFile(args)
-      : processFromFlags(args, command, globals.root, id)
+    refuseUnusedConsole(consoleSocket, detach)
+    const process =
+      given(args, 'process') !== undefined
+        ? processFromFile(args)
+        : processFromFlags(args, command, globals.root, id)
     const onTerminal = process.terminal === true && consoleSocket === undefined && !detach
     using relay = onTerminal ? (await import('./relay-terminal.ts')).openTerminalRelay() : undefined
     const started = createDeferred<number>()
@@ -58,6 +58,7 @@ export const execCommand: OciCommand = {
       ...(consoleSocket === undefined ? {} : { consoleSocket }),
       ...(relay === undefined ? {} : { consoleFd: relay.consoleFd }),
       ...(pidFile === undefined ? {} : { pidFile }),
+      ...(pidfdSocket === undefined ? {} : { pidfdSocket }),
       ...(cgroup === undefined ? {} : { cgroup }),
     })
     started.resolve(pid)
@@ -67,6 +68,12 @@ export const execCommand: OciCommand = {
     await relay?.drained()
     return exitCode
   },
+}
+
+/** The value of a flag; an empty one is the same as none, as with runc. */
+function given(args: ParsedArguments, flag: string): string | undefined {
+  const value = args.string(flag) ?? ''
+  return value === '' ? undefined : value
 }
 
 function processFromFile(args: ParsedArguments): Process {
@@ -93,19 +100,25 @@ function processFromFlags(
   if (command.length === 0) throw new TsrunError('invalid-argument', 'process args cannot be empty')
   const own = savedConfig(root, id).process ?? { cwd: '/' }
   const user = args.string('user')
+  const selinuxLabel = given(args, 'process-label')
+  const apparmorProfile = given(args, 'apparmor')
   const gids = args.list('additional-gids').map((gid) => parseId(gid, 'additional gid'))
   return {
     ...own,
     terminal: args.boolean('tty'),
     args: command,
-    cwd: args.string('cwd') ?? own.cwd,
+    cwd: given(args, 'cwd') ?? own.cwd,
     env: [...(own.env ?? []), ...args.list('env')],
     user: {
       ...(own.user ?? { uid: 0, gid: 0 }),
       ...(user === undefined ? {} : parseUser(user)),
-      ...(gids.length === 0 ? {} : { additionalGids: gids }),
+      ...(gids.length === 0
+        ? {}
+        : { additionalGids: [...(own.user?.additionalGids ?? []), ...gids] }),
     },
     ...(args.has('no-new-privs') ? { noNewPrivileges: args.boolean('no-new-privs') } : {}),
+    ...(selinuxLabel === undefined ? {} : { selinuxLabel }),
+    ...(apparmorProfile === undefined ? {} : { apparmorProfile }),
     capabilities: withCapabilities(own.capabilities ?? {}, args.list('cap')),
   }
 }
@@ -149,5 +162,10 @@ function withCapabilities(
         bounding: plus(own.bounding),
         effective: plus(own.effective),
         permitted: plus(own.permitted),
+        // The kernel raises an ambient capability only where it is inheritable too (capabilities(7)).
+        ambient: [
+          ...(own.ambient ?? []),
+          ...added.filter((name) => own.inheritable?.includes(name)),
+        ],
       }
 }

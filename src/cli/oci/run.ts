@@ -7,7 +7,7 @@ import { deleteContainer } from '../../runtime/delete.ts'
 import { killContainer } from '../../runtime/kill.ts'
 import { startContainer } from '../../runtime/start.ts'
 import { type OciCommand, type OciGlobals, ONE_ID } from './command.ts'
-import { createOptions } from './create.ts'
+import { createOptions, refuseUnusedConsole } from './create.ts'
 import { RUN_FLAGS } from './flag-tables.ts'
 import { forwardSignals } from './forward-signals.ts'
 
@@ -23,6 +23,7 @@ export const runCommand: OciCommand = {
       await startOrDelete(globals, options.id)
       return 0
     }
+    refuseUnusedConsole(options.consoleSocket, false)
     return await runForeground(options, args.boolean('keep'))
   },
 }
