@@ -33,6 +33,8 @@ export interface Assembly {
   readonly bundle: string
   readonly rootfs: string
   readonly config: RuntimeConfig
+  /** The config as it was given, without what `create` completed. */
+  readonly given: RuntimeConfig
   readonly saved: SavedOptions
   readonly cgroup: CgroupfsManager | undefined
   readonly plan: Plan
@@ -50,8 +52,6 @@ export async function assembleContainer(
   refuseUnsupported(given, features)
   const rootfs = rootfsOf(bundle, given)
   checkRootfs(rootfs)
-  // Saved as given: the HOME of an exec is that of its own user.
-  writeContainerFile(options.root, options.id, 'config.json', JSON.stringify(given))
   const config = completeConfig(given, rootfs, options.extraEnv ?? [])
   const cgroup = makeCgroup(options, config)
   const opened: OwnedFd[] = []
@@ -80,7 +80,17 @@ export async function assembleContainer(
       containerId: options.id,
       bundle,
     })
-    return await driveCreate({ options, bundle, rootfs, config, saved, cgroup, plan, descriptors })
+    return await driveCreate({
+      options,
+      bundle,
+      rootfs,
+      config,
+      given,
+      saved,
+      cgroup,
+      plan,
+      descriptors,
+    })
   } catch (error) {
     await cgroup?.remove()
     throw error

@@ -161,8 +161,9 @@ function failureOf(assembly: Assembly, event: ExecutorEvent): TsrunError {
   )
 }
 
-function writeConfig({ options: { root, id, startAtOnce }, config, saved }: Assembly): void {
-  writeContainerFile(root, id, 'config.json', JSON.stringify(config))
+// Saved as given: the HOME of an exec is that of its own user.
+function writeConfig({ options: { root, id, startAtOnce }, given, saved }: Assembly): void {
+  writeContainerFile(root, id, 'config.json', JSON.stringify(given))
   // Only `start` reads them.
   if (startAtOnce !== true) writeContainerFile(root, id, OPTIONS_FILE, JSON.stringify(saved))
 }
