@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createConnection } from 'node:net'
+import { createConnection, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,7 +11,8 @@ import { readExitRecord } from '../../src/monitor/exit-record.ts'
 import { MonitorLaunch, type MonitorOptions } from '../../src/monitor/launch-monitor.ts'
 import { reapLauncher, receiveEventSync } from '../../src/native/executor-protocol.ts'
 import { hostArchitecture } from '../../src/native/library.ts'
-import { pidfdOpen, waitReadable } from '../../src/native/syscalls.ts'
+import type { OwnedFd } from '../../src/native/owned-fd.ts'
+import { hasEnded, pidfdOpen, pidfdSendSignal, waitReadable } from '../../src/native/syscalls.ts'
 import { PlanBuilder } from '../../src/plan/plan-builder.ts'
 
 // A plan with just what the monitor sees of a container: a launcher that leaves its child behind.
@@ -36,6 +37,8 @@ function shellPlan(script: string) {
 }
 
 let directory = ''
+/** Ends what a test has started, whatever became of it. */
+const endings: (() => void)[] = []
 
 function launch(script: string, options: Partial<MonitorOptions> = {}) {
   const monitor = new MonitorLaunch({
@@ -54,15 +57,27 @@ function launch(script: string, options: Partial<MonitorOptions> = {}) {
   if (event.type !== 'pid') throw new Error(`unexpected ${event.type}`)
   reapLauncher(session.launcher.pid)
   session[Symbol.dispose]()
-  const pidfd = pidfdOpen(monitor.pid)
+  endings.push(() => monitor[Symbol.dispose]())
+  const pidfd = killedAtTheEnd(monitor.pid)
+  killedAtTheEnd(event.pid)
   return { monitor, pid: event.pid, pidfd }
+}
+
+/** A pidfd of the process, undefined when it is gone already. */
+function killedAtTheEnd(pid: number): OwnedFd | undefined {
+  const pidfd = pidfdOpen(pid)
+  if (pidfd === undefined) return undefined
+  endings.push(() => {
+    if (!hasEnded(pidfd.fd)) pidfdSendSignal(pidfd.fd, 9)
+    pidfd.close()
+  })
+  return pidfd
 }
 
 function waitForEnd({ monitor, pidfd }: ReturnType<typeof launch>): void {
   monitor[Symbol.dispose]()
   if (pidfd !== undefined && !waitReadable(pidfd.fd, 20_000))
     throw new Error('the monitor does not end')
-  pidfd?.close()
 }
 
 function logText(): string[] {
@@ -76,6 +91,7 @@ describe('tsrun-monitor', () => {
     directory = mkdtempSync(join(tmpdir(), 'tsrun-monitor-'))
   })
   afterEach(() => {
+    for (const end of endings.splice(0)) end()
     rmSync(directory, { recursive: true })
   })
 
@@ -246,9 +262,10 @@ describe('tsrun-monitor', () => {
       socket.destroy()
     }
     const crowd = Array.from({ length: 60 }, connect)
-    await Promise.all(
-      crowd.map((socket) => new Promise((resolve) => socket.once('connect', resolve))),
-    )
+    // Refused (EAGAIN) where the backlog is full: then it never connects.
+    const settled = (socket: Socket) =>
+      new Promise((resolve) => socket.once('connect', resolve).once('close', resolve))
+    await Promise.all(crowd.map(settled))
     for (const socket of crowd) socket.destroy()
     // Its places are free again once it has seen that the crowd is gone.
     let client: Awaited<ReturnType<typeof attachToMonitor>>
