@@ -46,10 +46,11 @@ const COMMANDS: Readonly<Record<string, () => Promise<OciCommand>>> = {
   update: async () => (await import('./update.ts')).updateCommand,
   spec: async () => (await import('./information.ts')).specCommand,
   features: async () => (await import('./information.ts')).featuresCommand,
+  events: async () => (await import('./events.ts')).eventsCommand,
   explain: async () => (await import('./explain.ts')).explainCommand,
 }
 
-const NOT_YET = ['checkpoint', 'restore', 'events'] as const
+const NOT_YET = ['checkpoint', 'restore'] as const
 
 /** Words after which this command line, and not the engine's, is meant. */
 export const OCI_VERBS: readonly string[] = [...Object.keys(COMMANDS), ...NOT_YET]
