@@ -1,16 +1,45 @@
 /** tsrun as the runtime of Debian's containerd, through its runc shim: run, attach, exec, kill, delete. */
-import { existsSync, readdirSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildBusyboxImage } from '../../rootfs-cache/build-busybox-image.mjs'
+import { type FlagCase, namespacesOf, printNamespaces } from '../support/caller-cases.ts'
 import type { CallerResult } from '../support/caller-commands.ts'
 import { type Containerd, startContainerd } from '../support/containerd.ts'
+import { until } from '../support/engine.ts'
+import { missing } from '../support/requires.ts'
+import { TSRUN } from '../support/runtime.ts'
 
-const TSRUN = resolve('dist/tsrun')
 const IMAGE = 'docker.io/library/busybox:latest'
 
-describe.each([
+// What ctr makes of flags, and what the process then sees. Several in one container: each takes a second.
+const FLAGS: readonly FlagCase[] = [
+  {
+    title: 'a directory, a variable, fewer capabilities, seccomp',
+    flags: [
+      '--cwd=/tmp',
+      '--env=A=b',
+      '--cap-drop=CAP_CHOWN',
+      '--cap-add=CAP_SYS_PTRACE',
+      '--seccomp',
+    ],
+    script: 'echo $A $PWD; grep -E "CapBnd|NoNew|Seccomp:" /proc/self/status',
+    prints: 'b /tmp\nCapBnd:\t00000000a80c25fa\nNoNewPrivs:\t1\nSeccomp:\t2',
+  },
+  {
+    title: "the host's network, no new root, a read-only one, a bind mount",
+    flags: [
+      '--net-host',
+      '--no-pivot',
+      '--read-only',
+      '--mount=type=bind,src=/etc,dst=/host,options=rbind:ro',
+    ],
+    script: `${printNamespaces(['net'])}; touch /x /host/x 2>/dev/null || echo read-only; ls -d /host/passwd`,
+    prints: `${namespacesOf('self', ['net'])}\nread-only\n/host/passwd`,
+  },
+]
+
+describe.skipIf(missing('root', 'cgroup2', 'command:containerd')).each([
   ['tsrun', TSRUN],
   // The oracle: the same cases must hold for the peer.
   ['runc', '/usr/sbin/runc'],
@@ -36,9 +65,22 @@ describe.each([
       ?.trim()
       .split(/\s+/)
       .at(-1) ?? 'none'
-  const untilStopped = async (id: string): Promise<void> => {
-    for (let i = 0; i < 100 && statusOf(id) !== 'STOPPED'; i++) await sleep(50)
-    expect(statusOf(id)).toBe('STOPPED')
+  const untilStopped = (id: string): Promise<void> =>
+    until('the task stops', () => statusOf(id) === 'STOPPED')
+  const start = (id: string, ...flags: readonly string[]): string => {
+    expect(run(id, ['--detach', ...flags], 'sleep', '1000')).toMatchObject({
+      status: 0,
+      stderr: '',
+    })
+    return `${name}-${id}`
+  }
+  const remove = (id: string): void => {
+    task('delete', '--force', id)
+    expect(containerd.run(['container', 'rm', id])).toMatchObject({ status: 0 })
+  }
+  const stateRoots = (): readonly string[] => {
+    const root = '/run/containerd/runc/default'
+    return existsSync(root) ? readdirSync(root).filter((id) => id.startsWith(`${name}-`)) : []
   }
 
   beforeAll(async () => {
@@ -134,9 +176,109 @@ describe.each([
     expect(containerd.run(['container', 'rm', `${name}-force`]).status).toBe(0)
   })
 
+  test.each(FLAGS)('run with $title', ({ flags, script, prints }) => {
+    const { status, stdout, stderr } = run('flags', ['--rm', ...flags], 'sh', '-c', script)
+    expect({ status, stderr, stdout: stdout.trimEnd() }).toEqual({
+      status: 0,
+      stderr: '',
+      stdout: prints,
+    })
+  })
+
+  test('a task beside the network namespace of another', () => {
+    const id = start('net')
+    const pid = task('ps', id).stdout.split('\n')[1]?.split(/\s+/)[0] ?? ''
+    const flag = `--with-ns=network:/proc/${pid}/ns/net`
+    const joined = run('joins', ['--rm', flag], 'sh', '-c', printNamespaces(['net']))
+    expect(joined.stdout.trimEnd()).toBe(namespacesOf(pid, ['net']))
+    remove(id)
+  })
+
+  test('metrics, an exec that is ended alone, and all processes at once', async () => {
+    const id = start('metrics', '--null-io')
+    const metrics = JSON.parse(task('metrics', '--format=json', id).stdout)
+    expect(Object.keys(metrics)).toEqual(expect.arrayContaining(['pids', 'cpu', 'memory', 'io']))
+    task('exec', '--exec-id=e1', '--detach', id, 'sleep', '900')
+    expect(task('ps', id).stdout).toContain('ExecID:e1')
+    expect(task('kill', '--exec-id=e1', '--signal=SIGKILL', id).status).toBe(0)
+    await until('the exec ends', () => !task('ps', id).stdout.includes('ExecID:e1'))
+    expect(statusOf('metrics')).toBe('RUNNING')
+    expect(task('kill', '--all', '--signal=SIGTERM', id).status).toBe(0)
+    expect(task('kill', '--all', '--signal=SIGKILL', id).status).toBe(0)
+    await untilStopped('metrics')
+    remove(id)
+  })
+
+  test('output to a file', async () => {
+    const log = join(containerd.directory, 'output')
+    run('log', ['--detach', `--log-uri=file://${log}`], 'sh', '-c', 'echo out; echo err >&2')
+    const lines = (): readonly string[] => readFileSync(log, 'utf8').split('\n').sort()
+    await until('both lines are there', () => lines().join(' ') === ' err out')
+    remove(`${name}-log`)
+  })
+
+  test('two containers in one shim', () => {
+    const group = `--annotation=io.containerd.runc.v2.group=${name}-group`
+    const [first, second] = [start('one', group), start('two', group)]
+    expect(shimsOf(first)).toHaveLength(1)
+    expect(shimsOf(second)).toEqual([])
+    remove(first)
+    expect(task('exec', '--exec-id=e1', second, 'echo', 'alive').stdout).toBe('alive\n')
+    remove(second)
+  })
+
+  test('many at once', async () => {
+    const ids = Array.from({ length: 8 }, (_, i) => `${name}-many-${i}`)
+    const flags = ['--rm', '--runc-binary', runtime, '--cpu-shares=0']
+    const results = await Promise.all(
+      ids.map((id) => containerd.start(['run', ...flags, IMAGE, id, 'echo', id])),
+    )
+    expect(results.map(({ stdout }) => stdout.trimEnd())).toEqual(ids)
+  })
+
+  test('a task whose shim was killed', async () => {
+    const id = start('shim')
+    const pid = task('ps', id).stdout.split('\n')[1]?.split(/\s+/)[0] ?? ''
+    for (const shim of shimsOf(id)) process.kill(shim, 'SIGKILL')
+    await until('the process has gone', () => !existsSync(`/proc/${pid}/ns/pid`))
+    await until('the task has gone', () =>
+      ['none', 'UNKNOWN', 'STOPPED'].includes(statusOf('shim')),
+    )
+    await until('the state has gone', () => !stateRoots().includes(id))
+    remove(id)
+  })
+
+  test('a task that outlives the server', async () => {
+    const id = start('outlives')
+    await containerd.restart()
+    expect(statusOf('outlives')).toBe('RUNNING')
+    expect(task('exec', '--exec-id=e1', id, 'echo', 'still').stdout).toBe('still\n')
+    remove(id)
+  })
+
+  test.runIf(name === 'tsrun')('takes the CPU shares that ctr asks for by itself', () => {
+    const args = ['run', '--rm', '--runc-binary', runtime, IMAGE, `${name}-shares`, 'echo', 'hi']
+    expect(containerd.run(args)).toMatchObject({ status: 0, stdout: 'hi\n' })
+  })
+
   test('leaves no runtime state behind', () => {
-    const root = `/run/containerd/runc/default`
-    const left = existsSync(root) ? readdirSync(root).filter((id) => id.startsWith(`${name}-`)) : []
-    expect(left).toEqual([])
+    expect(stateRoots()).toEqual([])
   })
 })
+
+/** Processes of the runc shim that was started for this container. */
+function shimsOf(id: string): readonly number[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && commandOf(entry).includes(`\0-id\0${id}\0`))
+    .map(Number)
+}
+
+function commandOf(pid: string): string {
+  try {
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1')
+    return command.includes('containerd-shim') ? command : ''
+  } catch {
+    // Ended while we looked, ignoring.
+    return ''
+  }
+}

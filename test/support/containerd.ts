@@ -10,6 +10,8 @@ import { inCgroup2 } from './cgroup2.ts'
 /** Runs `ctr` against a containerd. */
 export interface Containerd extends CallerCommands, AsyncDisposable {
   readonly directory: string
+  /** Stops the server and starts it again on the same directories. */
+  restart(): Promise<void>
 }
 
 /** Starts containerd and imports the image archive. */
@@ -21,9 +23,14 @@ export async function startContainerd(archive: string): Promise<Containerd> {
   const isReady = (): boolean =>
     existsSync(socket) && spawnSync('ctr', ['-a', socket, 'version']).status === 0
   const command = inCgroup2(['containerd', '-c', config])
-  const server = await startServer(command, join(directory, 'log'), isReady)
+  const start = (): ReturnType<typeof startServer> =>
+    startServer(command, join(directory, 'log'), isReady)
+  let server = await start()
   const ctr = callerCommands(['ctr', '-a', socket])
   const stop = async (): Promise<void> => {
+    // Their shims outlive the server.
+    for (const id of ctr.run(['task', 'ls', '--quiet']).stdout.split('\n').filter(Boolean))
+      ctr.run(['task', 'delete', '--force', id])
     await stopServer(server)
     unmountBelow(directory)
     rmSync(directory, { recursive: true, force: true })
@@ -34,7 +41,15 @@ export async function startContainerd(archive: string): Promise<Containerd> {
     await stop()
     throw error
   }
-  return { ...ctr, directory, [Symbol.asyncDispose]: stop }
+  return {
+    ...ctr,
+    directory,
+    async restart() {
+      await stopServer(server)
+      server = await start()
+    },
+    [Symbol.asyncDispose]: stop,
+  }
 }
 
 function configFor(directory: string, socket: string): string {
