@@ -108,6 +108,23 @@ describe.each(installedRuntimes())('%s: a running container', (name) => {
     runtime.succeed(['update', 'c', '--resources', '-'], { input: '{}' })
   })
 
+  it.skipIf(name !== 'tsrun').each([
+    ['--l3-cache-schema', 'L3:0=f', 'Intel RDT/CAT: l3 cache schema is not enabled'],
+    ['--mem-bw-schema', 'MB:0=20', 'Intel RDT/MBA: memory bandwidth schema is not enabled'],
+    ['--cpu-rt-runtime', '1000', 'unsupported: linux.resources.cpu.realtimeRuntime'],
+    ['--kernel-memory', '1m', 'unsupported: linux.resources.memory.kernel'],
+    ['--memory', '1q', 'invalid value "1q" for flag -memory'],
+    ['--cpu-share', 'x', 'invalid value "x" for flag -cpu-share'],
+  ])('update %s %s is refused: %s', (flag, value, text) => {
+    const result = runtime.run(['update', flag, value, 'c'])
+    expect(result.status).toBe(1)
+    expect(result.stderr).toContain(text)
+  })
+
+  it.skipIf(name === 'crun')('update takes an empty value for none', () => {
+    runtime.succeed(['update', '--memory=', '--cpu-share=', '--cpuset-cpus=', 'c'])
+  })
+
   it.skipIf(name === 'crun')('ps hands options behind the id to ps', () => {
     expect(runtime.succeed(['ps', 'c', '-e', '-x'])).toMatch(/^\s*PID TTY\s+STAT\s+TIME COMMAND\n/)
     const plain = runtime.succeed(['ps', 'c'])

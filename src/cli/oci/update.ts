@@ -1,15 +1,19 @@
 /** `update`: new limits for a running container. */
 import { readFileSync } from 'node:fs'
 import { errnoCodeOf, TsrunError } from '../../errors.ts'
-import { normalizeResources } from '../../oci/normalize-runtime-config.ts'
 import type { Resources } from '../../oci/runtime-config.ts'
 import { parseResources } from '../../oci/validate-runtime-config.ts'
-import { cgroupOf } from '../../runtime/kill.ts'
-import { loadContainer } from '../../runtime/load-container.ts'
+import { updateContainer } from '../../runtime/update.ts'
 import { parseSize } from '../../util/size.ts'
 import { containerIdOf, type ParsedArguments } from './arguments.ts'
 import { type OciCommand, ONE_ID } from './command.ts'
 import { UPDATE_FLAGS } from './flag-tables.ts'
+
+// runc's words on a host without them.
+const NO_RDT = [
+  ['l3-cache-schema', 'Intel RDT/CAT: l3 cache schema is not enabled'],
+  ['mem-bw-schema', 'Intel RDT/MBA: memory bandwidth schema is not enabled'],
+] as const
 
 export const updateCommand: OciCommand = {
   usage: '[flags] <container-id>',
@@ -17,21 +21,13 @@ export const updateCommand: OciCommand = {
   table: UPDATE_FLAGS,
   positional: ONE_ID,
   async run(args, { root }) {
-    const record = await loadContainer(root, containerIdOf(args))
-    const resources = args.has('resources')
-      ? normalizeResources(resourcesFromFile(args.string('resources') ?? ''), record.ociVersion)
-      : resourcesFromFlags(args)
-    const cgroup = cgroupOf(record)
-    if (cgroup === undefined)
-      throw new TsrunError(
-        'failed-precondition',
-        `cannot update container "${record.id}": it has no cgroup of its own`,
-      )
-    if ((resources.devices ?? []).length > 0) {
-      throw new TsrunError('not-implemented', 'unsupported: update of linux.resources.devices')
+    const id = containerIdOf(args)
+    for (const [flag, text] of NO_RDT) {
+      if ((args.string(flag) ?? '') !== '') throw new TsrunError('failed-precondition', text)
     }
-    cgroup.refuseBelowUsage(resources)
-    cgroup.apply(resources)
+    const file = args.string('resources') ?? ''
+    const resources = file === '' ? resourcesFromFlags(args) : resourcesFromFile(file)
+    await updateContainer(root, id, resources)
     return 0
   },
 }
@@ -49,13 +45,14 @@ function resourcesFromFile(path: string): Resources {
 }
 
 function resourcesFromFlags(args: ParsedArguments): Resources {
+  // An empty value is the same as none, as with runc.
   const number = (key: string, flag: string): Record<string, number> => {
-    const value = args.number(flag)
+    const value = args.string(flag) === '' ? undefined : args.number(flag)
     return value === undefined ? {} : { [key]: value }
   }
   const size = (key: string, flag: string): Record<string, number> => {
-    const given = args.string(flag)
-    if (given === undefined) return {}
+    const given = args.string(flag) ?? ''
+    if (given === '') return {}
     const value = given === '-1' ? -1 : parseSize(given)
     if (value !== undefined) return { [key]: value }
     throw new TsrunError(
@@ -73,6 +70,8 @@ function resourcesFromFlags(args: ParsedArguments): Resources {
       ...size('limit', 'memory'),
       ...size('reservation', 'memory-reservation'),
       ...size('swap', 'memory-swap'),
+      ...size('kernel', 'kernel-memory'),
+      ...size('kernelTCP', 'kernel-memory-tcp'),
     },
     cpu: {
       ...number('shares', 'cpu-share'),
@@ -80,6 +79,8 @@ function resourcesFromFlags(args: ParsedArguments): Resources {
       ...number('period', 'cpu-period'),
       ...number('burst', 'cpu-burst'),
       ...number('idle', 'cpu-idle'),
+      ...number('realtimePeriod', 'cpu-rt-period'),
+      ...number('realtimeRuntime', 'cpu-rt-runtime'),
       ...text('cpus', 'cpuset-cpus'),
       ...text('mems', 'cpuset-mems'),
     },

@@ -1,0 +1,44 @@
+/** `update`: new limits for a container that is there. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { completeUpdate } from '../cgroup/complete-update.ts'
+import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { normalizeResources } from '../oci/normalize-runtime-config.ts'
+import type { Resources } from '../oci/runtime-config.ts'
+import { cgroupOf } from './kill.ts'
+import { loadContainer } from './load-container.ts'
+
+/**
+ * Applies what `resources` has and leaves the rest as it is. Throws `not-found`, `failed-precondition`
+ * when the kernel refuses a limit, and `not-implemented` for what cgroup v2 has not.
+ */
+export async function updateContainer(
+  root: string,
+  id: string,
+  resources: Resources,
+): Promise<void> {
+  const record = await loadContainer(root, id)
+  const cgroup = cgroupOf(record)
+  if (cgroup === undefined) {
+    throw new TsrunError(
+      'failed-precondition',
+      `cannot update container "${id}": it has no cgroup of its own`,
+      { hint: 'create it without --cgroup-manager disabled, on a host with cgroup v2' },
+    )
+  }
+  if ((resources.devices ?? []).length > 0)
+    throw new TsrunError('not-implemented', 'unsupported: update of linux.resources.devices')
+  const normal = normalizeResources(resources, record.ociVersion)
+  const complete = completeUpdate(normal, (file) => readOptional(join(cgroup.path, file)))
+  cgroup.refuseBelowUsage(complete)
+  cgroup.apply(complete)
+}
+
+function readOptional(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (errnoCodeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
