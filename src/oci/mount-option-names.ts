@@ -31,6 +31,8 @@ export const KNOWN_MOUNT_OPTIONS: readonly string[] = [
   'bind',
   'rbind',
   'remount',
+  'idmap',
+  'ridmap',
   'defaults',
   'sync',
   'async',

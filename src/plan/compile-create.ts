@@ -13,6 +13,7 @@ import { emitCloseOnExec } from './compile/exec-process.ts'
 import { emitCreateContainerHooks, emitHookState } from './compile/hooks.ts'
 import { emitHostname, emitLoopback } from './compile/hostname.ts'
 import { emitIdMaps } from './compile/id-maps.ts'
+import { emitMountIdMaps } from './compile/idmapped-mounts.ts'
 import { emitMaskedPaths, emitReadonlyPaths } from './compile/masked-paths.ts'
 import { emitAwaitSourceHelper, emitSourceHelper } from './compile/mount-sources.ts'
 import { emitMounts, ownsDev, requireMountNamespace } from './compile/mounts.ts'
@@ -57,6 +58,7 @@ export function compileCreate(given: RuntimeConfig, options: CompileCreateOption
     inUserNamespace: isInUserNamespace(config),
     rootfs: options.rootfs,
     bundle: options.bundle,
+    idMaps: new Map(),
     lateReadonly: [],
   }
   compileLauncher(c, cgroup)
@@ -77,6 +79,7 @@ function compileLauncher(c: CreateContext, cgroup: Slot | undefined): void {
   })
   emitOomScore(c)
   if (c.inUserNamespace) emitRlimits(c)
+  c.idMaps = emitMountIdMaps(c)
   const helper = emitSourceHelper(c)
   if (helper !== undefined) c.sourceHelper = helper
   emitJoinNamespaces(b, namespaces)

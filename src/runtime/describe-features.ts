@@ -15,7 +15,7 @@ export function describeFeatures(): Features {
     // What this build can do: whether the host has them shows when a config asks.
     apparmor: true,
     selinux: true,
-    idmapMounts: false,
+    idmapMounts: true,
     systemdCgroup: false,
   })
 }

@@ -33,6 +33,13 @@ const HINTS: readonly MountHint[] = [
   },
   {
     call: 'mount_setattr',
+    codes: ['EINVAL', 'EPERM'],
+    applies: (_, note) => note === 'MOUNT_ATTR_IDMAP',
+    hint: () =>
+      'the file system of the source has no id mapped mounts on this kernel, or its ids are mapped already',
+  },
+  {
+    call: 'mount_setattr',
     codes: ['EPERM'],
     hint: () => 'the host locked an attribute of this mount: leave out the option that lifts it',
   },

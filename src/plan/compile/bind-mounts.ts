@@ -13,10 +13,11 @@ export function emitBind(
   c: CreateContext,
   root: MountRoot,
   mount: Mount,
+  index: number,
   options: MountOptions,
 ): void {
   const { b } = c
-  const tree = emitOpenSource(c, mount, options)
+  const tree = emitOpenSource(c, mount, index, options)
   if (destinationOf(c, mount).join('/') === 'proc') emitRequireProc(b, tree)
   emitAttributes(b, tree, options)
   // The type of a bind mount means nothing.

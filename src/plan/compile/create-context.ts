@@ -3,6 +3,7 @@ import type { HookKind, Process, RuntimeConfig } from '../../oci/runtime-config.
 import type { CompileOptions } from '../compile-options.ts'
 import type { DataRef, Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
+import type { IdMap } from './idmapped-mounts.ts'
 import type { SourceHelper } from './mount-sources.ts'
 
 /** For emitters of the process itself: used by create and exec alike. */
@@ -24,6 +25,8 @@ export interface ProcessContext {
 export interface CreateContext extends ProcessContext {
   readonly rootfs: string
   readonly bundle: string
+  /** The maps of mounts with mapped ids, by their index. */
+  idMaps: ReadonlyMap<number, IdMap>
   /** Opens bind sources that init has no right to. */
   sourceHelper?: SourceHelper
   /** Detached filesystem mounts that become read-only once everything inside them is made. */

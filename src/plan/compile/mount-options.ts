@@ -86,14 +86,8 @@ const SUPERBLOCK_FLAGS = new Set([
   'nolazytime',
 ])
 const WITHOUT_EFFECT = new Set(['defaults', 'silent', 'loud', 'iversion', 'noiversion'])
-const UNSUPPORTED = new Set([
-  'tmpcopyup',
-  'idmap',
-  'ridmap',
-  'copy-symlink',
-  'src-nofollow',
-  'dest-nofollow',
-])
+const ID_MAPPING = /^r?idmap(?:=|$)/ // see id-mapping-option.ts
+const UNSUPPORTED = new Set(['tmpcopyup', 'copy-symlink', 'src-nofollow', 'dest-nofollow'])
 
 /** Propagation of `linux.rootfsPropagation` or a mount option, or undefined for an unknown word. */
 export function parsePropagation(option: string): Propagation | undefined {
@@ -118,8 +112,9 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     else if (spread !== undefined) propagation.push(spread)
     else if (option === 'bind' || option === 'rbind') bind = option
     else if (option === 'remount') remount = true
-    else if (UNSUPPORTED.has(option) || /^r?idmap=/.test(option)) unsupported.push(option)
-    else if (!WITHOUT_EFFECT.has(option)) filesystem.push(...splitData(option))
+    else if (UNSUPPORTED.has(option)) unsupported.push(option)
+    else if (!WITHOUT_EFFECT.has(option) && !ID_MAPPING.test(option))
+      filesystem.push(...splitData(option))
   }
   return {
     ...(bind === undefined ? {} : { bind }),

@@ -14,6 +14,7 @@ import type { Mount } from '../../oci/runtime-config.ts'
 import type { Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
 import type { CreateContext } from './create-context.ts'
+import { emitMapIds } from './idmapped-mounts.ts'
 import { CLONE_ARGS_SIZE, cloneArgs, descriptorMessage, receivedMessage } from './kernel-structs.ts'
 import { isBind, type MountOptions, parseMountOptions } from './mount-options.ts'
 import { EXIT_ABANDONED } from './report-records.ts'
@@ -49,7 +50,7 @@ export function emitSourceHelper(c: CreateContext): SourceHelper | undefined {
     b.branch(pid, 'ne', 0, parent)
     b.run('close', [socket])
     for (const { mount, index } of binds) {
-      b.at(`/mounts/${index}`, () => emitServe(c, own, mount))
+      b.at(`/mounts/${index}`, () => emitServe(c, own, mount, index))
     }
     b.exit(0)
     b.place(parent)
@@ -73,7 +74,7 @@ function bindMounts(
     .filter(({ mount }) => isBind(mount, parseMountOptions(mount.options ?? [])))
 }
 
-function emitServe(c: CreateContext, socket: Slot, mount: Mount): void {
+function emitServe(c: CreateContext, socket: Slot, mount: Mount, index: number): void {
   const { b } = c
   const next = b.label()
   const gone = b.label()
@@ -85,6 +86,7 @@ function emitServe(c: CreateContext, socket: Slot, mount: Mount): void {
   b.run('setns', [namespace, CLONE_NEWNS])
   b.run('close', [namespace])
   const tree = emitOpenTree(c, mount, parseMountOptions(mount.options ?? []))
+  emitIdMap(c, tree, index)
   b.run('sendmsg', [socket, descriptorMessage(b, 'm', tree), MSG_NOSIGNAL], {
     tolerate: ['EPIPE'],
   })
@@ -95,10 +97,25 @@ function emitServe(c: CreateContext, socket: Slot, mount: Mount): void {
   b.place(next)
 }
 
-/** Init's detached copy of the source of `mount`, with the mounts below it for `rbind`. */
-export function emitOpenSource(c: CreateContext, mount: Mount, options: MountOptions): Slot {
+/** Init's detached copy of the source of mount `index`, with the mounts below it for `rbind`. */
+export function emitOpenSource(
+  c: CreateContext,
+  mount: Mount,
+  index: number,
+  options: MountOptions,
+): Slot {
   const { b, sourceHelper } = c
-  if (sourceHelper === undefined) return emitOpenTree(c, mount, options)
+  if (sourceHelper === undefined) {
+    const tree = emitOpenTree(c, mount, options)
+    emitIdMap(c, tree, index)
+    return tree
+  }
+  // Ids can be mapped only by who owns the file system: the helper, not root of the user namespace.
+  if (c.idMaps.has(index)) {
+    const tree = b.slot('source')
+    emitAsk(b, sourceHelper.socket, tree)
+    return tree
+  }
   const done = b.label()
   const ask = b.label()
   // With its own rights first: a rootless caller's helper has no more of them.
@@ -112,6 +129,11 @@ export function emitOpenSource(c: CreateContext, mount: Mount, options: MountOpt
   emitAsk(b, sourceHelper.socket, tree)
   b.place(done)
   return tree
+}
+
+function emitIdMap(c: CreateContext, tree: Slot, index: number): void {
+  const map = c.idMaps.get(index)
+  if (map !== undefined) emitMapIds(c.b, tree, map)
 }
 
 function emitAsk(b: PlanBuilder, socket: Slot, into: Slot): void {

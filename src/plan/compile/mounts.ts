@@ -23,7 +23,7 @@ function emitMount(c: CreateContext, root: MountRoot, mount: Mount, index: numbe
   const options = parseMountOptions(mount.options ?? [])
   refuseUnsupported(mount, options.unsupported[0], index)
   if (options.remount) emitRemount(c, root, mount, options)
-  else if (isBind(mount, options)) emitBind(c, root, mount, options)
+  else if (isBind(mount, options)) emitBind(c, root, mount, index, options)
   else emitFilesystem(c, root, mount, options)
 }
 
@@ -32,12 +32,6 @@ function refuseUnsupported(mount: Mount, option: string | undefined, index: numb
     throw new TsrunError(
       'not-implemented',
       `unsupported: mounts[${index}].options "${option}" (${mount.destination})`,
-    )
-  }
-  if ((mount.uidMappings ?? mount.gidMappings) !== undefined) {
-    throw new TsrunError(
-      'not-implemented',
-      `unsupported: mounts[${index}].uidMappings (${mount.destination})`,
     )
   }
 }

@@ -53,6 +53,22 @@ const CASES: readonly Golden[] = [
     origins: ['source helper', '/mounts', 'launcher'],
   },
   {
+    name: 'id-mapped-mounts',
+    config: {
+      mounts: [
+        {
+          destination: '/data',
+          source: '/host/dir',
+          options: ['rbind', 'ridmap'],
+          uidMappings: [{ containerID: 0, hostID: 1000, size: 1 }],
+          gidMappings: [{ containerID: 0, hostID: 1000, size: 1 }],
+        },
+      ],
+    },
+    linux: { namespaces: [{ type: 'mount' }] },
+    origins: ['/mounts'],
+  },
+  {
     name: 'time-namespace',
     linux: {
       namespaces: [{ type: 'mount' }, { type: 'time' }],

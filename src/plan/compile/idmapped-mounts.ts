@@ -1,0 +1,133 @@
+/**
+ * Mounts with mapped ids (mount_setattr(2) MOUNT_ATTR_IDMAP): the kernel takes the mapping from a user
+ * namespace, which a short-lived child makes and keeps until its descriptor is here.
+ */
+import { MOUNT_ATTR_IDMAP } from '../../linux/mount-flags.ts'
+import { CLONE_NEWUSER } from '../../linux/namespaces.ts'
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_RECURSIVE,
+  O_CLOEXEC,
+  O_PATH,
+  O_RDONLY,
+  O_WRONLY,
+} from '../../linux/open-flags.ts'
+import type { IdMapping } from '../../oci/runtime-config.ts'
+import type { Slot } from '../instruction.ts'
+import type { PlanBuilder } from '../plan-builder.ts'
+import type { CreateContext } from './create-context.ts'
+import { type MountIdMapping, mountIdMapping } from './id-mapping-option.ts'
+import {
+  CLONE_ARGS_SIZE,
+  cloneArgs,
+  descriptorMessage,
+  MOUNT_ATTR_SIZE,
+  receivedMessage,
+} from './kernel-structs.ts'
+import { EXIT_ABANDONED } from './report-records.ts'
+
+const AF_UNIX = 1
+const SOCK_SEQPACKET_CLOEXEC = 0o2000005
+const MSG_NOSIGNAL = 0x4000
+const MSG_CMSG_CLOEXEC = 0x40000000
+const SIGCHLD = 17
+const WALL = 0x40000000
+
+/** What maps the ids of one mount. */
+export interface IdMap {
+  /** A user namespace with the mapping. */
+  readonly namespace: Slot
+  /** The mounts below too (`ridmap`). */
+  readonly recursive: boolean
+}
+
+/** Makes the user namespaces that the mounts need, equal ones once: mount index → its map. */
+export function emitMountIdMaps(c: CreateContext): ReadonlyMap<number, IdMap> {
+  const maps = new Map<number, IdMap>()
+  const made = new Map<string, Slot>()
+  ;(c.config.mounts ?? []).forEach((mount, index) => {
+    const mapping = mountIdMapping(c.config, mount)
+    if (mapping === undefined) return
+    const { recursive, ...wanted } = mapping
+    const key = JSON.stringify(wanted)
+    const namespace = made.get(key) ?? c.b.at(`/mounts/${index}`, () => emitNamespace(c.b, mapping))
+    made.set(key, namespace)
+    maps.set(index, { namespace, recursive })
+  })
+  return maps
+}
+
+function emitNamespace(b: PlanBuilder, mapping: MountIdMapping): Slot {
+  if ('path' in mapping)
+    return b.sys('openat', [AT_FDCWD, b.string(mapping.path), O_RDONLY | O_CLOEXEC, 0])
+  const ends = b.zeros(8)
+  b.run('socketpair', [AF_UNIX, SOCK_SEQPACKET_CLOEXEC, 0, ends])
+  const socket = b.load(4, ends)
+  const own = b.load(4, ends, 4)
+  const parent = b.label()
+  const pid = b.sys('clone3', [cloneArgs(b, 0, SIGCHLD), CLONE_ARGS_SIZE])
+  b.branch(pid, 'ne', 0, parent)
+  emitChild(b, socket, own)
+  b.place(parent)
+  b.run('close', [own])
+  const process = emitReceive(b, socket)
+  const namespace = emitReceive(b, socket)
+  emitWriteMap(b, process, 'uid_map', mapping.uids)
+  emitWriteMap(b, process, 'gid_map', mapping.gids)
+  b.run('close', [process])
+  b.run('close', [socket])
+  b.run('wait4', [pid, 0, WALL, 0])
+  return namespace
+}
+
+// Hands over its own /proc entry, whose map only the parent has the right to write, and its namespace.
+function emitChild(b: PlanBuilder, parentsEnd: Slot, socket: Slot): void {
+  b.run('close', [parentsEnd])
+  b.run('unshare', [CLONE_NEWUSER], { note: 'user namespace of an id mapped mount' })
+  for (const [path, flags] of [
+    ['/proc/self', O_PATH | O_CLOEXEC],
+    ['/proc/self/ns/user', O_RDONLY | O_CLOEXEC],
+  ] as const) {
+    const fd = b.sys('openat', [AT_FDCWD, b.string(path), flags, 0])
+    b.run('sendmsg', [socket, descriptorMessage(b, 'm', fd), MSG_NOSIGNAL])
+  }
+  b.run('recvfrom', [socket, b.zeros(8), 1, 0, 0, 0])
+  b.exit(0)
+}
+
+function emitReceive(b: PlanBuilder, socket: Slot): Slot {
+  const message = receivedMessage(b)
+  const received = b.label()
+  b.branch(b.sys('recvmsg', [socket, message.header, MSG_CMSG_CLOEXEC]), 'gt', 0, received)
+  // The child has reported what failed.
+  b.exit(EXIT_ABANDONED)
+  b.place(received)
+  return b.load(4, message.control, 16)
+}
+
+function emitWriteMap(
+  b: PlanBuilder,
+  process: Slot,
+  file: string,
+  mappings: readonly IdMapping[],
+): void {
+  const lines = mappings.map(
+    ({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`,
+  )
+  const text = b.string(lines.join(''))
+  const fd = b.sys('openat', [process, b.string(file), O_WRONLY | O_CLOEXEC, 0])
+  b.run('write', [fd, text, text.length - 1], { note: file })
+  b.run('close', [fd])
+}
+
+/** Maps the ids of the detached mount `tree`: later kernels take no other kind. */
+export function emitMapIds(b: PlanBuilder, tree: Slot, { namespace, recursive }: IdMap): void {
+  // struct mount_attr: attr_set, attr_clr, propagation, userns_fd
+  const attributes = b.words([MOUNT_ATTR_IDMAP, 0, 0, 0])
+  b.store(8, attributes, 24, namespace)
+  const flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0)
+  b.run('mount_setattr', [tree, b.string(''), flags, attributes, MOUNT_ATTR_SIZE], {
+    note: 'MOUNT_ATTR_IDMAP',
+  })
+}
