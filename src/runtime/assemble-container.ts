@@ -1,10 +1,6 @@
 /** The steps of a create: cgroup, gate, plan, the conversation with the executor, the record. */
 import { constants, openSync, statSync } from 'node:fs'
-import { attachDeviceFilter } from '../cgroup/attach-device-filter.ts'
-import { CgroupfsManager, cgroupPath } from '../cgroup/cgroupfs-manager.ts'
-import { detectCgroups, noCgroups } from '../cgroup/detect.ts'
-import { compileDeviceFilter } from '../cgroup/device-filter.ts'
-import { resourcesToFiles } from '../cgroup/resources-to-files.ts'
+import type { CgroupfsManager } from '../cgroup/cgroupfs-manager.ts'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { hostFeatures } from '../native/host-features.ts'
 import { hostArchitecture } from '../native/library.ts'
@@ -15,14 +11,13 @@ import { refuseUnsupported } from '../oci/unsupported-features.ts'
 import { compileCreate } from '../plan/compile-create.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { CompiledFilter } from '../seccomp/compile-filter.ts'
-import { writeContainerFile } from '../state/state-directory.ts'
 import { rootfsOf } from './bundle.ts'
 import { openConsole } from './console.ts'
+import { applyLimits, makeCgroup } from './container-cgroup.ts'
 import type { CreatedContainer, CreateOptions } from './create.ts'
 import { driveCreate } from './drive-create.ts'
 import { completeConfig } from './home-directory.ts'
 import { connectPidfdSocket, PIDFD_SOCKET } from './pidfd-socket.ts'
-import { CGROUP_FILE } from './remove-half-made.ts'
 import type { SavedOptions } from './saved-options.ts'
 import { startGatePath } from './status.ts'
 import { listenUnix } from './unix-socket.ts'
@@ -116,7 +111,8 @@ export async function seccompOf(config: RuntimeConfig): Promise<CompiledSeccomp>
   return { seccomp: compileFilter(seccomp, hostArchitecture()) }
 }
 
-function checkRootfs(rootfs: string): void {
+/** Throws `invalid-argument` unless there is a directory. */
+export function checkRootfs(rootfs: string): void {
   try {
     if (statSync(rootfs).isDirectory()) return
   } catch (cause) {
@@ -126,46 +122,6 @@ function checkRootfs(rootfs: string): void {
     })
   }
   throw new TsrunError('invalid-argument', `invalid rootfs: ${rootfs} is not a directory`)
-}
-
-/** A fresh cgroup, its path noted before it is there; undefined on a host without cgroup v2 when nothing needs one. */
-function makeCgroup(options: CreateOptions, config: RuntimeConfig): CgroupfsManager | undefined {
-  if (options.cgroups === 'disabled') {
-    refuseLimits(config)
-    return undefined
-  }
-  const hierarchy = detectCgroups()
-  if (hierarchy === undefined) {
-    if (!asksForLimits(config)) return undefined
-    throw noCgroups()
-  }
-  const path = cgroupPath(hierarchy, config.linux?.cgroupsPath, options.id)
-  const cgroup = new CgroupfsManager(hierarchy, path)
-  // Before the path is noted: what is noted may be killed and removed after a crash.
-  cgroup.refuseForeignProcesses()
-  writeContainerFile(options.root, options.id, CGROUP_FILE, path)
-  cgroup.create()
-  return cgroup
-}
-
-function applyLimits(cgroup: CgroupfsManager, config: RuntimeConfig): void {
-  const resources = config.linux?.resources ?? {}
-  cgroup.apply(resources)
-  attachDeviceFilter(cgroup.path, compileDeviceFilter(resources.devices ?? []))
-}
-
-function asksForLimits(config: RuntimeConfig): boolean {
-  const { devices: _devices, ...limits } = config.linux?.resources ?? {}
-  return resourcesToFiles(limits).length > 0
-}
-
-function refuseLimits(config: RuntimeConfig): void {
-  if (!asksForLimits(config)) return
-  throw new TsrunError(
-    'invalid-argument',
-    'cannot apply linux.resources: cgroups are disabled for this container',
-    { hint: 'leave out --cgroup-manager disabled, or the limits' },
-  )
 }
 
 function openDescriptors(
