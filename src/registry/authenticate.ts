@@ -116,11 +116,11 @@ function parseToken(body: string, host: string, realm: URL): CachedToken {
   let value: unknown
   try {
     value = JSON.parse(body)
-  } catch (cause) {
+  } catch {
+    // The parser's own words quote the answer, which may hold a token.
     throw new TsrunError(
       'unavailable',
       `cannot log in to registry "${host}": ${realm.host} answered no JSON`,
-      { cause },
     )
   }
   const field = (name: string): unknown =>

@@ -13,18 +13,29 @@ export type Credentials =
 const DOCKER_HUB_KEY = 'https://index.docker.io/v1/'
 const HELPER_NAME = /^[A-Za-z0-9._-]+$/
 const MAX_HELPER_OUTPUT = 1024 * 1024
+/** Long enough for a person to unlock a key ring. */
+const HELPER_MS = 60_000
+
+export interface CredentialOptions {
+  /** Default: {@link dockerConfigPath}. */
+  readonly configPath?: string
+  /** How long a credential helper may take. */
+  readonly helperMs?: number
+}
 
 /** The credentials for `host`; undefined when docker's config has none. */
 export async function findCredentials(
   host: string,
-  configPath = dockerConfigPath(),
+  { configPath = dockerConfigPath(), helperMs = HELPER_MS }: CredentialOptions = {},
 ): Promise<Credentials | undefined> {
   const config = readJsonFile(configPath)
   if (!isObject(config)) return undefined
   for (const key of keysOf(host)) {
     const helper = helperFor(config, key)
     const found =
-      helper === undefined ? fromAuths(config, key, configPath) : await askHelper(helper, key)
+      helper === undefined
+        ? fromAuths(config, key, configPath)
+        : await askHelper(helper, key, helperMs)
     if (found !== undefined) return found
   }
   return undefined
@@ -90,8 +101,12 @@ function decodeAuth(auth: string, key: string, configPath: string): Credentials 
 }
 
 // docker-credential-helpers protocol: the key on stdin, JSON on stdout, exit 1 with a known text for none.
-async function askHelper(helper: string, key: string): Promise<Credentials | undefined> {
-  const { status, output } = await runHelper(`docker-credential-${helper}`, key)
+async function askHelper(
+  helper: string,
+  key: string,
+  helperMs: number,
+): Promise<Credentials | undefined> {
+  const { status, output } = await runHelper(`docker-credential-${helper}`, key, helperMs)
   if (status !== 0) {
     if (/credentials not found/i.test(output)) return undefined
     throw new TsrunError(
@@ -102,11 +117,11 @@ async function askHelper(helper: string, key: string): Promise<Credentials | und
   let value: unknown
   try {
     value = JSON.parse(output)
-  } catch (cause) {
+  } catch {
+    // The parser's own words quote what was printed, which may be a secret.
     throw new TsrunError(
       'failed-precondition',
       `cannot get credentials of "${key}": docker-credential-${helper} printed no JSON`,
-      { cause },
     )
   }
   const username: unknown = isObject(value) ? Reflect.get(value, 'Username') : undefined
@@ -119,9 +134,22 @@ async function askHelper(helper: string, key: string): Promise<Credentials | und
 function runHelper(
   program: string,
   key: string,
+  helperMs: number,
 ): Promise<{ status: number | null; output: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, ['get'], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL')
+      // A child of the helper may hold the pipe open: nobody waits for it.
+      child.stdout.destroy()
+      reject(
+        new TsrunError(
+          'unavailable',
+          `cannot get credentials of "${key}": ${program} did not answer within ${helperMs / 1000} seconds`,
+          { hint: "run it by hand, or remove it from docker's config.json" },
+        ),
+      )
+    }, helperMs)
     let output = ''
     child.stdout.setEncoding('utf8')
     child.stdout.on('data', (text: string) => {
@@ -129,6 +157,7 @@ function runHelper(
       if (output.length > MAX_HELPER_OUTPUT) child.kill('SIGKILL')
     })
     child.on('error', (cause) => {
+      clearTimeout(timer)
       reject(
         new TsrunError(
           'failed-precondition',
@@ -140,7 +169,10 @@ function runHelper(
         ),
       )
     })
-    child.on('close', (status) => resolve({ status, output }))
+    child.on('close', (status) => {
+      clearTimeout(timer)
+      resolve({ status, output })
+    })
     child.stdin.on('error', () => {
       // The helper ended without reading; its exit status says what is wrong.
     })

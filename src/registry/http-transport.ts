@@ -5,13 +5,13 @@ import type { Agent as HttpsAgent } from 'node:https'
 import { rootCertificates } from 'node:tls'
 import fetch, { type Response } from 'node-fetch'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
-import { proxyAgentFor } from './proxy-agent.ts'
+import { agentThrough, proxyFor } from './proxy-agent.ts'
 
 export interface TransportOptions {
   readonly verifyTls: boolean
   /** No byte for so long ends a request. */
   readonly stallMs?: number
-  /** `TSRUN_EXTRA_CA_CERTS`, `HTTPS_PROXY`, `NO_PROXY`. */
+  /** `SSL_CERT_FILE`, `TSRUN_EXTRA_CA_CERTS`, `NODE_EXTRA_CA_CERTS`, `HTTPS_PROXY`, `NO_PROXY`. */
   readonly env?: NodeJS.ProcessEnv
 }
 
@@ -30,7 +30,8 @@ const MAX_SOCKETS = 8
 export class HttpTransport implements Disposable {
   readonly #options: TransportOptions
   readonly #http = new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS })
-  #https: HttpsAgent | undefined
+  /** By the proxy they go through; '' for none: a redirect may lead to a host with another one. */
+  readonly #https = new Map<string, HttpsAgent>()
 
   constructor(options: TransportOptions) {
     this.#options = options
@@ -122,7 +123,7 @@ export class HttpTransport implements Disposable {
 
   [Symbol.dispose](): void {
     this.#http.destroy()
-    this.#https?.destroy()
+    for (const agent of this.#https.values()) agent.destroy()
   }
 
   get #stallMs(): number {
@@ -131,13 +132,17 @@ export class HttpTransport implements Disposable {
 
   #secureAgent(url: URL): HttpsAgent {
     const env = this.#options.env ?? process.env
-    this.#https ??= proxyAgentFor(url, env, {
+    const proxy = proxyFor(url, env)
+    const known = this.#https.get(proxy?.href ?? '')
+    if (known !== undefined) return known
+    const agent = agentThrough(proxy, {
       keepAlive: true,
       maxSockets: MAX_SOCKETS,
       rejectUnauthorized: this.#options.verifyTls,
       ...(this.#options.verifyTls ? { ca: certificates(env) } : {}),
     })
-    return this.#https
+    this.#https.set(proxy?.href ?? '', agent)
+    return agent
   }
 }
 
@@ -162,18 +167,23 @@ function bodyOf(response: Response): BodyStream {
 }
 
 // The system's list where there is one: that is where administrators add and remove authorities.
+// SSL_CERT_FILE replaces it, as for OpenSSL and Go.
 function certificates(env: NodeJS.ProcessEnv): string[] {
-  const system = readIfThere(SYSTEM_CERTIFICATES)
+  const system = namedFile('SSL_CERT_FILE', env) ?? readIfThere(SYSTEM_CERTIFICATES)
   const list = system === undefined ? [...rootCertificates] : [system]
   for (const name of ['TSRUN_EXTRA_CA_CERTS', 'NODE_EXTRA_CA_CERTS']) {
-    const path = env[name]
-    if (path === undefined || path === '') continue
-    const extra = readIfThere(path)
-    if (extra === undefined)
-      throw new TsrunError('not-found', `cannot read "${path}" of ${name}: there is no such file`)
-    list.push(extra)
+    const extra = namedFile(name, env)
+    if (extra !== undefined) list.push(extra)
   }
   return list
+}
+
+function namedFile(variable: string, env: NodeJS.ProcessEnv): string | undefined {
+  const path = env[variable]
+  if (path === undefined || path === '') return undefined
+  const text = readIfThere(path)
+  if (text !== undefined) return text
+  throw new TsrunError('not-found', `cannot read "${path}" of ${variable}: there is no such file`)
 }
 
 function readIfThere(path: string): string | undefined {

@@ -1,44 +1,64 @@
 /** HTTPS through an HTTP proxy by CONNECT (RFC 9110 9.3.6), chosen as curl does: HTTPS_PROXY and NO_PROXY. */
 import { request as httpRequest } from 'node:http'
 import { Agent, type AgentOptions } from 'node:https'
+import { BlockList, isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect as tlsConnect } from 'node:tls'
 import { TsrunError } from '../errors.ts'
 
-/** An agent for `url`: through the proxy that `env` names for it, or direct. */
-export function proxyAgentFor(url: URL, env: NodeJS.ProcessEnv, options: AgentOptions): Agent {
-  const proxy = proxyFor(url, env)
+/** An agent that connects through `proxy`, or directly when it is undefined. */
+export function agentThrough(proxy: URL | undefined, options: AgentOptions): Agent {
   return proxy === undefined ? new Agent(options) : new TunnelAgent(proxy, options)
 }
 
 /** The proxy for an https URL; undefined for none. Only http proxies are known. */
 export function proxyFor(url: URL, env: NodeJS.ProcessEnv): URL | undefined {
   const text = env.https_proxy ?? env.HTTPS_PROXY
-  if (
-    text === undefined ||
-    text === '' ||
-    isExcluded(url.hostname, env.no_proxy ?? env.NO_PROXY ?? '')
-  )
+  if (text === undefined || text === '') return undefined
+  if (isLoopback(url.hostname) || isExcluded(url, env.no_proxy ?? env.NO_PROXY ?? ''))
     return undefined
   const proxy = URL.canParse(text) ? new URL(text) : undefined
   if (proxy?.protocol === 'http:') return proxy
+  // Without what stands before the host: it may be a password.
+  const shown = proxy === undefined || proxy.host === '' ? text : `${proxy.protocol}//${proxy.host}`
   throw new TsrunError(
     'not-implemented',
-    `cannot use the proxy "${text}": only http:// proxies are supported`,
+    `cannot use the proxy "${shown}": only http:// proxies are supported`,
+    { hint: 'set HTTPS_PROXY to an http:// proxy, or NO_PROXY to the name of the registry' },
   )
 }
 
-function isExcluded(host: string, noProxy: string): boolean {
-  const entries = noProxy.split(',').map((entry) =>
-    entry
-      .trim()
-      .replace(/^\*?\./, '')
-      .replace(/:\d+$/, ''),
-  )
-  return entries.some(
-    (entry) => entry === '*' || (entry !== '' && (host === entry || host.endsWith(`.${entry}`))),
-  )
+// As in Go's programs, docker and podman among them: a proxy elsewhere has another localhost.
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
 }
+
+function isExcluded(url: URL, noProxy: string): boolean {
+  return noProxy.split(',').some((entry) => excludes(entry.trim(), url))
+}
+
+// `*`, a domain with all below it, an address, a network as 10.0.0.0/8; each of the names with a port.
+function excludes(entry: string, { hostname, port }: URL): boolean {
+  if (entry === '*') return true
+  const host = hostname.replace(/^\[|\]$/g, '')
+  if (isIP(host) !== 0 && entry.includes('/')) return isInNetwork(host, entry)
+  const [, name = '', onlyPort] = /^(?:\*?\.)?(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? []
+  if (isIP(entry) !== 0) return host === entry
+  if (name === '' || (onlyPort !== undefined && onlyPort !== (port || '443'))) return false
+  return host === name || host.endsWith(`.${name}`)
+}
+
+function isInNetwork(address: string, network: string): boolean {
+  const [base = '', bits = ''] = network.split('/')
+  const family = isIP(base)
+  const length = Number(bits)
+  if (family === 0 || !/^\d{1,3}$/.test(bits) || length > (family === 4 ? 32 : 128)) return false
+  const list = new BlockList()
+  list.addSubnet(base, length, family === 4 ? 'ipv4' : 'ipv6')
+  return list.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6')
+}
+
+const CONNECT_MS = 60_000
 
 class TunnelAgent extends Agent {
   readonly #proxy: URL
@@ -52,7 +72,8 @@ class TunnelAgent extends Agent {
     options: { host?: string; port?: number | string; servername?: string },
     callback: (error: Error | null, socket?: Duplex) => void,
   ): undefined {
-    const authority = `${options.host}:${options.port ?? 443}`
+    const { host = '' } = options
+    const authority = `${isIP(host) === 6 ? `[${host}]` : host}:${options.port ?? 443}`
     const request = httpRequest({
       host: this.#proxy.hostname,
       port: this.#proxy.port || 80,
@@ -71,6 +92,9 @@ class TunnelAgent extends Agent {
       }
     })
     request.once('error', (error) => callback(error))
+    request.setTimeout(CONNECT_MS, () =>
+      request.destroy(new Error(`proxy ${this.#proxy.host} does not answer`)),
+    )
     request.end()
     return undefined
   }

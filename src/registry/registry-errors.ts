@@ -127,6 +127,11 @@ function explainConnection(code: string, cause: unknown): { detail: string; hint
     }
   if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH')
     return { detail: `it cannot be reached (${code})`, hint: 'check the network' }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return {
+      detail: `its certificate is for another name (${code})`,
+      hint: 'check the name of the registry, or use --tls-verify=false',
+    }
   if (/CERT|SELF_SIGNED|UNABLE_TO_/.test(code)) {
     return {
       detail: `its certificate is not trusted (${code})`,

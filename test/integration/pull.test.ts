@@ -1,15 +1,19 @@
 /** Pulls from a real docker-registry: what is stored, what is unpacked, what is reused. */
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { openImageStore } from '../../src/images/open-image-store.ts'
 import { pullImage } from '../../src/images/pull.ts'
 import { parseReference } from '../../src/oci/reference.ts'
 import { mountOverlay, unmountOverlay } from '../../src/snapshots/mount-overlay.ts'
 import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'
+import { startFakeRegistry } from '../support/fake-registry.ts'
 import { makeImage, makeIndex, pushImage } from '../support/make-image.ts'
+import { TSRUN } from '../support/runtime.ts'
 import { dir, file, hardLink, symlink } from '../support/tar-builder.ts'
 
 let registry: TestRegistry
@@ -104,4 +108,45 @@ test('pullImage() a second time fetches nothing but the manifest', async () => {
   expect(phases).toEqual(['waiting', 'exists'])
   expect(readdirSync(join(root, 'images/ingest'))).toEqual([])
   expect(readdirSync(join(root, 'snapshots/drafts'))).toEqual([])
+})
+
+test('pullImage() twice at once downloads and unpacks everything once', async () => {
+  const image = makeImage(
+    [0, 1, 2, 3].map((n) => [
+      dir('d'),
+      file(`d/${n}`, randomBytes(500_000)),
+      file('d/all', `${n}`),
+    ]),
+  )
+  await using counted = await startFakeRegistry(image)
+  // Two stores, as two processes have them: they meet in the locks of the data root alone.
+  const pulls = [1, 2].map(() =>
+    pullImage(openImageStore(root), parseReference(`${counted.host}/app`)),
+  )
+  for (const { id } of await Promise.all(pulls)) expect(id).toBe(image.config.descriptor.digest)
+  const blobs = counted.requests.filter((request) => request.includes('/blobs/')).toSorted()
+  expect(blobs).toEqual(
+    [image.config, ...image.layers]
+      .map(({ descriptor }) => `GET /v2/app/blobs/${descriptor.digest}`)
+      .toSorted(),
+  )
+  const store = openImageStore(root)
+  expect(store.list()).toHaveLength(1)
+  expect(store.snapshots.layers()).toHaveLength(4)
+  expect(readdirSync(join(root, 'snapshots/drafts'))).toEqual([])
+  expect(readdirSync(join(root, 'images/ingest'))).toEqual([])
+})
+
+test('two tsrun pull at once both end with the image', async () => {
+  const image = makeImage([
+    [file('a', randomBytes(2_000_000))],
+    [file('b', randomBytes(2_000_000))],
+  ])
+  await pushImage(registry.host, 'both', 'latest', image)
+  const globals = ['--data-root', join(root, 'data'), '--state-root', join(root, 'state')]
+  const pulls = [1, 2].map(() =>
+    promisify(execFile)(TSRUN, [...globals, 'pull', '-q', `${registry.host}/both`]),
+  )
+  const id = `${image.config.descriptor.digest.slice(7)}\n`
+  expect(await Promise.all(pulls)).toEqual([1, 2].map(() => ({ stdout: id, stderr: '' })))
 })

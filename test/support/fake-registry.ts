@@ -1,5 +1,6 @@
 /** A registry that misbehaves by script: each request is answered by the test. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { MadeImage } from './make-image.ts'
 
@@ -16,21 +17,26 @@ export type Misbehave = (
   count: number,
 ) => boolean
 
-/** Serves `image` as `app:latest`, except where `misbehave` answers; `count` is 1 at the first request of a path. */
+/**
+ * Serves `image` as `app:latest`, except where `misbehave` answers; `count` is 1 at the first request of a path.
+ * With `tls` it speaks that alone.
+ */
 export async function startFakeRegistry(
   image: MadeImage,
   misbehave: Misbehave = () => false,
+  tls?: { readonly key: string; readonly cert: string },
 ): Promise<FakeRegistry> {
   const requests: string[] = []
   const counts = new Map<string, number>()
-  const server = createServer((request, response) => {
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
     const url = request.url ?? ''
     counts.set(url, (counts.get(url) ?? 0) + 1)
     requests.push(
       [request.method, url, request.headers.range].filter((part) => part !== undefined).join(' '),
     )
     if (!misbehave(request, response, counts.get(url) ?? 0)) serve(image, request, response)
-  })
+  }
+  const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {
