@@ -11,7 +11,10 @@
  *      │                             │ (mounts, pivot_root, …)         │
  *      │                             │ sync ready ────────────────────►│ state.json, pid file
  *      │                             │◄──────────────────────── reply ─│
- *      │ exit, or wait4 for init     │ start gate (its own socket), exec
+ *      │ exit, or wait4 for init     │ start gate (its own socket)
+ *      │                             │ sync listener ─────────────────►│ takes the seccomp listener (pidfd_getfd)
+ *      │                             │◄──────────────────────── reply ─│
+ *      │                             │ exec
  *      │ exited ──────────────────────────────────────────────────────►│ (supervised plans only)
  *
  * Every record is 16 bytes: {u32 type, u32 a, i32 b, u32 0}. Instead of any of them
@@ -30,13 +33,14 @@ const EAGAIN = 11
 export const RECORD_TYPES = { failed: 1, pid: 2, sync: 3, exited: 4, starting: 5 } as const
 
 /** The moments at which a plan waits for Node. */
-export const SYNC_POINTS = { mappings: 1, hooks: 2, ready: 3 } as const
+export const SYNC_POINTS = { mappings: 1, hooks: 2, ready: 3, listener: 4 } as const
 export type SyncPoint = keyof typeof SYNC_POINTS
 
 export type ExecutorEvent =
   | { readonly type: 'failed'; readonly pc: number; readonly errno: number }
   | { readonly type: 'pid'; readonly pid: number }
-  | { readonly type: 'sync'; readonly point: SyncPoint }
+  /** `descriptor` of the process is for Node to take, where the point says so; 0 else. */
+  | { readonly type: 'sync'; readonly point: SyncPoint; readonly descriptor: number }
   /** `status` as wait4(2) gives it. */
   | { readonly type: 'exited'; readonly status: number }
   /** The start gate was passed; the exec is next. */
@@ -113,7 +117,7 @@ export function decodeEvent(bytes: Buffer, length: number): ExecutorEvent {
     case RECORD_TYPES.pid:
       return { type: 'pid', pid: b }
     case RECORD_TYPES.sync:
-      return { type: 'sync', point: syncPoint(b) }
+      return { type: 'sync', point: syncPoint(b), descriptor: a }
     case RECORD_TYPES.exited:
       return { type: 'exited', status: b }
     case RECORD_TYPES.starting:

@@ -43,12 +43,6 @@ const UNSUPPORTED: readonly UnsupportedFeature[] = [
   disabledLabelRow('process.selinuxLabel', ({ process }) => process?.selinuxLabel),
   labelRow('linux.mountLabel', ({ linux }) => linux?.mountLabel),
   disabledLabelRow('linux.mountLabel', ({ linux }) => linux?.mountLabel),
-  {
-    name: 'linux.seccomp with SCMP_ACT_NOTIFY',
-    asked: ({ linux }) =>
-      isSet(linux?.seccomp?.listenerPath) ||
-      linux?.seccomp?.syscalls?.some(({ action }) => action === 'SCMP_ACT_NOTIFY') === true,
-  },
 ]
 
 /** Names of what `config` asks for and tsrun cannot do on this host; empty when it can run. */

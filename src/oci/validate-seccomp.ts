@@ -74,6 +74,16 @@ export function checkSeccomp(seccomp: JsonCursor): void {
     seccomp.field('listenerMetadata').report('must not stand without listenerPath')
   }
   for (const rule of seccomp.field('syscalls').items()) rule.object(checkRule)
+  checkListener(seccomp)
+}
+
+function checkListener(seccomp: JsonCursor): void {
+  const notifies = seccomp
+    .field('syscalls')
+    .items()
+    .some((rule) => rule.field('action').value === 'SCMP_ACT_NOTIFY')
+  if (notifies && (seccomp.field('listenerPath').value ?? '') === '')
+    seccomp.field('listenerPath').report('is required by a rule with SCMP_ACT_NOTIFY')
 }
 
 function checkRule(rule: JsonCursor): void {
@@ -84,7 +94,7 @@ function checkRule(rule: JsonCursor): void {
   const action = rule.field('action').required().oneOf(ACTIONS)
   if (action === 'SCMP_ACT_NOTIFY' && Array.isArray(names.value) && names.value.includes('write')) {
     // The container reports through write(2) before the listener can answer (runc refuses it too).
-    rule.report('must not use SCMP_ACT_NOTIFY for write')
+    rule.report('must not: SCMP_ACT_NOTIFY cannot be used for the write syscall')
   }
   rule.field('errnoRet').integer(0, MAX_ERRNO)
   for (const argument of rule.field('args').items()) {

@@ -28,6 +28,7 @@ import { scheduleFromOutside } from './outside-scheduling.ts'
 import { PIDFD_SOCKET, sendPidfd } from './pidfd-socket.ts'
 import { openProcess, readProcStat } from './process-liveness.ts'
 import { OPTIONS_FILE } from './saved-options.ts'
+import { handOverListener } from './seccomp-listener.ts'
 
 const SIGKILL = 9
 
@@ -61,7 +62,7 @@ export async function driveCreate(assembly: Assembly): Promise<CreatedContainer>
       },
       options.signal,
     )
-    if (options.startAtOnce === true) await untilStarted(assembly, session)
+    if (options.startAtOnce === true) await untilStarted(assembly, session, pid)
     if (record === undefined) throw new TsrunError('internal', 'the plan was never ready')
     return { pid, record, ...finishSession(assembly, session) }
   } catch (error) {
@@ -133,9 +134,20 @@ function hookState({ config, options, bundle }: Assembly, status: string, pid: n
   return { ociVersion, id: options.id, status, pid, bundle, annotations }
 }
 
-async function untilStarted(assembly: Assembly, session: ExecutorSession): Promise<void> {
+async function untilStarted(
+  assembly: Assembly,
+  session: ExecutorSession,
+  pid: number,
+): Promise<void> {
   const event = await receiveEvent(session.report.fd)
   if (event.type !== 'starting') throw failureOf(assembly, event)
+  await handOverListener({
+    report: session.report.fd,
+    pid,
+    config: assembly.config,
+    state: hookState(assembly, 'created', pid),
+    failure: (other) => failureOf(assembly, other),
+  })
   if (assembly.options.supervise === true) return
   // The end of the stream is the exec; a supervised launcher keeps it open, and tells by `exited`.
   const next = await receiveEvent(session.report.fd)

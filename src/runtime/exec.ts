@@ -31,7 +31,9 @@ import { loadContainer } from './load-container.ts'
 import { scheduleFromOutside } from './outside-scheduling.ts'
 import { connectPidfdSocket, PIDFD_SOCKET, sendPidfd } from './pidfd-socket.ts'
 import { openProcess } from './process-liveness.ts'
+import { handOverListener } from './seccomp-listener.ts'
 import { savedConfig } from './start.ts'
+import { stateOf } from './state.ts'
 import { containerStatus } from './status.ts'
 
 export interface ExecOptions {
@@ -97,7 +99,15 @@ export async function execInContainer(options: ExecOptions): Promise<ExecProcess
     })
     const inUserNamespace = (joinFlags & NAMESPACES.user.cloneFlag) !== 0
     const pidfdSocket = descriptors.get(PIDFD_SOCKET)
-    return await driveExec({ options, config, process, session, inUserNamespace, pidfdSocket })
+    return await driveExec({
+      options,
+      config,
+      process,
+      session,
+      inUserNamespace,
+      pidfdSocket,
+      record,
+    })
   } finally {
     for (const fd of opened) fd.close()
   }
@@ -228,6 +238,7 @@ interface StartedExec {
   readonly session: ExecutorSession
   readonly inUserNamespace: boolean
   readonly pidfdSocket: number | undefined
+  readonly record: ContainerRecord
 }
 
 async function driveExec(exec: StartedExec): Promise<ExecProcess> {
@@ -250,6 +261,13 @@ async function driveExec(exec: StartedExec): Promise<ExecProcess> {
     const pid = await followPlan(session, { sync, failure }, options.signal)
     const started = await receiveEvent(session.report.fd)
     if (started.type !== 'starting') throw failure(started)
+    await handOverListener({
+      report: session.report.fd,
+      pid,
+      config,
+      state: stateOf(options.root, exec.record),
+      failure,
+    })
     if (options.supervise === true) {
       const exited = awaitExit(session, explain)
       // Whoever does not ask how it ended need not handle that nobody knows.

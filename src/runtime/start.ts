@@ -9,6 +9,7 @@ import { lockContainer } from './container-lock.ts'
 import { runHooks } from './hooks.ts'
 import { killInit } from './kill.ts'
 import { loadContainer } from './load-container.ts'
+import { handOverListener } from './seccomp-listener.ts'
 import { stateOf } from './state.ts'
 import { canStart, containerStatus, startGatePath } from './status.ts'
 import { connectUnix } from './unix-socket.ts'
@@ -23,8 +24,8 @@ export async function startContainer(root: string, id: string): Promise<void> {
   const record = await loadContainer(root, id)
   const status = containerStatus(root, record)
   if (!canStart(status)) throw cannotStart(status)
-  await passGate(root, record)
   const config = savedConfig(root, id)
+  await passGate(root, record, config)
   try {
     await runHooks(config, 'poststart', stateOf(root, record))
   } catch (error) {
@@ -52,7 +53,11 @@ function cannotStart(status: string): TsrunError {
   )
 }
 
-async function passGate(root: string, record: ContainerRecord): Promise<void> {
+async function passGate(
+  root: string,
+  record: ContainerRecord,
+  config: RuntimeConfig,
+): Promise<void> {
   const path = startGatePath(root, record.id)
   using connection = connectGate(path)
   const first = await receiveEvent(connection.fd)
@@ -60,8 +65,28 @@ async function passGate(root: string, record: ContainerRecord): Promise<void> {
   rmSync(path, { force: true })
   if (first.type === 'failed') throw await execFailure(root, record, first.pc, first.errno)
   if (first.type !== 'starting') throw cannotStart('stopped')
+  await passListener(root, record, config, connection.fd)
   const second = await receiveEvent(connection.fd)
   if (second.type === 'failed') throw await execFailure(root, record, second.pc, second.errno)
+}
+
+async function passListener(
+  root: string,
+  record: ContainerRecord,
+  config: RuntimeConfig,
+  report: number,
+): Promise<void> {
+  await handOverListener({
+    report,
+    pid: record.pid,
+    config,
+    // Its gate is gone, but its program does not run yet.
+    state: { ...stateOf(root, record), status: 'created', pid: record.pid },
+    failure: (event) =>
+      event.type === 'failed'
+        ? execFailure(root, record, event.pc, event.errno)
+        : cannotStart('stopped'),
+  })
 }
 
 function connectGate(path: string) {

@@ -14,6 +14,7 @@ import {
   FOREIGN_ARCHITECTURES,
 } from './architectures.ts'
 import { type Condition, OPERATORS } from './conditions.ts'
+import { usesListener } from './uses-listener.ts'
 
 export interface ProfileRule {
   /** Where it stands in config.json. */
@@ -82,7 +83,7 @@ function readNames({ names, action }: SeccompRule, pointer: string): readonly st
   if (wrong !== -1) refuse(`${pointer}.names[${wrong}]`, 'it must be the name of a system call')
   if (action === 'SCMP_ACT_NOTIFY' && list.includes('write')) {
     // The listener's number is reported with write(2), before anybody listens.
-    refuse(`${pointer}.action`, 'SCMP_ACT_NOTIFY cannot be used for write')
+    refuse(`${pointer}.action`, 'SCMP_ACT_NOTIFY cannot be used for the write syscall')
   }
   return list as readonly string[]
 }
@@ -179,7 +180,7 @@ function readArchitectures(seccomp: Seccomp, warnings: string[]): readonly Filte
 /** Without a list runc turns the costly mitigation of speculative store bypass off. */
 function readFlags(seccomp: Seccomp): number {
   const pointer = `${POINTER}.flags`
-  const listens = seccomp.syscalls?.some(({ action }) => action === 'SCMP_ACT_NOTIFY') === true
+  const listens = usesListener(seccomp)
   const listener = listens ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0
   if (seccomp.flags === undefined) return listener | flagOf('SECCOMP_FILTER_FLAG_SPEC_ALLOW')
   return readList(seccomp.flags, pointer).reduce<number>((flags, name, i) => {

@@ -68,7 +68,7 @@ describe('emitRecord() and emitSync()', () => {
     const image = encodePlan(b.finish())
     const runUntilSync = (answer: (fd: OwnedFd) => void) => {
       using init = startInit(image)
-      expect(receiveEventSync(init.report.fd)).toEqual({ type: 'sync', point })
+      expect(receiveEventSync(init.report.fd)).toEqual({ type: 'sync', point, descriptor: 0 })
       answer(init.report)
       return reap(init.child.pidfd.fd, true)?.exitCode
     }
@@ -86,7 +86,7 @@ describe('receiveEvent()', () => {
       Buffer.concat([record(RECORD_TYPES.pid, 0, 5), record(RECORD_TYPES.sync, 0, 1)]),
     )
     expect(await receiveEvent(closing.fd)).toEqual({ type: 'pid', pid: 5 })
-    expect(receiveEventSync(closing.fd)).toEqual({ type: 'sync', point: 'mappings' })
+    expect(receiveEventSync(closing.fd)).toEqual({ type: 'sync', point: 'mappings', descriptor: 0 })
     const waiting = receiveEvent(closing.fd)
     send(theirs.fd, record(RECORD_TYPES.exited, 0, 9))
     expect(await waiting).toEqual({ type: 'exited', status: 9 })

@@ -52,7 +52,7 @@ export function cloneArgs(
 }
 
 /** struct msghdr of sendmsg(2) that carries `text` and the descriptor `fd` (SCM_RIGHTS, unix(7)). */
-export function descriptorMessage(b: PlanBuilder, text: string, fd: Slot): DataRef {
+export function descriptorMessage(b: PlanBuilder, text: string, fd: Operand): DataRef {
   const SOL_SOCKET = 1n
   const SCM_RIGHTS = 1n
   const CMSG_LENGTH = 20 // CMSG_LEN(sizeof(int)) in 64-bit

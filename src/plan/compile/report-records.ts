@@ -6,7 +6,7 @@ import type { PlanBuilder } from '../plan-builder.ts'
 const RECORD_SIZE = 16
 const MSG_NOSIGNAL = 0x4000
 const TYPES = { pid: 2, sync: 3, exited: 4, starting: 5 } as const
-const POINTS = { mappings: 1, hooks: 2, ready: 3 } as const
+const POINTS = { mappings: 1, hooks: 2, ready: 3, listener: 4 } as const
 /** Exit status of a process whose partner is gone, which reported why. */
 export const EXIT_ABANDONED = 122
 
@@ -47,5 +47,27 @@ export function emitSync(b: PlanBuilder, report: Slot, point: keyof typeof POINT
     b.exit(EXIT_ABANDONED)
     b.place(goOn)
     return answer
+  })
+}
+
+/**
+ * As {@link emitSync}, under a filter: with write(2) and read(2), which profiles allow that were written for
+ * runc. Node takes `descriptor` from this process, by pidfd_getfd(2), before it replies.
+ */
+export function emitFilteredSync(
+  b: PlanBuilder,
+  report: Slot,
+  point: 'listener',
+  descriptor: Operand,
+): void {
+  b.at(`sync ${point}`, () => {
+    const record = b.words([TYPES.sync, POINTS[point]])
+    b.store(4, record, 4, descriptor)
+    b.run('write', [report, record, RECORD_SIZE], { note: 'sync' })
+    const received = b.sys('read', [report, b.zeros(RECORD_SIZE), RECORD_SIZE])
+    const goOn = b.label()
+    b.branch(received, 'gt', 0, goOn)
+    b.exit(EXIT_ABANDONED)
+    b.place(goOn)
   })
 }

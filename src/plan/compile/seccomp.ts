@@ -2,8 +2,10 @@
 
 import { emitFinalCapabilities, emitRaiseSysAdmin } from './capabilities.ts'
 import type { ProcessContext } from './create-context.ts'
+import { emitFilteredSync } from './report-records.ts'
 
 const SECCOMP_SET_MODE_FILTER = 1
+const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8
 const BPF_INSTRUCTION_SIZE = 8
 
 /** Without no_new_privs the filter needs CAP_SYS_ADMIN, which the process may not have itself. */
@@ -15,7 +17,10 @@ export function needsSysAdminForSeccomp(c: ProcessContext): boolean {
   )
 }
 
-/** The filter sees only capset(2) and execve(2) of ours, so that a strict profile can be used. */
+/**
+ * The filter sees only capset(2) and execve(2) of ours, so that a strict profile can be used; with a
+ * listener also one write(2) and read(2), as with runc.
+ */
 export function emitSeccomp(c: ProcessContext): void {
   const filter = c.options.seccomp
   if (filter === undefined) return
@@ -25,7 +30,9 @@ export function emitSeccomp(c: ProcessContext): void {
     if (borrows) emitRaiseSysAdmin(c)
     const program = b.bytes(filter.program)
     const fprog = b.words([filter.program.length / BPF_INSTRUCTION_SIZE, program])
-    b.run('seccomp', [SECCOMP_SET_MODE_FILTER, filter.flags, fprog])
+    const listener = b.sys('seccomp', [SECCOMP_SET_MODE_FILTER, filter.flags, fprog])
+    if ((filter.flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) !== 0)
+      emitFilteredSync(b, c.report, 'listener', listener)
     if (borrows) emitFinalCapabilities(c)
   })
 }
