@@ -1,5 +1,5 @@
 /** Every command of the OCI command line, flag by flag, as callers of runc use it; peers run the same cases. */
-import { closeSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { closeSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requireCgroups } from '../../src/cgroup/detect.ts'
@@ -241,3 +241,19 @@ function cgroupDirectory(runtime: Runtime, id: string): string {
   const own = /^0::(.*)$/m.exec(readFileSync(`/proc/${runtime.state(id).pid}/cgroup`, 'utf8'))?.[1]
   return join(requireCgroups().mountPoint, own ?? '')
 }
+
+describe.each(installedRuntimes().filter((name) => name !== 'crun'))(
+  '%s: standard streams',
+  (name) => {
+    it('that are /dev/null are the one of the container', () => {
+      using bundle = makeBundle()
+      using runtime = makeRuntime(name)
+      bundle.command('sleep', '1000')
+      runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'c'], { stdio: 'ignore' })
+      const pid = String(runtime.state('c').pid)
+      const own = statSync(`/proc/${pid}/root/dev/null`)
+      for (const stream of ['0', '1', '2'])
+        expect(statSync(`/proc/${pid}/fd/${stream}`)).toMatchObject({ dev: own.dev, ino: own.ino })
+    })
+  },
+)

@@ -14,6 +14,7 @@ import type { Device } from '../../oci/runtime-config.ts'
 import type { Operand, Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
 import type { CreateContext } from './create-context.ts'
+import { emitNullStreams } from './null-streams.ts'
 import { componentsOf, emitCheckDevice, fileTypeOf, IN_ROOT, openOrMake } from './path-in-root.ts'
 import { emitAttach, emitCloneTree } from './rootfs.ts'
 
@@ -25,6 +26,9 @@ const DEFAULT_DEVICES: readonly Device[] = [
   { path: '/dev/urandom', type: 'c', major: 1, minor: 9, fileMode: 0o666 },
   { path: '/dev/tty', type: 'c', major: 5, minor: 0, fileMode: 0o666 },
 ]
+
+/** Every container has these. */
+export const DEFAULT_DEVICE_PATHS: readonly string[] = DEFAULT_DEVICES.map(({ path }) => path)
 
 const LINKS: readonly (readonly [string, string])[] = [
   ['fd', '/proc/self/fd'],
@@ -69,6 +73,7 @@ export function emitDevices(c: CreateContext, root: Slot): void {
       b.run('symlinkat', [b.string(to), dev, b.string(name)], { tolerate: ['EEXIST'] })
     }
   })
+  b.at('standard streams', () => emitNullStreams(c, dev))
 }
 
 function emitDevice(c: CreateContext, root: Slot, dev: Slot, device: Device): void {
