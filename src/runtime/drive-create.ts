@@ -1,6 +1,6 @@
 /** Starts the plan of a new container and sees it through: mappings, hooks, the record; or undoes it. */
-import { rmSync, writeFileSync } from 'node:fs'
-import { TsrunError } from '../errors.ts'
+import { readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { type ExecutorSession, startPlan } from '../native/executor.ts'
 import {
   type ExecutorEvent,
@@ -186,6 +186,16 @@ function publish({ options: { pidFile, root, id } }: Assembly, pid: number): voi
 }
 
 /** Undefined when init is gone already: its report of why is on the way. */
+function streamName(fd: number): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`)
+  } catch (error) {
+    // A stream that the caller has closed.
+    if (errnoCodeOf(error) === 'ENOENT') return ''
+    throw error
+  }
+}
+
 function recordOf(assembly: Assembly, pid: number): ContainerRecord | undefined {
   const { options, config, bundle, rootfs, cgroup } = assembly
   const stat = readProcStat(pid)
@@ -199,6 +209,7 @@ function recordOf(assembly: Assembly, pid: number): ContainerRecord | undefined 
     pid,
     startTime: stat.startTime,
     ...(cgroup === undefined ? {} : { cgroup: cgroup.path }),
+    stdio: options.stdio.map(streamName),
     owner: process.geteuid?.() ?? 0,
   }
 }

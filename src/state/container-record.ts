@@ -17,6 +17,8 @@ export interface ContainerRecord {
   readonly startTime: number
   /** Absolute path of the cgroup v2 directory, when the container has its own. */
   readonly cgroup?: string
+  /** What init's standard streams are, as /proc/<pid>/fd shows it: `pipe:[…]`, `/dev/null`. For checkpoints. */
+  readonly stdio?: readonly string[]
   /** The user who made it. */
   readonly owner: number
 }

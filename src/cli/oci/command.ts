@@ -13,6 +13,8 @@ export interface OciGlobals {
   readonly debug: boolean
   readonly systemdCgroup: boolean
   readonly disableCgroups: boolean
+  /** --criu: the program that checkpoints. */
+  readonly criu?: string
   /** Logs what went wrong without making the command fail. */
   readonly warn: (problem: unknown) => void
 }

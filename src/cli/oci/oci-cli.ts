@@ -47,10 +47,11 @@ const COMMANDS: Readonly<Record<string, () => Promise<OciCommand>>> = {
   spec: async () => (await import('./information.ts')).specCommand,
   features: async () => (await import('./information.ts')).featuresCommand,
   events: async () => (await import('./events.ts')).eventsCommand,
+  checkpoint: async () => (await import('./checkpoint.ts')).checkpointCommand,
   explain: async () => (await import('./explain.ts')).explainCommand,
 }
 
-const NOT_YET = ['checkpoint', 'restore'] as const
+const NOT_YET = ['restore'] as const
 
 /** Words after which this command line, and not the engine's, is meant. */
 export const OCI_VERBS: readonly string[] = [...Object.keys(COMMANDS), ...NOT_YET]
@@ -176,6 +177,7 @@ function decodeGlobals(globals: ParsedArguments): OciGlobals {
     stickyRoot: given === '' && uid !== 0,
     debug: globals.boolean('debug'),
     disableCgroups: manager === 'disabled',
+    ...((globals.string('criu') ?? '') === '' ? {} : { criu: globals.string('criu') ?? '' }),
     systemdCgroup: globals.boolean('systemd-cgroup') || manager === 'systemd',
     warn: (problem) => reportWarning(problem, globals),
   }

@@ -1,0 +1,111 @@
+/** What checkpoint and restore are told alike, and the part of criu's options that comes of it. */
+import { existsSync, mkdirSync, openSync } from 'node:fs'
+import { TsrunError } from '../../errors.ts'
+import { CLONE_NEWNET } from '../../linux/namespaces.ts'
+import { OwnedFd } from '../../native/owned-fd.ts'
+import type { RuntimeConfig } from '../../oci/runtime-config.ts'
+import { CGROUP_MODES, type CriuOptions } from './messages.ts'
+
+export interface CriuFlags {
+  /** Directory of the images. */
+  readonly imagePath: string
+  /** Directory of criu's log and of what it needs while it works; the images' when absent. */
+  readonly workPath?: string
+  readonly tcpEstablished?: boolean
+  readonly extUnixSk?: boolean
+  readonly shellJob?: boolean
+  readonly fileLocks?: boolean
+  readonly autoDedup?: boolean
+  readonly lazyPages?: boolean
+  /** soft, full, strict, ignore, or '' for criu's own choice. */
+  readonly manageCgroupsMode?: string
+  /** Absolute path or name of criu. */
+  readonly criu?: string
+}
+
+/** The open directories of a checkpoint; criu opens them again through our descriptors. */
+export interface CriuDirectories extends Disposable {
+  readonly images: OwnedFd
+  readonly work: OwnedFd | undefined
+  /** Where criu's log is. */
+  readonly logDirectory: string
+}
+
+export function openDirectories({ imagePath, workPath }: CriuFlags): CriuDirectories {
+  const images = openDirectory(imagePath)
+  let work: OwnedFd | undefined
+  try {
+    if (workPath !== undefined) {
+      mkdirSync(workPath, { recursive: true, mode: 0o700 })
+      work = openDirectory(workPath)
+    }
+  } catch (error) {
+    images.close()
+    throw error
+  }
+  return {
+    images,
+    work,
+    logDirectory: workPath ?? imagePath,
+    [Symbol.dispose]() {
+      images.close()
+      work?.close()
+    },
+  }
+}
+
+function openDirectory(path: string): OwnedFd {
+  try {
+    return new OwnedFd(openSync(path, 'r'))
+  } catch (cause) {
+    throw new TsrunError('not-found', `cannot open the directory ${path} for criu`, {
+      cause,
+      hint: 'give --image-path the directory that a checkpoint was saved in',
+    })
+  }
+}
+
+/** The options that both have. Throws `invalid-argument` for an unknown cgroups mode. */
+export function commonOptions(
+  flags: CriuFlags,
+  directories: CriuDirectories,
+  config: RuntimeConfig,
+  logFile: string,
+): CriuOptions {
+  return {
+    imagesDirFd: directories.images.fd,
+    ...(directories.work === undefined ? {} : { workDirFd: directories.work.fd }),
+    logLevel: 4,
+    logFile,
+    manageCgroups: true,
+    manageCgroupsMode: cgroupMode(flags.manageCgroupsMode ?? ''),
+    notifyScripts: true,
+    shellJob: flags.shellJob === true,
+    extUnixSk: flags.extUnixSk === true,
+    tcpEstablished: flags.tcpEstablished === true,
+    fileLocks: flags.fileLocks === true,
+    orphanPtsMaster: true,
+    autoDedup: flags.autoDedup === true,
+    lazyPages: flags.lazyPages === true,
+    // The network is whoever made the namespace's to set up again.
+    emptyNamespaces: CLONE_NEWNET,
+    ...configFile(config),
+  }
+}
+
+function cgroupMode(word: string): number {
+  const mode = Object.hasOwn(CGROUP_MODES, word) ? CGROUP_MODES[word] : undefined
+  if (mode !== undefined) return mode
+  throw new TsrunError('invalid-argument', 'invalid manage-cgroups-mode value', {
+    hint: 'give soft, full, strict or ignore',
+  })
+}
+
+const CONFIG_FILES = ['/etc/criu/tsrun.conf', '/etc/criu/runc.conf']
+
+// As with runc: the annotation names another file, and an empty one none.
+function configFile({ annotations = {} }: RuntimeConfig): CriuOptions {
+  const given = annotations['org.criu.config']
+  const file = given ?? CONFIG_FILES.find((path) => existsSync(path)) ?? ''
+  return file === '' ? {} : { configFile: file }
+}
