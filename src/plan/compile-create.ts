@@ -58,6 +58,7 @@ export function compileCreate(given: RuntimeConfig, options: CompileCreateOption
     inUserNamespace: isInUserNamespace(config),
     rootfs: options.rootfs,
     bundle: options.bundle,
+    danglingLinks: options.danglingLinks ?? {},
     idMaps: new Map(),
     lateReadonly: [],
   }

@@ -37,6 +37,8 @@ export interface CompileCreateOptions extends CompileOptions {
   readonly noPivot?: boolean
   readonly containerId: string
   readonly bundle: string
+  /** Mount destinations that lead through a link to nothing, and where they lead, from the container's root on. */
+  readonly danglingLinks?: Readonly<Record<string, string>>
   /** Where the host has its cgroup2 file system; /sys/fs/cgroup when absent. */
   readonly cgroupMount?: string
 }

@@ -15,6 +15,7 @@ import { rootfsOf } from './bundle.ts'
 import { openConsole } from './console.ts'
 import { applyLimits, makeCgroup } from './container-cgroup.ts'
 import type { CreatedContainer, CreateOptions } from './create.ts'
+import { followDanglingLinks } from './dangling-links.ts'
 import { driveCreate } from './drive-create.ts'
 import { completeConfig } from './home-directory.ts'
 import { connectPidfdSocket, PIDFD_SOCKET } from './pidfd-socket.ts'
@@ -60,6 +61,7 @@ export async function assembleContainer(
       console: descriptors.has('console'),
       noPivot: options.noPivot === true,
       noNewKeyring: options.noNewKeyring === true,
+      danglingLinks: followDanglingLinks(rootfs, config.mounts ?? []),
       ...(cgroup === undefined ? {} : { cgroupMount: cgroup.mountPoint }),
     }
     const filter = await seccompOf(config)

@@ -8,6 +8,7 @@ import { compileCreate } from '../plan/compile-create.ts'
 import { formatPlan } from '../plan/format-plan.ts'
 import { type CompiledSeccomp, seccompOf, warningsOf } from './assemble-container.ts'
 import { rootfsOf } from './bundle.ts'
+import { followDanglingLinks } from './dangling-links.ts'
 
 export interface ExplainOptions {
   readonly id: string
@@ -30,6 +31,7 @@ export async function explainPlan({
   const features = hostFeatures()
   refuseUnsupported(config, features)
   const filter = await seccompOf(config)
+  const rootfs = rootfsOf(bundle, config)
   const plan = compileCreate(config, {
     architecture: hostArchitecture(),
     features,
@@ -38,7 +40,8 @@ export async function explainPlan({
     preservedFds: 0,
     console: config.process?.terminal === true,
     cgroup: true,
-    rootfs: rootfsOf(bundle, config),
+    rootfs,
+    danglingLinks: followDanglingLinks(rootfs, config.mounts ?? []),
     gate: true,
     containerId: id,
     bundle,

@@ -9,6 +9,7 @@ export interface SavedOptions {
   readonly supervise: boolean
   readonly tethered: boolean
   readonly cgroupMount?: string
+  readonly danglingLinks: Readonly<Record<string, string>>
 }
 
 /** Name of the file that holds {@link SavedOptions}. */

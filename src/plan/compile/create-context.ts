@@ -25,6 +25,8 @@ export interface ProcessContext {
 export interface CreateContext extends ProcessContext {
   readonly rootfs: string
   readonly bundle: string
+  /** Mount destinations behind dangling links: destination → the path that it means. */
+  readonly danglingLinks: Readonly<Record<string, string>>
   /** The maps of mounts with mapped ids, by their index. */
   idMaps: ReadonlyMap<number, IdMap>
   /** Opens bind sources that init has no right to. */

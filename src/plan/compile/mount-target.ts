@@ -44,7 +44,7 @@ export function mountRoot(b: PlanBuilder, fd: Slot): MountRoot {
 }
 
 /** The components of the destination of `mount`; one that starts with the root filesystem's path is below it. */
-export function destinationOf(c: CreateContext, mount: Mount): readonly string[] {
+export function destinationOf(c: Pick<CreateContext, 'rootfs'>, mount: Mount): readonly string[] {
   const components = componentsOf(mount.destination)
   const prefix = componentsOf(c.rootfs)
   const isBelow = prefix.length > 0 && prefix.every((name, i) => components[i] === name)
@@ -65,7 +65,9 @@ export function openMountTarget(
   const { b } = c
   const isReal = NEEDS_REAL_DIRECTORY.has(mount.type ?? '')
   const path = destinationOf(c, mount).join('/')
-  return openOrMake(b, root.fd, `/${path}`, fileType, {
+  // The check below goes by what config.json says: no link may choose a place in /proc.
+  const behindLinks = isReal ? undefined : c.danglingLinks[`/${path}`]
+  return openOrMake(b, root.fd, behindLinks ?? `/${path}`, fileType, {
     resolve: isReal ? IN_ROOT | RESOLVE_NO_SYMLINKS : IN_ROOT,
     whenFound(target) {
       emitRefuseRoot(b, root, target)
