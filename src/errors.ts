@@ -33,11 +33,11 @@ export class TsrunError extends Error {
   readonly exitCode: number | undefined
 
   constructor(kind: ErrorKind, message: string, options: TsrunErrorOptions = {}) {
-    super(message, options.cause === undefined ? {} : { cause: options.cause })
+    super(printable(message), options.cause === undefined ? {} : { cause: options.cause })
     this.name = 'TsrunError'
     this.kind = kind
     this.errno = options.errno
-    this.hint = options.hint
+    this.hint = options.hint === undefined ? undefined : printable(options.hint)
     this.exitCode = options.exitCode
   }
 }
@@ -68,6 +68,22 @@ export function errnoCodeOf(error: unknown): string | undefined {
   return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined
 }
 
+/**
+ * `text` on one line, control characters as escapes: names from images and configs must not forge lines
+ * of a log or steer a terminal.
+ */
+export function printable(text: string): string {
+  return text.replace(
+    CONTROL_CHARACTERS,
+    (character) =>
+      SHORT_ESCAPES[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+// The C0 and C1 control characters, DEL, and the two separators that some take for ends of lines.
+const CONTROL_CHARACTERS = /[\p{Cc}\p{Zl}\p{Zp}]/gu
+const SHORT_ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+
 /** One sentence for `error` with its causes joined by `: ` (no part twice) and the hint at the end. */
 export function describeError(error: unknown): string {
   const parts: string[] = []
@@ -81,6 +97,6 @@ export function describeError(error: unknown): string {
     if (text !== '' && !parts.some((part) => part.includes(text))) parts.push(text)
     if (e instanceof TsrunError && e.hint !== undefined) hint = e.hint
   }
-  const sentence = parts.join(': ')
+  const sentence = printable(parts.join(': '))
   return hint === undefined ? sentence : `${sentence}; hint: ${hint}`
 }
