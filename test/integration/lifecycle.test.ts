@@ -92,6 +92,17 @@ describe.each(installedRuntimes())('%s', (name) => {
     expectText(refused.stderr, /does not exist/)
   })
 
+  it('run() without process.capabilities gives none at all', () => {
+    bundle.configure((config) => {
+      const { capabilities: _none, ...process } = withProcess(config, {
+        args: ['grep', '^Cap', '/proc/self/status'],
+      }).process ?? { cwd: '/' }
+      return { ...config, process }
+    })
+    const output = runtime.succeed(['run', '--bundle', bundle.directory, 'capabilities'])
+    expect(output.match(/\b0{16}\b/g)).toHaveLength(5)
+  })
+
   it('create() refuses a taken id', () => {
     bundle.command('true')
     create('taken')

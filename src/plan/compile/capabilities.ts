@@ -17,11 +17,14 @@ function mask(c: ProcessContext, names: readonly string[] | undefined): bigint {
   return capabilityMask(names ?? []) & known
 }
 
+// A config without capabilities means none, as to runc and crun; what it does not list, nobody has.
+function setsOf(c: ProcessContext): Capabilities {
+  return c.process.capabilities ?? {}
+}
+
 /** Drops what is not in the bounding set; needs CAP_SETPCAP, so it comes before the user changes. */
 export function emitBoundingSet(c: ProcessContext): void {
-  const capabilities = c.process.capabilities
-  if (capabilities === undefined) return
-  const kept = mask(c, capabilities.bounding)
+  const kept = mask(c, setsOf(c).bounding)
   c.b.at('/process/capabilities/bounding', () => {
     for (let bit = 0; bit <= c.options.features.lastCapability; bit++) {
       if ((kept & (1n << BigInt(bit))) === 0n) c.b.run('prctl', [PR_CAPBSET_DROP, bit, 0, 0, 0])
@@ -35,22 +38,19 @@ export function emitBoundingSet(c: ProcessContext): void {
  * no_new_privs needs it at the very end.
  */
 export function emitCapabilities(c: ProcessContext, keepSysAdmin: boolean): void {
-  const capabilities = c.process.capabilities
-  if (capabilities === undefined) return
-  const extra = keepSysAdmin ? SYS_ADMIN : 0n
-  emitCapset(c, capabilities, extra, 0n)
-  emitAmbient(c, capabilities)
+  const sets = setsOf(c)
+  emitCapset(c, sets, keepSysAdmin ? SYS_ADMIN : 0n, 0n)
+  emitAmbient(c, sets)
 }
 
 /** Raises the kept CAP_SYS_ADMIN for seccomp(2). */
 export function emitRaiseSysAdmin(c: ProcessContext): void {
-  if (c.process.capabilities !== undefined)
-    emitCapset(c, c.process.capabilities, SYS_ADMIN, SYS_ADMIN)
+  emitCapset(c, setsOf(c), SYS_ADMIN, SYS_ADMIN)
 }
 
 /** The sets of the config, exactly. */
 export function emitFinalCapabilities(c: ProcessContext): void {
-  if (c.process.capabilities !== undefined) emitCapset(c, c.process.capabilities, 0n, 0n)
+  emitCapset(c, setsOf(c), 0n, 0n)
 }
 
 function emitCapset(

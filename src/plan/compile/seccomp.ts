@@ -10,11 +10,7 @@ const BPF_INSTRUCTION_SIZE = 8
 
 /** Without no_new_privs the filter needs CAP_SYS_ADMIN, which the process may not have itself. */
 export function needsSysAdminForSeccomp(c: ProcessContext): boolean {
-  return (
-    c.options.seccomp !== undefined &&
-    c.process.noNewPrivileges !== true &&
-    c.process.capabilities !== undefined
-  )
+  return c.options.seccomp !== undefined && c.process.noNewPrivileges !== true
 }
 
 /**
