@@ -66,19 +66,18 @@ export function receiveEventSync(fd: number): ExecutorEvent {
   return receive(fd, 0) ?? { type: 'end' }
 }
 
-/** Lets the plan go on after a `sync`. At `sync hooks` the reply carries init's pid as text. */
-export function reply(fd: number, pid = 1): void {
+/**
+ * Lets the plan go on after a `sync`; false when nobody is there to hear it. At `sync hooks` the reply
+ * carries init's pid as text.
+ */
+export function reply(fd: number, pid = 1): boolean {
   const MSG_NOSIGNAL = 0x4000
   const batch = newBatch()
-  batch.run('sendto', [
-    fd,
-    batch.bytes(Buffer.from(String(pid).padStart(RECORD_SIZE))),
-    RECORD_SIZE,
-    MSG_NOSIGNAL,
-    0,
-    0,
-  ])
-  runBatch(batch)
+  const record = batch.bytes(Buffer.from(String(pid).padStart(RECORD_SIZE)))
+  const sent = batch.sys('sendto', [fd, record, RECORD_SIZE, MSG_NOSIGNAL, 0, 0], {
+    tolerate: ['EPIPE', 'ECONNRESET'],
+  })
+  return runBatch(batch).value(sent) > 0
 }
 
 /**

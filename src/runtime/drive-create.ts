@@ -8,7 +8,6 @@ import {
   receiveEvent,
   type SyncPoint,
 } from '../native/executor-protocol.ts'
-import { pidfdSendSignal } from '../native/syscalls.ts'
 import { isInUserNamespace } from '../plan/compile/credentials.ts'
 import { hasSync } from '../plan/compile/report-records.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
@@ -24,13 +23,12 @@ import { explainFailure } from './explain-failure.ts'
 import { followPlan } from './follow-plan.ts'
 import { type HookState, runHooks, runHooksAnyway } from './hooks.ts'
 import { writeIdMappings } from './id-mappings.ts'
+import { killInit } from './kill.ts'
 import { scheduleFromOutside } from './outside-scheduling.ts'
 import { PIDFD_SOCKET, sendPidfd } from './pidfd-socket.ts'
-import { openProcess, readProcStat } from './process-liveness.ts'
+import { readProcStat } from './process-liveness.ts'
 import { OPTIONS_FILE } from './saved-options.ts'
 import { handOverListener } from './seccomp-listener.ts'
-
-const SIGKILL = 9
 
 /** Starts the plan and sees it through to `ready`; kills what it started when something fails. */
 export async function driveCreate(assembly: Assembly): Promise<CreatedContainer> {
@@ -56,16 +54,17 @@ export async function driveCreate(assembly: Assembly): Promise<CreatedContainer>
         },
         async sync(point, reported) {
           await answerSync(assembly, point, reported)
-          if (point === 'ready') publish(assembly, reported)
+          if (point === 'ready') publish(assembly, record)
         },
         failure: (event) => failureOf(assembly, event),
       },
       options.signal,
     )
     if (options.startAtOnce === true) await untilStarted(assembly, session, pid)
-    if (record === undefined) throw new TsrunError('internal', 'the plan was never ready')
+    if (record === undefined) throw initIsGone(options.id)
     return { pid, record, ...finishSession(assembly, session) }
   } catch (error) {
+    if (record !== undefined) killInit(record)
     await undo(assembly, session, init)
     throw error
   }
@@ -108,7 +107,6 @@ async function undo(
   init: number | undefined,
 ): Promise<void> {
   const { config, options } = assembly
-  killInit(init)
   endSession(session)
   if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true })
   if (init === undefined) return
@@ -180,12 +178,12 @@ function writeConfig({ options: { root, id, startAtOnce }, given, saved }: Assem
   if (startAtOnce !== true) writeContainerFile(root, id, OPTIONS_FILE, JSON.stringify(saved))
 }
 
-function publish({ options: { pidFile, root, id } }: Assembly, pid: number): void {
-  if (pidFile !== undefined) writePidFile(pidFile, pid)
+function publish({ options: { pidFile, root, id } }: Assembly, record?: ContainerRecord): void {
+  if (record === undefined) throw initIsGone(id)
+  if (pidFile !== undefined) writePidFile(pidFile, record.pid)
   publishContainerRecord(root, id)
 }
 
-/** Undefined when init is gone already: its report of why is on the way. */
 function streamName(fd: number): string {
   try {
     return readlinkSync(`/proc/self/fd/${fd}`)
@@ -196,6 +194,11 @@ function streamName(fd: number): string {
   }
 }
 
+function initIsGone(id: string): TsrunError {
+  return new TsrunError('internal', `cannot create container "${id}": its init is gone`)
+}
+
+/** Undefined when init has ended: the plan failed, and its next event says why. */
 function recordOf(assembly: Assembly, pid: number): ContainerRecord | undefined {
   const { options, config, bundle, rootfs, cgroup } = assembly
   const stat = readProcStat(pid)
@@ -217,11 +220,4 @@ function recordOf(assembly: Assembly, pid: number): ContainerRecord | undefined 
 /** Digits without a newline: callers parse the raw bytes, and read them once this command has ended. */
 export function writePidFile(path: string, pid: number): void {
   writeFileSync(path, String(pid), { mode: 0o644 })
-}
-
-function killInit(pid: number | undefined): void {
-  if (pid === undefined) return
-  const stat = readProcStat(pid)
-  using pidfd = stat === undefined ? undefined : openProcess(pid, stat.startTime)
-  if (pidfd !== undefined) pidfdSendSignal(pidfd.fd, SIGKILL)
 }

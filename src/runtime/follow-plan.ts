@@ -9,7 +9,7 @@ import {
 import { trySyscall } from '../native/syscalls.ts'
 
 export interface PlanHandlers {
-  /** Told as soon as it is known, before any sync is answered. */
+  /** Told as soon as it is known, before any sync is answered. The process may have ended already. */
   pid?(pid: number): void
   /** What Node does at each sync before it lets the plan go on. */
   sync(point: SyncPoint, pid: number): Promise<void> | void
@@ -41,13 +41,14 @@ export async function followPlan(
     if (event.type === 'pid') {
       pid = event.pid
       handlers.pid?.(pid)
+      // A plan that has failed by now says so next.
       if (handlers.answersAhead === true) reply(fd, pid)
     } else if (event.type === 'sync') waiting = event.point
     else throw handlers.failure(event)
     if (pid === undefined || waiting === undefined) continue
     await handlers.sync(waiting, pid)
     signal?.throwIfAborted()
-    if (handlers.answersAhead !== true) reply(fd, pid)
+    if (handlers.answersAhead !== true && !reply(fd, pid)) throw handlers.failure({ type: 'end' })
     if (waiting === 'ready') return pid
     waiting = undefined
   }

@@ -46,7 +46,13 @@ export async function killContainer(
 /** SIGKILL to init if it is still there. */
 export function killInit(record: ContainerRecord): void {
   using pidfd = openProcess(record.pid, record.startTime)
-  if (pidfd !== undefined) pidfdSendSignal(pidfd.fd, SIGKILL)
+  if (pidfd === undefined) return
+  try {
+    pidfdSendSignal(pidfd.fd, SIGKILL)
+  } catch (error) {
+    // It ended between the look and the signal.
+    if (errnoCodeOf(error) !== 'ESRCH') throw error
+  }
 }
 
 /** A signal to a process of ours that we still wait for: its pid cannot be another's yet. */
