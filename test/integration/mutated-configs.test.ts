@@ -1,0 +1,55 @@
+/** 10,000 damaged config.json files: each runs as it asks, or is refused with one sentence; nothing is left. */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { inCgroup2 } from '../support/cgroup2.ts'
+import { missing } from '../support/requires.ts'
+import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
+
+const COUNT = Number(process.env.TSRUN_MUTATIONS ?? 10_000)
+
+let bundle: Bundle
+
+beforeAll(async () => {
+  bundle = makeBundle()
+  const source = join(import.meta.dirname, '../support/isolation-probe.c')
+  const probe = join(bundle.rootfs, 'bin/isolation-probe')
+  execFileSync('gcc', ['-static', '-O2', '-Wall', '-Werror', '-o', probe, source])
+  await build({
+    entryPoints: [join(import.meta.dirname, '../support/mutation-runner.ts')],
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    // Beside dist/, where the native parts are looked for.
+    outfile: runner,
+    logLevel: 'error',
+  })
+})
+afterAll(() => bundle[Symbol.dispose]())
+
+const runner = join(import.meta.dirname, '../../dist/mutation-runner.mjs')
+
+describe.skipIf(missing('root', 'cgroup2', 'userns'))('damaged configs', () => {
+  it(`run or are refused, ${COUNT} of them`, { timeout: 900_000 }, () => {
+    const root = join(bundle.directory, 'state')
+    mkdirSync(root)
+    const output = execFileSync(
+      'unshare',
+      [
+        ...['--net', '--uts', '--ipc', '--pid', '--fork', '--mount-proc', '--kill-child'],
+        ...inCgroup2([process.execPath, runner, bundle.directory, root, '1', String(COUNT)]),
+      ],
+      { encoding: 'utf8', maxBuffer: 1 << 28 },
+    )
+    const summary = JSON.parse(output)
+    if (process.env.TSRUN_MUTATIONS_REPORT !== undefined)
+      writeFileSync(process.env.TSRUN_MUTATIONS_REPORT, JSON.stringify(summary, null, 1))
+    expect(summary.faults).toEqual([])
+    // Otherwise the test tells nothing: a fifth at least runs, and a fifth is refused.
+    expect(summary.probed).toBeGreaterThan(COUNT / 5)
+    expect(summary.refused).toBeGreaterThan(COUNT / 5)
+  })
+})
