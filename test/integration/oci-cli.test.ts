@@ -143,7 +143,8 @@ describe('with a container', () => {
       { level: 'warning', msg: expect.stringContaining('"muont"') },
     ])
     const args = ['--root', runtime.root, 'run', '--bundle', bundle.directory, 'warned']
-    expect(tsrun(args).stderr).toMatch(
+    expect(tsrun(args).stderr).toBe('')
+    expect(tsrun(['--debug', ...args]).stderr).toMatch(
       /level=warning msg=.*CAP_NOPE.*\n.*level=warning msg=.*muont/,
     )
   })

@@ -128,6 +128,12 @@ describe.skipIf(missing('root', 'cgroup2', 'command:podman')).each(RUNTIMES)(
       expect(podman.succeed(args, 'one\ntwo\n')).toBe('one\ntwo')
     })
 
+    test.runIf(runtime === 'tsrun')('takes a runtime that containers.conf does not name', () => {
+      // podman then gives no log: what the runtime says would be in the container's output.
+      const args = [`--runtime=${TSRUN}`, 'run', '--rm', '--network=none', 'busybox', 'echo', 'hi']
+      expect(podman.run(args)).toEqual({ status: 0, stdout: 'hi\n', stderr: '' })
+    })
+
     test('gives the process a terminal', () => {
       const args = [
         'run',

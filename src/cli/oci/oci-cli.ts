@@ -1,6 +1,7 @@
 /** The OCI runtime command line: globals, the verb, its errors where callers look for them. */
 import { appendFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { isatty } from 'node:tty'
 import { describeError, TsrunError } from '../../errors.ts'
 import { createLogger, type LogFormat } from '../../log.ts'
 import { OCI_VERSION } from '../../oci/default-config.ts'
@@ -195,10 +196,13 @@ function report(error: unknown, globals: ParsedArguments | undefined): void {
   if (globals?.boolean('debug') === true && error instanceof Error) printError(`${error.stack}\n`)
 }
 
-// As runc: to the log alone when there is one, for stderr is the container's own.
+// To the log alone when there is one: stderr is the container's own. buildah, and a podman that does not
+// know this runtime, give no log and would show the warnings as the container's output: without one they
+// are for a person at a terminal.
 function reportWarning(problem: unknown, globals: ParsedArguments): void {
   const message = describeError(problem)
-  if (!logToFile('warning', message, globals)) logTo(printError, 'warning', message, globals)
+  if (logToFile('warning', message, globals)) return
+  if (globals.boolean('debug') || isatty(2)) logTo(printError, 'warning', message, globals)
 }
 
 /** False when there is no --log. */
