@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sharedOptions } from './build.mjs'
 import { bunFor } from './bun.mjs'
@@ -50,15 +50,18 @@ async function bundle(outfile, parts) {
       EMBEDDED_PARTS: JSON.stringify(Object.fromEntries(embedded)),
     },
     banner: { js: readFileSync(join(root, '.ci/templates/standalone-banner.js'), 'utf8') },
-    plugins: [bunBackend],
+    plugins: [twins],
   })
 }
 
-const bunBackend = {
-  name: 'bun-backend',
+/** What is written for Node, and its twin for Bun. */
+const TWINS = { 'koffi-backend.ts': 'bun-backend.ts', 'node-pty.ts': 'bun-pty.ts' }
+
+const twins = {
+  name: 'twins',
   setup(build) {
-    build.onResolve({ filter: /\/koffi-backend\.ts$/ }, () => ({
-      path: join(root, 'src/native/bun-backend.ts'),
+    build.onResolve({ filter: /\/(koffi-backend|node-pty)\.ts$/ }, ({ path }) => ({
+      path: join(root, 'src/native', TWINS[basename(path)]),
     }))
   },
 }

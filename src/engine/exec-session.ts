@@ -1,8 +1,9 @@
 /** The streams of one exec: this process's own, none, or a terminal whose master comes to us. */
 import { constants, openSync } from 'node:fs'
-import { ReadStream } from 'node:tty'
+import type { Duplex } from 'node:stream'
 import { TsrunError } from '../errors.ts'
 import { parseSignal } from '../linux/signals.ts'
+import { openPtyMaster } from '../native/node-pty.ts'
 import { OwnedFd } from '../native/owned-fd.ts'
 import { receiveDescriptor } from '../native/pass-descriptors.ts'
 import { newBatch, runBatch } from '../native/run-batch.ts'
@@ -63,11 +64,11 @@ export class PtyMaster {
   /** Resolves when the last process that had the terminal is gone. */
   readonly closed: Promise<void>
   readonly #fd: number
-  readonly #stream: ReadStream
+  readonly #stream: Duplex
 
   constructor(master: OwnedFd, onOutput: (stream: 'stdout', bytes: Buffer) => void) {
     this.#fd = master.release()
-    this.#stream = new ReadStream(this.#fd)
+    this.#stream = openPtyMaster(this.#fd)
     this.#stream.on('data', (bytes) => onOutput('stdout', Buffer.from(bytes)))
     this.closed = new Promise((resolve) => {
       this.#stream.once('close', () => resolve())

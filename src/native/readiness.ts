@@ -16,6 +16,7 @@ const EPOLL_CTL_ADD = 1 // linux/eventpoll.h
 const EPOLL_CTL_DEL = 2
 const EPOLLIN = 1
 const EPOLLPRI = 2
+const EPOLLOUT = 4
 const F_DUPFD_CLOEXEC = 1030
 const MAX_EVENTS = 64
 const MAX_TIMEOUT_MS = 2 ** 31 - 1 // setTimeout() takes no more; 24 days are for ever
@@ -23,7 +24,8 @@ const WAKE = 0 // the id of the eventfd; waits count from 1
 
 interface Wait {
   readonly descriptor: OwnedFd
-  readonly timer: NodeJS.Timeout | undefined
+  /** Stops what could give the wait up. */
+  readonly disarm: () => void
   readonly resolve: (isReady: boolean) => void
   readonly reject: (error: unknown) => void
 }
@@ -32,11 +34,20 @@ let poller: Poller | undefined
 
 /**
  * Waits until `fd` is readable or its other end is closed, at most `timeoutMs` (-1: for ever); false
- * when the time ran out. The caller may close `fd` meanwhile: the wait has a copy.
+ * when the time ran out, or `signal` fired. The caller may close `fd` meanwhile: the wait has a copy.
  */
-export async function untilReadable(fd: number, timeoutMs = -1): Promise<boolean> {
+export async function untilReadable(
+  fd: number,
+  timeoutMs = -1,
+  signal?: AbortSignal,
+): Promise<boolean> {
   if (timeoutMs === 0) return waitReadable(fd, 0)
-  return await wait(fd, EPOLLIN, timeoutMs)
+  return await wait(fd, EPOLLIN, timeoutMs, signal)
+}
+
+/** Waits until `fd` takes bytes; false when `signal` fired. */
+export async function untilWritable(fd: number, signal: AbortSignal): Promise<boolean> {
+  return await wait(fd, EPOLLOUT, -1, signal)
 }
 
 /**
@@ -47,9 +58,14 @@ export async function untilChanged(fd: number, timeoutMs: number): Promise<boole
   return await wait(fd, EPOLLPRI, timeoutMs)
 }
 
-async function wait(fd: number, events: number, timeoutMs: number): Promise<boolean> {
+async function wait(
+  fd: number,
+  events: number,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
   poller ??= new Poller()
-  return await poller.wait(fd, events, timeoutMs)
+  return await poller.wait(fd, events, timeoutMs, signal)
 }
 
 class Poller {
@@ -70,7 +86,7 @@ class Poller {
     process.on('exit', () => this.#wakeUp())
   }
 
-  wait(fd: number, events: number, timeoutMs: number): Promise<boolean> {
+  wait(fd: number, events: number, timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
     const id = ++this.#lastId
     const descriptor = this.#add(fd, events, id)
     return new Promise((resolve, reject) => {
@@ -78,7 +94,13 @@ class Poller {
         timeoutMs < 0 || timeoutMs > MAX_TIMEOUT_MS
           ? undefined
           : setTimeout(() => this.#giveUp(id), timeoutMs)
-      this.#waits.set(id, { descriptor, timer, resolve, reject })
+      const giveUp = (): void => this.#giveUp(id)
+      signal?.addEventListener('abort', giveUp)
+      const disarm = (): void => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', giveUp)
+      }
+      this.#waits.set(id, { descriptor, disarm, resolve, reject })
       if (!this.#isPolling) void this.#poll()
     })
   }
@@ -104,7 +126,7 @@ class Poller {
     const wait = this.#waits.get(id)
     if (wait === undefined) return undefined
     this.#waits.delete(id)
-    clearTimeout(wait.timer)
+    wait.disarm()
     const batch = newBatch()
     const copy = wait.descriptor.release()
     batch.run('epoll_ctl', [this.#epoll.fd, EPOLL_CTL_DEL, copy, 0])

@@ -1,5 +1,7 @@
 /** A console socket of our own, for a foreground command on a terminal: its other end gives the pty's master. */
+import type { Duplex } from 'node:stream'
 import { TsrunError } from '../errors.ts'
+import { openPtyMaster } from '../native/node-pty.ts'
 import { OwnedFd } from '../native/owned-fd.ts'
 import { newBatch, runBatch } from '../native/run-batch.ts'
 import { streamPair } from '../native/syscalls.ts'
@@ -14,15 +16,18 @@ const CONTROL_SIZE = 24
 export interface ConsolePair extends Disposable {
   /** For {@link CreateOptions.consoleFd}. */
   readonly consoleFd: number
-  /** The pty's master, once the process is ready. */
-  receiveMaster(): OwnedFd
+  /** The pty's master, once the process is ready: a stream, which owns the descriptor `fd`. */
+  openMaster(): { readonly fd: number; readonly stream: Duplex }
 }
 
 export function openConsolePair(): ConsolePair {
   const [ours, theirs] = streamPair()
   return {
     consoleFd: theirs.fd,
-    receiveMaster: () => receiveDescriptor(ours.fd),
+    openMaster() {
+      const fd = receiveDescriptor(ours.fd).release()
+      return { fd, stream: openPtyMaster(fd) }
+    },
     [Symbol.dispose]() {
       ours.close()
       theirs.close()

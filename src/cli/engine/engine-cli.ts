@@ -134,17 +134,13 @@ function rootPathOf(option: string, assigned: readonly string[], rest: string[])
 }
 
 function ownCommand(dataRoot: string, stateRoot: string): readonly string[] {
-  const script = process.argv[1] ?? ''
-  return [
-    process.execPath,
-    ...process.execArgv,
-    '--',
-    script,
-    '--data-root',
-    dataRoot,
-    '--state-root',
-    stateRoot,
-  ]
+  const roots = ['--data-root', dataRoot, '--state-root', stateRoot]
+  const { execPath, execArgv, argv } = process
+  const script = argv[1] ?? ''
+  // The standalone executable is its own script.
+  return script === execPath
+    ? [execPath, ...roots]
+    : [execPath, ...execArgv, '--', script, ...roots]
 }
 
 /** 125 is tsrun's own failure; 126 and 127 come with the error (podman's and docker's numbers). */

@@ -1,5 +1,5 @@
 /** Joins the caller's terminal to a container's pty for the time of a foreground `run` or `exec`. */
-import { ReadStream } from 'node:tty'
+import type { Duplex } from 'node:stream'
 import { errnoCodeOf } from '../../errors.ts'
 import { openConsolePair, resizeTerminal } from '../../runtime/console-pair.ts'
 
@@ -14,7 +14,7 @@ export interface TerminalRelay extends Disposable {
 /** A console for a process whose output this command shows itself. */
 export function openTerminalRelay(): TerminalRelay {
   const pair = openConsolePair()
-  let master: ReadStream | undefined
+  let master: Duplex | undefined
   let ended: Promise<void> = Promise.resolve()
   const resize = (fd: number) => (): void => {
     const { columns, rows } = process.stdout
@@ -24,10 +24,10 @@ export function openTerminalRelay(): TerminalRelay {
   return {
     consoleFd: pair.consoleFd,
     begin() {
-      const fd = pair.receiveMaster().release()
-      master = new ReadStream(fd)
-      ended = copyOutput(master)
-      copyInput(master)
+      const { fd, stream } = pair.openMaster()
+      master = stream
+      ended = copyOutput(stream)
+      copyInput(stream)
       const follow = resize(fd)
       follow()
       process.stdout.on('resize', follow)
@@ -47,7 +47,7 @@ export function openTerminalRelay(): TerminalRelay {
   }
 }
 
-function copyOutput(master: ReadStream): Promise<void> {
+function copyOutput(master: Duplex): Promise<void> {
   return new Promise((resolve, reject) => {
     master.on('data', (chunk: Buffer) => {
       if (!process.stdout.write(chunk)) {
@@ -63,7 +63,7 @@ function copyOutput(master: ReadStream): Promise<void> {
   })
 }
 
-function copyInput(master: ReadStream): void {
+function copyInput(master: Duplex): void {
   if (process.stdin.isTTY) process.stdin.setRawMode(true)
   process.stdin.on('data', (chunk: Buffer) => master.write(chunk))
   // A pty has no end of its own: ^D is how a terminal says it (termios(3) VEOF).
