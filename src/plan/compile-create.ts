@@ -10,12 +10,13 @@ import { hasNamespace } from './compile/create-context.ts'
 import { emitKeyring, isInUserNamespace } from './compile/credentials.ts'
 import { emitDevices, openConsoleTarget } from './compile/devices.ts'
 import { emitCloseOnExec } from './compile/exec-process.ts'
+import { emitAwaitHelper } from './compile/helper-process.ts'
 import { emitCreateContainerHooks, emitHookState } from './compile/hooks.ts'
 import { emitHostname, emitLoopback } from './compile/hostname.ts'
 import { emitIdMaps } from './compile/id-maps.ts'
 import { emitMountIdMaps } from './compile/idmapped-mounts.ts'
 import { emitMaskedPaths, emitReadonlyPaths } from './compile/masked-paths.ts'
-import { emitAwaitSourceHelper, emitSourceHelper } from './compile/mount-sources.ts'
+import { emitSourceHelper } from './compile/mount-sources.ts'
 import { emitMounts, ownsDev, requireMountNamespace } from './compile/mounts.ts'
 import {
   emitClone,
@@ -89,9 +90,9 @@ function compileLauncher(c: CreateContext, cgroup: Slot | undefined): void {
     b.at(`/linux/namespaces/${time}`, () => emitTimeNamespace(b, config.linux?.timeOffsets ?? {}))
   }
   b.at('/linux/namespaces', () =>
-    emitClone(b, c.report, newNamespaceFlags(namespaces), c.options, cgroup, () =>
-      emitAwaitSourceHelper(b, helper),
-    ),
+    emitClone(b, c.report, newNamespaceFlags(namespaces), c.options, cgroup, () => {
+      if (helper !== undefined) emitAwaitHelper(b, helper)
+    }),
   )
 }
 

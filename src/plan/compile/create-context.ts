@@ -3,8 +3,8 @@ import type { HookKind, Process, RuntimeConfig } from '../../oci/runtime-config.
 import type { CompileOptions } from '../compile-options.ts'
 import type { DataRef, Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
+import type { HelperProcess } from './helper-process.ts'
 import type { IdMap } from './idmapped-mounts.ts'
-import type { SourceHelper } from './mount-sources.ts'
 
 /** For emitters of the process itself: used by create and exec alike. */
 export interface ProcessContext {
@@ -30,7 +30,7 @@ export interface CreateContext extends ProcessContext {
   /** The maps of mounts with mapped ids, by their index. */
   idMaps: ReadonlyMap<number, IdMap>
   /** Opens bind sources that init has no right to. */
-  sourceHelper?: SourceHelper
+  sourceHelper?: HelperProcess
   /** Detached filesystem mounts that become read-only once everything inside them is made. */
   readonly lateReadonly: Slot[]
 }

@@ -17,22 +17,15 @@ import type { IdMapping } from '../../oci/runtime-config.ts'
 import type { Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
 import type { CreateContext } from './create-context.ts'
-import { type MountIdMapping, mountIdMapping } from './id-mapping-option.ts'
 import {
-  CLONE_ARGS_SIZE,
-  cloneArgs,
-  descriptorMessage,
-  MOUNT_ATTR_SIZE,
-  receivedMessage,
-} from './kernel-structs.ts'
-import { EXIT_ABANDONED } from './report-records.ts'
-
-const AF_UNIX = 1
-const SOCK_SEQPACKET_CLOEXEC = 0o2000005
-const MSG_NOSIGNAL = 0x4000
-const MSG_CMSG_CLOEXEC = 0x40000000
-const SIGCHLD = 17
-const WALL = 0x40000000
+  emitAwaitHelper,
+  emitHelperProcess,
+  emitReceive,
+  emitReceiveDescriptor,
+  emitSendDescriptor,
+} from './helper-process.ts'
+import { type MountIdMapping, mountIdMapping } from './id-mapping-option.ts'
+import { MOUNT_ATTR_SIZE } from './kernel-structs.ts'
 
 /** What maps the ids of one mount. */
 export interface IdMap {
@@ -61,49 +54,27 @@ export function emitMountIdMaps(c: CreateContext): ReadonlyMap<number, IdMap> {
 function emitNamespace(b: PlanBuilder, mapping: MountIdMapping): Slot {
   if ('path' in mapping)
     return b.sys('openat', [AT_FDCWD, b.string(mapping.path), O_RDONLY | O_CLOEXEC, 0])
-  const ends = b.zeros(8)
-  b.run('socketpair', [AF_UNIX, SOCK_SEQPACKET_CLOEXEC, 0, ends])
-  const socket = b.load(4, ends)
-  const own = b.load(4, ends, 4)
-  const parent = b.label()
-  const pid = b.sys('clone3', [cloneArgs(b, 0, SIGCHLD), CLONE_ARGS_SIZE])
-  b.branch(pid, 'ne', 0, parent)
-  emitChild(b, socket, own)
-  b.place(parent)
-  b.run('close', [own])
-  const process = emitReceive(b, socket)
-  const namespace = emitReceive(b, socket)
+  const helper = emitHelperProcess(b, (socket) => emitChild(b, socket))
+  const process = emitReceiveDescriptor(b, helper.socket)
+  const namespace = emitReceiveDescriptor(b, helper.socket)
   emitWriteMap(b, process, 'uid_map', mapping.uids)
   emitWriteMap(b, process, 'gid_map', mapping.gids)
   b.run('close', [process])
-  b.run('close', [socket])
-  b.run('wait4', [pid, 0, WALL, 0])
+  emitAwaitHelper(b, helper)
   return namespace
 }
 
-// Hands over its own /proc entry, whose map only the parent has the right to write, and its namespace.
-function emitChild(b: PlanBuilder, parentsEnd: Slot, socket: Slot): void {
-  b.run('close', [parentsEnd])
+// Hands over its own /proc entry, whose map only the parent has the right to write, and its
+// namespace; then keeps that alive until the parent closes its end.
+function emitChild(b: PlanBuilder, socket: Slot): void {
   b.run('unshare', [CLONE_NEWUSER], { note: 'user namespace of an id mapped mount' })
   for (const [path, flags] of [
     ['/proc/self', O_PATH | O_CLOEXEC],
     ['/proc/self/ns/user', O_RDONLY | O_CLOEXEC],
   ] as const) {
-    const fd = b.sys('openat', [AT_FDCWD, b.string(path), flags, 0])
-    b.run('sendmsg', [socket, descriptorMessage(b, 'm', fd), MSG_NOSIGNAL])
+    emitSendDescriptor(b, socket, 'm', b.sys('openat', [AT_FDCWD, b.string(path), flags, 0]))
   }
-  b.run('recvfrom', [socket, b.zeros(8), 1, 0, 0, 0])
-  b.exit(0)
-}
-
-function emitReceive(b: PlanBuilder, socket: Slot): Slot {
-  const message = receivedMessage(b)
-  const received = b.label()
-  b.branch(b.sys('recvmsg', [socket, message.header, MSG_CMSG_CLOEXEC]), 'gt', 0, received)
-  // The child has reported what failed.
-  b.exit(EXIT_ABANDONED)
-  b.place(received)
-  return b.load(4, message.control, 16)
+  emitReceive(b, socket)
 }
 
 function emitWriteMap(
