@@ -21,22 +21,37 @@ export function pipePair(): [OwnedFd, OwnedFd] {
 
 /** Waits for one message on `socket` and takes its descriptor; undefined when it brings none. */
 export async function receiveDescriptor(socket: number): Promise<OwnedFd | undefined> {
+  return (await receiveMessage(socket)).descriptor
+}
+
+export interface DescriptorMessage {
+  readonly text: string
+  readonly descriptor: OwnedFd | undefined
+}
+
+/** Waits for one message on `socket`, of at most 256 bytes. */
+export async function receiveMessage(socket: number): Promise<DescriptorMessage> {
   await untilReadable(socket)
   const batch = newBatch()
-  const vector = batch.words([batch.zeros(256), 256])
+  const text = batch.zeros(256)
+  const vector = batch.words([text, text.length])
   const control = batch.zeros(24)
   const header = batch.words([0, 0, vector, 1, control, 24, 0]) // struct msghdr
   const received = batch.sys('recvmsg', [socket, header, MSG_CMSG_CLOEXEC], {
     tolerate: ['ECONNRESET'],
   })
   const result = runBatch(batch)
+  const length = result.value(received)
   const bytes = result.bytes(control)
   const isDescriptor =
-    result.value(received) >= 0 &&
+    length >= 0 &&
     bytes.readUInt32LE(0) >= CMSG_LENGTH &&
     bytes.readInt32LE(8) === SOL_SOCKET &&
     bytes.readInt32LE(12) === SCM_RIGHTS
-  return isDescriptor ? new OwnedFd(bytes.readInt32LE(16)) : undefined
+  return {
+    text: result.bytes(text).toString('utf8', 0, Math.max(length, 0)),
+    descriptor: isDescriptor ? new OwnedFd(bytes.readInt32LE(16)) : undefined,
+  }
 }
 
 /** Sends `descriptor` over the connected `socket`, with `text` as the message that carries it. */

@@ -33,6 +33,7 @@ export const KNOWN_MOUNT_OPTIONS: readonly string[] = [
   'remount',
   'idmap',
   'ridmap',
+  'tmpcopyup',
   'defaults',
   'sync',
   'async',

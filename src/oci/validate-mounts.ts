@@ -5,7 +5,7 @@ import { type ConfiguredNamespaces, checkMappings } from './validate-linux.ts'
 
 const KNOWN = new Set(KNOWN_MOUNT_OPTIONS)
 /** Options with a value, or of crun alone: the compiler reads or refuses them by name. */
-const COMPILERS_OWN = /^(?:r?idmap=.*|tmpcopyup|copy-symlink|(?:src|dest)-nofollow)$/
+const COMPILERS_OWN = /^(?:r?idmap=.*|copy-symlink|(?:src|dest)-nofollow)$/
 
 /** Checks one entry of `mounts`. */
 export function checkMount(mount: JsonCursor, namespaces: ConfiguredNamespaces): void {

@@ -30,6 +30,7 @@ import { emitRlimits } from './compile/rlimits.ts'
 import { emitEnterRoot, emitLateReadonly, emitRootMount } from './compile/rootfs.ts'
 import { emitSysctls } from './compile/sysctl.ts'
 import { emitConsoleMount, emitControllingTerminal, emitTerminal } from './compile/terminal.ts'
+import { emitCopyUpTrees, needsCopyUp } from './compile/tmpfs-copy-up.ts'
 import type { CompileCreateOptions } from './compile-options.ts'
 import { compileProcess } from './compile-process.ts'
 import type { Slot } from './instruction.ts'
@@ -38,7 +39,7 @@ import { PlanBuilder } from './plan-builder.ts'
 
 /**
  * Compiles a validated config. Descriptors of the plan, in this order: `report`, then `gate`,
- * `console` and `cgroup` where the options say so. Throws TsrunError `not-implemented` for what
+ * `console` and `cgroup` where the options say so, and `copyUp` where the config does. Throws TsrunError `not-implemented` for what
  * tsrun does not do, by name.
  */
 export function compileCreate(given: RuntimeConfig, options: CompileCreateOptions): Plan {
@@ -48,7 +49,9 @@ export function compileCreate(given: RuntimeConfig, options: CompileCreateOption
   const gate = options.gate ? b.descriptor('gate') : undefined
   const console = options.console ? b.descriptor('console') : undefined
   const cgroup = options.cgroup ? b.descriptor('cgroup') : undefined
-  const descriptors = 1 + [gate, console, cgroup].filter((slot) => slot !== undefined).length
+  const copyUp = needsCopyUp(config) ? b.descriptor('copyUp') : undefined
+  const descriptors =
+    1 + [gate, console, cgroup, copyUp].filter((slot) => slot !== undefined).length
   const c: CreateContext = {
     b,
     config,
@@ -61,6 +64,8 @@ export function compileCreate(given: RuntimeConfig, options: CompileCreateOption
     bundle: options.bundle,
     danglingLinks: options.danglingLinks ?? {},
     idMaps: new Map(),
+    copyUpTrees: new Map(),
+    ...(copyUp === undefined ? {} : { copyUpSocket: copyUp }),
     lateReadonly: [],
   }
   compileLauncher(c, cgroup)
@@ -82,6 +87,7 @@ function compileLauncher(c: CreateContext, cgroup: Slot | undefined): void {
   emitOomScore(c)
   if (c.inUserNamespace) emitRlimits(c)
   c.idMaps = emitMountIdMaps(c)
+  c.copyUpTrees = emitCopyUpTrees(c)
   const helper = emitSourceHelper(c)
   if (helper !== undefined) c.sourceHelper = helper
   emitJoinNamespaces(b, namespaces)

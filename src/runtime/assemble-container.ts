@@ -5,15 +5,18 @@ import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { hostFeatures } from '../native/host-features.ts'
 import { hostArchitecture } from '../native/library.ts'
 import { OwnedFd } from '../native/owned-fd.ts'
+import { seqpacketPair } from '../native/syscalls.ts'
 import { runtimeConfigWarnings } from '../oci/normalize-runtime-config.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { refuseUnsupported } from '../oci/unsupported-features.ts'
+import { needsCopyUp } from '../plan/compile/tmpfs-copy-up.ts'
 import { compileCreate } from '../plan/compile-create.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { CompiledFilter } from '../seccomp/compile-filter.ts'
 import { rootfsOf } from './bundle.ts'
 import { openConsole } from './console.ts'
 import { applyLimits, makeCgroup } from './container-cgroup.ts'
+import { COPY_UP_SOCKET } from './copy-up.ts'
 import type { CreatedContainer, CreateOptions } from './create.ts'
 import { followDanglingLinks } from './dangling-links.ts'
 import { driveCreate } from './drive-create.ts'
@@ -34,7 +37,7 @@ export interface Assembly {
   readonly saved: SavedOptions
   readonly cgroup: CgroupfsManager | undefined
   readonly plan: Plan
-  /** By the names of plan.descriptors; and the pidfd socket. */
+  /** By the names of plan.descriptors; and the pidfd socket, and our end of `copyUp`. */
   readonly descriptors: ReadonlyMap<string, number>
 }
 
@@ -145,6 +148,11 @@ function openDescriptors(
     else descriptors.set('console', console.fd)
   }
   if (options.pidfdSocket !== undefined) keep(PIDFD_SOCKET, connectPidfdSocket(options.pidfdSocket))
+  if (needsCopyUp(config)) {
+    const [ours, theirs] = seqpacketPair()
+    keep(COPY_UP_SOCKET, ours)
+    keep('copyUp', theirs)
+  }
   if (cgroup !== undefined) {
     const O_PATH = 0o10000000
     keep('cgroup', new OwnedFd(openSync(cgroup.path, constants.O_DIRECTORY | O_PATH)))

@@ -18,6 +18,7 @@ import {
 } from '../state/state-directory.ts'
 import type { Assembly } from './assemble-container.ts'
 import { awaitExit } from './await-exit.ts'
+import { COPY_UP_SOCKET, copyUp } from './copy-up.ts'
 import type { CreatedContainer } from './create.ts'
 import { explainFailure } from './explain-failure.ts'
 import { followPlan } from './follow-plan.ts'
@@ -73,7 +74,8 @@ export async function driveCreate(assembly: Assembly): Promise<CreatedContainer>
 // Only where Node has nothing to do at a sync but to publish the record. The prepared one is enough to
 // find and kill init, should we be killed before that.
 function mayAnswerAhead({ options, plan, config }: Assembly): boolean {
-  const hasWork = hasSync(plan, 'mappings') || hasSync(plan, 'hooks') || isInUserNamespace(config)
+  const syncs = ['mappings', 'hooks', 'copyUp'] as const
+  const hasWork = syncs.some((point) => hasSync(plan, point)) || isInUserNamespace(config)
   const isAsked = options.pidfdSocket !== undefined
   return options.startAtOnce === true && !hasWork && !isAsked
 }
@@ -117,6 +119,7 @@ async function undo(
 async function answerSync(assembly: Assembly, point: SyncPoint, pid: number): Promise<void> {
   const { config } = assembly
   if (point === 'mappings') writeIdMappings(pid, config)
+  if (point === 'copyUp') await copyUp(assembly.descriptors.get(COPY_UP_SOCKET) ?? -1, pid)
   if (point === 'ready' && config.process !== undefined && isInUserNamespace(config))
     scheduleFromOutside(pid, config.process, config)
   const pidfdSocket = assembly.descriptors.get(PIDFD_SOCKET)

@@ -29,6 +29,10 @@ export interface CreateContext extends ProcessContext {
   readonly danglingLinks: Readonly<Record<string, string>>
   /** The maps of mounts with mapped ids, by their index. */
   idMaps: ReadonlyMap<number, IdMap>
+  /** Detached file systems that start with a copy, by the index of their mount. */
+  copyUpTrees: ReadonlyMap<number, Slot>
+  /** Where Node takes what to copy. */
+  readonly copyUpSocket?: Slot
   /** Opens bind sources that init has no right to. */
   sourceHelper?: HelperProcess
   /** Detached filesystem mounts that become read-only once everything inside them is made. */

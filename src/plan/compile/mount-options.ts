@@ -86,8 +86,10 @@ const SUPERBLOCK_FLAGS = new Set([
   'nolazytime',
 ])
 const WITHOUT_EFFECT = new Set(['defaults', 'silent', 'loud', 'iversion', 'noiversion'])
-const ID_MAPPING = /^r?idmap(?:=|$)/ // see id-mapping-option.ts
-const UNSUPPORTED = new Set(['tmpcopyup', 'copy-symlink', 'src-nofollow', 'dest-nofollow'])
+
+// id-mapping-option.ts and tmpfs-copy-up.ts read these.
+const READ_ELSEWHERE = /^(?:r?idmap(?:=.*)?|tmpcopyup)$/
+const UNSUPPORTED = new Set(['copy-symlink', 'src-nofollow', 'dest-nofollow'])
 
 /** Propagation of `linux.rootfsPropagation` or a mount option, or undefined for an unknown word. */
 export function parsePropagation(option: string): Propagation | undefined {
@@ -113,7 +115,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     else if (option === 'bind' || option === 'rbind') bind = option
     else if (option === 'remount') remount = true
     else if (UNSUPPORTED.has(option)) unsupported.push(option)
-    else if (!WITHOUT_EFFECT.has(option) && !ID_MAPPING.test(option))
+    else if (!READ_ELSEWHERE.test(option) && !WITHOUT_EFFECT.has(option))
       filesystem.push(...splitData(option))
   }
   return {

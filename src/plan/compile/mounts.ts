@@ -24,7 +24,7 @@ function emitMount(c: CreateContext, root: MountRoot, mount: Mount, index: numbe
   refuseUnsupported(mount, options.unsupported[0], index)
   if (options.remount) emitRemount(c, root, mount, options)
   else if (isBind(mount, options)) emitBind(c, root, mount, index, options)
-  else emitFilesystem(c, root, mount, options)
+  else emitFilesystem(c, root, mount, index, options)
 }
 
 function refuseUnsupported(mount: Mount, option: string | undefined, index: number): void {

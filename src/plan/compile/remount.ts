@@ -9,10 +9,10 @@ import { O_CLOEXEC, O_PATH } from '../../linux/open-flags.ts'
 import type { Mount } from '../../oci/runtime-config.ts'
 import { emitAttributes, emitPropagation } from './bind-mounts.ts'
 import type { CreateContext } from './create-context.ts'
-import { emitFilesystemOptions, emitFlag, isVirtual } from './filesystem-mounts.ts'
 import { openBelow } from './kernel-structs.ts'
 import { isBind, type MountOptions } from './mount-options.ts'
 import { destinationOf, type MountRoot } from './mount-target.ts'
+import { emitFilesystemOptions, emitFlag, isVirtual } from './new-filesystem.ts'
 import { IN_ROOT } from './path-in-root.ts'
 
 /**

@@ -6,7 +6,7 @@ import type { PlanBuilder } from '../plan-builder.ts'
 const RECORD_SIZE = 16
 const MSG_NOSIGNAL = 0x4000
 const TYPES = { pid: 2, sync: 3, exited: 4, starting: 5 } as const
-const POINTS = { mappings: 1, hooks: 2, ready: 3, listener: 4 } as const
+const POINTS = { mappings: 1, hooks: 2, ready: 3, listener: 4, copyUp: 5 } as const
 /** Exit status of a process whose partner is gone, which reported why. */
 export const EXIT_ABANDONED = 122
 

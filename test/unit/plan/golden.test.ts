@@ -69,6 +69,27 @@ const CASES: readonly Golden[] = [
     origins: ['/mounts'],
   },
   {
+    name: 'tmpfs-copy-up',
+    config: {
+      mounts: [
+        { destination: '/run', type: 'tmpfs', source: 'tmpfs', options: ['tmpcopyup', 'size=1m'] },
+      ],
+    },
+    linux: { namespaces: [{ type: 'mount' }] },
+    origins: ['/mounts', 'sync copyUp'],
+  },
+  {
+    name: 'remount',
+    config: {
+      mounts: [
+        { destination: '/a', options: ['remount', 'bind', 'ro', 'nosuid'] },
+        { destination: '/b', type: 'ext4', options: ['remount', 'ro', 'commit=5'] },
+      ],
+    },
+    linux: { namespaces: [{ type: 'mount' }] },
+    origins: ['/mounts'],
+  },
+  {
     name: 'time-namespace',
     linux: {
       namespaces: [{ type: 'mount' }, { type: 'time' }],
@@ -293,10 +314,10 @@ describe('compileCreate() refusals', () => {
   test('a mount option that is not done yet is refused by name', () => {
     const config = {
       ...SMALL,
-      mounts: [{ destination: '/x', type: 'tmpfs', options: ['tmpcopyup'] }],
+      mounts: [{ destination: '/x', type: 'bind', options: ['src-nofollow'] }],
     }
     expect(() => compileCreate(config, OPTIONS)).toThrow(
-      'unsupported: mounts[0].options "tmpcopyup" (/x)',
+      'unsupported: mounts[0].options "src-nofollow" (/x)',
     )
   })
 
