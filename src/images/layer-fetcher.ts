@@ -34,7 +34,7 @@ export interface LayerFetcherOptions {
 /** A layer that is in its place already, or waits for those below it. */
 export interface FetchedLayer {
   /** Makes the layer visible; the layers below must be. */
-  commit(): void
+  commit(): Promise<void>
   dispose(): void
 }
 
@@ -48,7 +48,7 @@ export async function fetchLayer(
   const draft = await options.snapshots.startLayer(work.chainId)
   if (draft === undefined) {
     await fetchBlobOnly(work, options)
-    return { commit: () => {}, dispose: () => {} }
+    return { commit: async () => {}, dispose: () => {} }
   }
   try {
     const applied = await fetchAndUnpack(work, draft, options)
@@ -62,16 +62,16 @@ export async function fetchLayer(
   }
 }
 
-function commitLayer(
+async function commitLayer(
   work: LayerWork,
   draft: LayerDraft,
   applied: AppliedLayer,
   options: LayerFetcherOptions,
-): void {
+): Promise<void> {
   const below = options.snapshots.layerFolders(work.below)
   finishLayer(applied, { folder: draft.folder, below, overlayXattrs: OVERLAY_XATTRS })
   const parent = work.below.at(-1)
-  draft.commit({
+  await draft.commit({
     diffId: work.diffId,
     size: applied.size,
     ...(parent === undefined ? {} : { parent }),

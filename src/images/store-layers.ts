@@ -71,7 +71,7 @@ async function commitAfter(below: Promise<void>, fetching: Promise<FetchedLayer>
   }
   try {
     if (before.status === 'rejected') throw before.reason
-    fetched.value.commit()
+    await fetched.value.commit()
   } finally {
     fetched.value.dispose()
   }

@@ -52,5 +52,6 @@ export interface LayerInfo {
 /** A folder that a layer is unpacked into. Disposing it without {@link commit} removes it. */
 export interface LayerDraft extends Disposable {
   readonly folder: string
-  commit(info: Omit<LayerInfo, 'chainId'>): void
+  /** Makes the layer durable and then visible. The layers below must be. */
+  commit(info: Omit<LayerInfo, 'chainId'>): Promise<void>
 }

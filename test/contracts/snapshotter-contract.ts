@@ -79,13 +79,13 @@ function describeLayers(create: Create): void {
   it('does not commit a draft twice, nor one whose parent is not there', async () => {
     using made = create()
     using draft = await start(made.snapshotter, BASE)
-    draft.commit({ diffId: BASE, size: 0 })
-    expect(() => draft.commit({ diffId: BASE, size: 0 })).toThrow()
+    await draft.commit({ diffId: BASE, size: 0 })
+    await expect(draft.commit({ diffId: BASE, size: 0 })).rejects.toThrow()
     expect(made.snapshotter.layer(BASE)).toMatchObject({ diffId: BASE })
     using orphan = await start(made.snapshotter, TOP)
-    expect(() => orphan.commit({ diffId: TOP, parent: MIDDLE, size: 0 })).toThrow(
-      expect.objectContaining({ kind: 'failed-precondition' }),
-    )
+    await expect(orphan.commit({ diffId: TOP, parent: MIDDLE, size: 0 })).rejects.toMatchObject({
+      kind: 'failed-precondition',
+    })
     expect(made.snapshotter.hasLayer(TOP)).toBe(false)
   })
 
@@ -105,7 +105,7 @@ function describeDraftsInParallel(create: Create): void {
       using draft = await snapshotter.startLayer(BASE)
       if (draft === undefined) return
       drafts++
-      draft.commit({ diffId: BASE, size: 0 })
+      await draft.commit({ diffId: BASE, size: 0 })
     }
     await Promise.all([made.snapshotter, made.reopen(), made.reopen(), made.reopen()].map(make))
     expect(drafts).toBe(1)
@@ -119,7 +119,7 @@ function describeDraftsInParallel(create: Create): void {
     first[Symbol.dispose]()
     using second = await waiting
     writeFileSync(join(second.folder, 'whole'), 'x')
-    second.commit({ diffId: BASE, size: 1 })
+    await second.commit({ diffId: BASE, size: 1 })
     const mounts = await made.snapshotter.prepare('c', [BASE])
     expect(made.mounted(mounts, namesIn)).toEqual(['whole'])
   })
@@ -232,7 +232,7 @@ function describeCrash(create: Create): void {
     const ours = made.drafts().length
     made.reopen().removeAbandoned()
     expect(made.drafts().length).toBeLessThan(ours)
-    draft.commit({ diffId: TOP, size: 0 })
+    await draft.commit({ diffId: TOP, size: 0 })
     draft[Symbol.dispose]()
     expect(made.snapshotter.hasLayer(TOP)).toBe(true)
     expect(made.drafts()).toEqual([])
@@ -252,7 +252,7 @@ async function addChain(snapshotter: Snapshotter): Promise<void> {
     writeFileSync(join(draft.folder, ['base', 'middle', 'top'][i] ?? ''), '')
     writeFileSync(join(draft.folder, 'shared'), chainId)
     const parent = CHAIN[i - 1]
-    draft.commit({
+    await draft.commit({
       diffId: DIFF_IDS[i] ?? '',
       size: 4,
       ...(parent === undefined ? {} : { parent }),

@@ -150,3 +150,41 @@ test('two tsrun pull at once both end with the image', async () => {
   const id = `${image.config.descriptor.digest.slice(7)}\n`
   expect(await Promise.all(pulls)).toEqual([1, 2].map(() => ({ stdout: id, stderr: '' })))
 })
+
+/** tsrun pull below strace(1), which tells or breaks its system calls. */
+async function traced(args: readonly string[], image: string) {
+  const trace = join(root, 'trace')
+  const pull = [
+    '--data-root',
+    join(root, 'data'),
+    '--state-root',
+    join(root, 'state'),
+    'pull',
+    '-q',
+  ]
+  const command = ['-f', '-o', trace, ...args, TSRUN, ...pull, `${registry.host}/${image}`]
+  const { stderr } = await promisify(execFile)('strace', command).catch((failure) => failure)
+  return { stderr: String(stderr), calls: readFileSync(trace, 'utf8').split('\n') }
+}
+
+test('tsrun pull writes a layer to the disk before the layer gets its name', async () => {
+  const image = makeImage([[file('a', 'x')], [file('b', 'y')]])
+  await pushImage(registry.host, 'durable', 'latest', image)
+  const { stderr, calls } = await traced(['-e', 'trace=syncfs,/^rename'], 'durable')
+  expect(stderr).toBe('')
+  const steps = calls.flatMap((call) => {
+    if (/syncfs.*= 0/.test(call)) return ['sync']
+    return /rename.*snapshots\/drafts.*snapshots\/layers/.test(call) ? ['name'] : []
+  })
+  expect(steps).toEqual(['sync', 'name', 'sync', 'name'])
+})
+
+test('tsrun pull keeps no layer that the disk did not take', async () => {
+  await pushImage(registry.host, 'broken-disk', 'latest', makeImage([[file('c', 'z')]]))
+  const { stderr } = await traced(['-e', 'inject=syncfs:error=EIO'], 'broken-disk')
+  expect(stderr).toMatch(
+    /^tsrun: cannot write layer "sha256:[0-9a-f]+" to the disk: syncfs.*EIO.*\n$/,
+  )
+  expect(openImageStore(join(root, 'data')).snapshots.layers()).toEqual([])
+  expect(readdirSync(join(root, 'data/snapshots/drafts'))).toEqual([])
+})

@@ -31,7 +31,15 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   state: { mayImport: BASE },
   content: { mayImport: [...BASE, 'state'] },
   registry: { mayImport: BASE },
-  snapshots: { mayImport: [...BASE, 'native/overlay-mount', 'native/file-lock', 'state'] },
+  snapshots: {
+    mayImport: [
+      ...BASE,
+      'native/overlay-mount',
+      'native/file-lock',
+      'native/sync-filesystem',
+      'state',
+    ],
+  },
   cgroup: { mayImport: [...BASE, 'native', 'state'] },
   network: { mayImport: [...BASE, 'native', 'state'] },
   runtime: { mayImport: [...BASE, 'plan', 'native', 'cgroup', 'state'] },
