@@ -9,7 +9,13 @@ import { streamPair } from '../native/syscalls.ts'
 const MSG_DONTWAIT = 0x40
 const MSG_CMSG_CLOEXEC = 0x40000000
 const SCM_RIGHTS = 1
-const TIOCSWINSZ = 0x5414 // asm-generic/ioctls.h
+// asm-generic/ioctls.h, asm-generic/termbits.h
+const TIOCSWINSZ = 0x5414
+const TCGETS = 0x5401
+const TCSETS = 0x5402
+const TERMIOS_SIZE = 36 // the kernel's struct, not libc's
+const C_OFLAG = 4
+const ONLCR = 4
 /** struct cmsghdr and one descriptor, padded (cmsg(3)). */
 const CONTROL_SIZE = 24
 
@@ -43,6 +49,21 @@ export function resizeTerminal(master: number, rows: number, columns: number): v
   const batch = newBatch()
   batch.run('ioctl', [master, TIOCSWINSZ, batch.bytes(winsize)])
   runBatch(batch)
+}
+
+/**
+ * Lets a newline pass through the pty behind `master` as it is: whoever shows the output adds the
+ * carriage return, and a file or a pipe gets none (termios(3) ONLCR).
+ */
+export function keepNewlines(master: number): void {
+  const get = newBatch()
+  const settings = get.zeros(TERMIOS_SIZE)
+  get.run('ioctl', [master, TCGETS, settings])
+  const termios = runBatch(get).bytes(settings)
+  termios.writeUInt32LE(termios.readUInt32LE(C_OFLAG) & ~ONLCR, C_OFLAG)
+  const set = newBatch()
+  set.run('ioctl', [master, TCSETS, set.bytes(termios)])
+  runBatch(set)
 }
 
 function receiveDescriptor(socket: number): OwnedFd {

@@ -58,6 +58,8 @@ export interface ExecOptions {
   /** Ends an exec that is under way. */
   readonly signal?: AbortSignal
   readonly start?: (plan: Plan, options: StartOptions) => ExecutorSession
+  /** Called before the program runs; the console's master has been sent by then. */
+  readonly ready?: () => void
 }
 
 export interface ExecProcess {
@@ -257,6 +259,7 @@ async function driveExec(exec: StartedExec): Promise<ExecProcess> {
       if (inUserNamespace) scheduleFromOutside(pid, process, config)
       if (pidfdSocket !== undefined) sendPidfd(pidfdSocket, pid, 'setns')
       if (options.pidFile !== undefined) writePidFile(options.pidFile, pid)
+      options.ready?.()
     }
     const pid = await followPlan(session, { sync, failure }, options.signal)
     const started = await receiveEvent(session.report.fd)

@@ -104,6 +104,20 @@ describe('run in the foreground', () => {
     expect(status).toBe(3)
   })
 
+  it.each([
+    ['run', (id: string) => ['run', '--bundle', bundle.directory, id]],
+    ['exec --tty', (id: string) => ['exec', '--tty', id, 'echo', 'line']],
+  ])('%s writes lines to a pipe as the program wrote them', (_verb, words) => {
+    bundle.command('sleep', '1000')
+    runtime.succeed(['run', '--detach', '--bundle', bundle.directory, 'p'], { stdio: 'ignore' })
+    onTerminal('echo line')
+    const id = words('p').includes('run') ? 'p2' : 'p'
+    const command = `${TSRUN} --root ${runtime.root} ${words(id).join(' ')} | od -c`
+    const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8' })
+    runtime.succeed(['delete', '--force', 'p'])
+    expect(stdout).toContain('l   i   n   e  \\n')
+  })
+
   it('passes signals on', async () => {
     bundle.command('sh', '-c', 'trap "exit 9" TERM; while :; do sleep 0.01; done')
     const child = runtime.start(['run', '--bundle', bundle.directory, 's'])

@@ -56,14 +56,13 @@ export const execCommand: OciCommand = {
       ignorePaused: args.boolean('ignore-paused'),
       noNewKeyring: args.boolean('no-new-keyring'),
       ...(consoleSocket === undefined ? {} : { consoleSocket }),
-      ...(relay === undefined ? {} : { consoleFd: relay.consoleFd }),
+      ...(relay === undefined ? {} : { consoleFd: relay.consoleFd, ready: relay.begin }),
       ...(pidFile === undefined ? {} : { pidFile }),
       ...(pidfdSocket === undefined ? {} : { pidfdSocket }),
       ...(cgroup === undefined ? {} : { cgroup }),
     })
     started.resolve(pid)
     if (exited === undefined) return 0
-    relay?.begin()
     const { exitCode } = await exited
     await relay?.drained()
     return exitCode

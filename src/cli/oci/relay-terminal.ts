@@ -1,7 +1,7 @@
 /** Joins the caller's terminal to a container's pty for the time of a foreground `run` or `exec`. */
 import type { Duplex } from 'node:stream'
 import { errnoCodeOf } from '../../errors.ts'
-import { openConsolePair, resizeTerminal } from '../../runtime/console-pair.ts'
+import { keepNewlines, openConsolePair, resizeTerminal } from '../../runtime/console-pair.ts'
 
 export interface TerminalRelay extends Disposable {
   readonly consoleFd: number
@@ -25,6 +25,7 @@ export function openTerminalRelay(): TerminalRelay {
     consoleFd: pair.consoleFd,
     begin() {
       const { fd, stream } = pair.openMaster()
+      keepNewlines(fd)
       master = stream
       ended = copyOutput(stream)
       copyInput(stream)
