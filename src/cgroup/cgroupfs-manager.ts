@@ -18,6 +18,8 @@ import type { Resources } from '../oci/runtime-config.ts'
 import type { CgroupManager } from './cgroup-manager.ts'
 import type { CgroupHierarchy } from './detect.ts'
 import { isKernelDefault } from './kernel-defaults.ts'
+import { readIfThere } from './read-if-there.ts'
+import { refuseTakenCgroup } from './refuse-taken-cgroup.ts'
 import { type CgroupWrite, resourcesToFiles, unsupportedResources } from './resources-to-files.ts'
 
 const POLLPRI = 2
@@ -54,20 +56,6 @@ export class CgroupfsManager implements CgroupManager {
     this.path = path
   }
 
-  /** Throws `failed-precondition` when the cgroup is there already and somebody is in it. */
-  refuseForeignProcesses(): void {
-    if (!existsSync(this.path)) return
-    const own = this.#read('cgroup.procs')
-    if (own === '') return
-    throw new TsrunError(
-      'failed-precondition',
-      `container's cgroup is not empty: ${own.split('\n').length} process(es) found in ${this.path}`,
-      {
-        hint: 'choose another linux.cgroupsPath, or end these processes',
-      },
-    )
-  }
-
   /** Where the cgroup2 file system is mounted. */
   get mountPoint(): string {
     return this.#hierarchy.mountPoint
@@ -77,7 +65,7 @@ export class CgroupfsManager implements CgroupManager {
     try {
       // The first directory that was made, if any: in an old one somebody may have come to live.
       if (mkdirSync(this.path, { recursive: true, mode: 0o755 }) === undefined)
-        this.refuseForeignProcesses()
+        refuseTakenCgroup(this.#hierarchy, this.path)
     } catch (cause) {
       if (cause instanceof TsrunError) throw cause
       const code = errnoCodeOf(cause)
@@ -362,16 +350,6 @@ function cannotEnable(directory: string, controller: string, cause: unknown): Ts
     `cannot enable the ${controller} controller in ${directory}: ${code}`,
     { cause, ...(code === 'EBUSY' || code === 'EACCES' ? { hint } : {}) },
   )
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    const code = errnoCodeOf(error)
-    if (code === 'ENOENT' || code === 'ENODEV') return ''
-    throw error
-  }
 }
 
 // The kernel needs a moment after the last process: rmdir says EBUSY until then.

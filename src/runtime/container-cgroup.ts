@@ -3,6 +3,7 @@ import { attachDeviceFilter } from '../cgroup/attach-device-filter.ts'
 import { CgroupfsManager, cgroupPath } from '../cgroup/cgroupfs-manager.ts'
 import { detectCgroups, noCgroups } from '../cgroup/detect.ts'
 import { compileDeviceFilter } from '../cgroup/device-filter.ts'
+import { refuseTakenCgroup } from '../cgroup/refuse-taken-cgroup.ts'
 import { resourcesToFiles } from '../cgroup/resources-to-files.ts'
 import { TsrunError } from '../errors.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
@@ -33,7 +34,7 @@ export function makeCgroup(
   const path = cgroupPath(hierarchy, config.linux?.cgroupsPath, options.id)
   const cgroup = new CgroupfsManager(hierarchy, path)
   // Before the path is noted: what is noted may be killed and removed after a crash.
-  cgroup.refuseForeignProcesses()
+  refuseTakenCgroup(hierarchy, path)
   writeContainerFile(options.root, options.id, CGROUP_FILE, path)
   cgroup.create()
   return cgroup

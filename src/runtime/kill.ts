@@ -24,8 +24,7 @@ export async function killContainer(
 ): Promise<void> {
   const record = await loadContainer(root, id)
   if (!canKill(containerStatus(root, record))) {
-    // Without a pid namespace of its own, processes can outlive init (runc kills them too).
-    if (signal === SIGKILL && sharesPidNamespace(root, id)) cgroupOf(record)?.kill()
+    if (signal === SIGKILL && killOrphans(root, record)) return
     if (all) return
     throw notRunning()
   }
@@ -67,6 +66,15 @@ export function cgroupOf(record: ContainerRecord): CgroupfsManager | undefined {
   return record.cgroup === undefined
     ? undefined
     : new CgroupfsManager(requireCgroups(), record.cgroup)
+}
+
+/** Without a pid namespace of its own, processes can outlive init. False when none did. */
+function killOrphans(root: string, record: ContainerRecord): boolean {
+  const cgroup = cgroupOf(record)
+  if (cgroup === undefined || !sharesPidNamespace(root, record.id)) return false
+  if (cgroup.processes().length === 0) return false
+  cgroup.kill()
+  return true
 }
 
 function sharesPidNamespace(root: string, id: string): boolean {

@@ -120,6 +120,20 @@ describe('create() refuses', () => {
     }
   })
 
+  it('a cgroup that is frozen, where init would never begin', () => {
+    const frozen = join(detectCgroups()?.mountPoint ?? '', 'tsrun-test-frozen')
+    mkdirSync(frozen)
+    try {
+      writeFileSync(join(frozen, 'cgroup.freeze'), '1')
+      for (const cgroupsPath of ['/tsrun-test-frozen', '/tsrun-test-frozen/below']) {
+        bundle.configure((config) => ({ ...config, linux: { ...config.linux, cgroupsPath } }))
+        refuse("container's cgroup unexpectedly frozen", cgroupsPath)
+      }
+    } finally {
+      rmdirSync(frozen)
+    }
+  })
+
   it('an id with a path in it', () => {
     for (const id of ['../up', 'a/b', '.', '..', '', 'a\nb']) {
       const result = runtime.run(['create', '--bundle', bundle.directory, id])

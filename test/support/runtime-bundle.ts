@@ -44,6 +44,12 @@ export function withProcess(
   return { ...config, process: { cwd: '/', ...config.process, ...change } }
 }
 
+/** `config` without its namespaces of `kind`: the container shares the caller's. */
+export function withoutNamespace(config: RuntimeConfig, kind: string): RuntimeConfig {
+  const namespaces = (config.linux?.namespaces ?? []).filter(({ type }) => type !== kind)
+  return { ...config, linux: { ...config.linux, namespaces } }
+}
+
 // Peers of the machine's distribution know only older versions of the specification.
 function testConfig(): RuntimeConfig {
   return withProcess({ ...defaultRuntimeConfig(), ociVersion: '1.0.0' }, { terminal: false })

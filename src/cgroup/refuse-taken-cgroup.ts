@@ -1,0 +1,31 @@
+/** What must not be there when a container gets its cgroup: processes of others, and a freeze. */
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { TsrunError } from '../errors.ts'
+import type { CgroupHierarchy } from './detect.ts'
+import { readIfThere } from './read-if-there.ts'
+
+/** Throws `failed-precondition` when the cgroup at `path` is there already with somebody in it, or is frozen. */
+export function refuseTakenCgroup(hierarchy: CgroupHierarchy, path: string): void {
+  refuseFrozen(hierarchy, path)
+  const own = readIfThere(join(path, 'cgroup.procs')).trim()
+  if (own === '') return
+  throw new TsrunError(
+    'failed-precondition',
+    `container's cgroup is not empty: ${own.split('\n').length} process(es) found in ${path}`,
+    {
+      hint: 'choose another linux.cgroupsPath, or end these processes',
+    },
+  )
+}
+
+// Init would stop before its first instruction, and the caller wait for it for ever.
+function refuseFrozen(hierarchy: CgroupHierarchy, path: string): void {
+  // What is not there yet would be frozen like the cgroup above it.
+  let nearest = path
+  while (!existsSync(nearest) && nearest !== hierarchy.mountPoint) nearest = dirname(nearest)
+  if (!readIfThere(join(nearest, 'cgroup.events')).split('\n').includes('frozen 1')) return
+  throw new TsrunError('failed-precondition', `container's cgroup unexpectedly frozen: ${path}`, {
+    hint: `write 0 to ${nearest}/cgroup.freeze, or to that of a cgroup above`,
+  })
+}
