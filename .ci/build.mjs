@@ -24,7 +24,10 @@ export async function build(log = console.log) {
     mkdirSync(staging, { recursive: true })
     for (const line of buildNative(root, staging)) log(line)
     const inputs = await bundle(log)
-    writeFileSync(join(staging, 'THIRD-PARTY-LICENSES.txt'), collectLicenses(root, inputs))
+    writeFileSync(
+      join(staging, 'THIRD-PARTY-LICENSES.txt'),
+      collectLicenses(root, inputs, ['node_modules/koffi']),
+    )
     swap(join(root, 'dist'))
   } finally {
     rmSync(staging, { recursive: true, force: true })

@@ -2,9 +2,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** One text of all licences; `inputs` are esbuild's input paths, relative to `root`. */
-export function collectLicenses(root, inputs) {
-  const packages = new Set(['node_modules/koffi'])
+/** One text of all licences; `inputs` are esbuild's input paths, `others` further packages, relative to `root`. */
+export function collectLicenses(root, inputs, others = []) {
+  const packages = new Set(others)
   for (const input of inputs) {
     const match = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(input)
     if (match) packages.add(match[0])

@@ -19,10 +19,25 @@ export async function setup(goal, log = console.log) {
   installNpmPackages(log)
   const stamp = join(root, 'dist/.built-from')
   const inputs = hashInputs()
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === inputs) return
-  const { build } = await import('./build.mjs')
-  await build(log)
+  if (!isStamped(stamp, inputs)) {
+    const { build } = await import('./build.mjs')
+    await build(log)
+    writeFileSync(stamp, inputs)
+  }
+  if (goal !== 'build') await setupStandalone(inputs, log)
+}
+
+// Made from the same inputs, and removed by every other build.
+async function setupStandalone(inputs, log) {
+  const stamp = join(root, 'dist/standalone/.built-from')
+  if (isStamped(stamp, inputs)) return
+  const { buildStandalone } = await import('./standalone.mjs')
+  await buildStandalone(undefined, log)
   writeFileSync(stamp, inputs)
+}
+
+function isStamped(stamp, inputs) {
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === inputs
 }
 
 function checkMachine() {

@@ -3,11 +3,13 @@
  * Bun into one file with the natives inside; another architecture's is tsrun-<architecture>.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { blankEnvironment } from './blank-environment.mjs'
 import { sharedOptions } from './build.mjs'
 import { bunFor } from './bun.mjs'
+import { collectLicenses } from './licenses.mjs'
 import { ARCHITECTURES, compileNative } from './native.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -25,9 +27,15 @@ export async function buildStandalone(architecture = HOST, log = console.log) {
   mkdirSync(folder, { recursive: true })
   try {
     const script = join(folder, 'tsrun.cjs')
-    await bundle(script, compileNative(root, architecture))
+    const inputs = await bundle(script, compileNative(root, architecture))
     compile(script, architecture, join(folder, 'tsrun'))
+    const executable = readFileSync(join(folder, 'tsrun'))
+    blankEnvironment(executable, architecture)
     mkdirSync(dirname(target), { recursive: true })
+    const bun = readFileSync(join(root, '.ci/templates/bun-licence.txt'), 'utf8')
+    const licenses = join(dirname(target), 'THIRD-PARTY-LICENSES.txt')
+    writeFileSync(licenses, `${bun}\n${collectLicenses(root, inputs)}`)
+    writeFileSync(join(folder, 'tsrun'), executable)
     renameSync(join(folder, 'tsrun'), target)
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -38,7 +46,7 @@ export async function buildStandalone(architecture = HOST, log = console.log) {
 async function bundle(outfile, parts) {
   const esbuild = await import('esbuild')
   const embedded = parts.map(({ name, path }) => [name, readFileSync(path, 'base64')])
-  await esbuild.build({
+  const { metafile } = await esbuild.build({
     ...sharedOptions(),
     entryPoints: ['src/main.ts'],
     outfile,
@@ -52,6 +60,7 @@ async function bundle(outfile, parts) {
     banner: { js: readFileSync(join(root, '.ci/templates/standalone-banner.js'), 'utf8') },
     plugins: [twins],
   })
+  return Object.keys(metafile.inputs)
 }
 
 /** What is written for Node, and its twin for Bun. */

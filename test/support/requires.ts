@@ -2,9 +2,10 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
-/** Something that a machine has or has not: `root`, `cgroup2`, `userns`, or `command:<name>`. */
-export type Requirement = 'root' | 'cgroup2' | 'userns' | `command:${string}`
+/** Something that a machine has or has not: `root`, `cgroup2`, `userns`, `standalone`, or `command:<name>`. */
+export type Requirement = 'root' | 'cgroup2' | 'userns' | 'standalone' | `command:${string}`
 
 /**
  * The reason why a test that needs all of these cannot run here, or undefined: use it as
@@ -29,6 +30,10 @@ function reasonAgainst(requirement: Requirement): string | undefined {
     return spawnSync('unshare', ['-U', 'true']).status === 0
       ? undefined
       : 'user namespaces are not allowed'
+  if (requirement === 'standalone')
+    return existsSync(fileURLToPath(new URL('../../dist/standalone/tsrun', import.meta.url)))
+      ? undefined
+      : 'dist/standalone/tsrun is not built (npm run build:standalone)'
   const command = requirement.slice('command:'.length)
   return isOnPath(command) ? undefined : `${command} is not installed (npm test installs it)`
 }
