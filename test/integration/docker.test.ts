@@ -1,5 +1,5 @@
 /** tsrun as the default runtime of Debian's dockerd, used through the docker command; runc is the oracle. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
@@ -267,5 +267,38 @@ describe.skipIf(missing('root', 'cgroup2', 'command:dockerd'))('docker', () => {
     docker.succeed(['build', '--quiet', '--network=none', '--tag=built', context])
     const args = ['run', '--rm', '--network=none', 'built', 'cat', '/file', '/tmp/user']
     expect(docker.succeed(args)).toBe('built\n0\n8')
+  })
+})
+
+describe.skipIf(missing('root', 'cgroup2', 'command:dockerd'))('docker --userns-remap', () => {
+  let docker: Dockerd
+
+  beforeAll(async () => {
+    // The ids of a user that every Debian has, in this namespace alone.
+    const prepare = ['subuid', 'subgid'].map(
+      (file) =>
+        `echo daemon:100000:65536 > /dev/shm/$$; mount --bind /dev/shm/$$ /etc/${file}; rm /dev/shm/$$`,
+    )
+    docker = await startDockerd(['--userns-remap=daemon:daemon'], prepare.join('\n'))
+  })
+
+  afterAll(async () => {
+    await docker?.[Symbol.asyncDispose]()
+  })
+
+  test.each(['tsrun', 'runc'])('with %s', (runtime) => {
+    const flags = ['--detach', '--name=mapped', '--network=none', `--runtime=${runtime}`]
+    docker.succeed(['run', ...flags, '--volume=/data', '--tmpfs=/t', 'busybox', 'sleep', '1000'])
+    const script =
+      'cat /proc/self/uid_map; touch /data/x /t/x; stat -c %u /data/x /t/x /bin/busybox'
+    expect(docker.succeed(['exec', 'mapped', 'sh', '-c', script])).toBe(
+      '         0     100000      65536\n0\n0\n0',
+    )
+    const asUser = ['exec', '--user=8', 'mapped', 'sh', '-c', 'id -u; echo out > /dev/stdout']
+    expect(docker.succeed(asUser)).toBe('8\nout')
+    expect(docker.onTerminal(['exec', '--tty', 'mapped', 'tty'])).toContain('/dev/pts/0')
+    const pid = docker.succeed(['inspect', '--format={{.State.Pid}}', 'mapped'])
+    expect(statSync(`/proc/${pid}`).uid).toBe(100_000)
+    docker.succeed(['rm', '--force', 'mapped'])
   })
 })

@@ -1,6 +1,6 @@
 /** Debian's dockerd on directories and a socket of the test's own, with tsrun as its default runtime. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildBusyboxRootfs } from '../../rootfs-cache/build-busybox-image.mjs'
@@ -19,16 +19,24 @@ export interface Dockerd extends CallerCommands, AsyncDisposable {
   restart(): Promise<void>
 }
 
-/** Starts dockerd with its own containerd and makes the image `busybox`. */
-export async function startDockerd(flags: readonly string[] = []): Promise<Dockerd> {
+/**
+ * Starts dockerd with its own containerd and makes the image `busybox`. `prepare` is a shell script that
+ * runs before, in the mount namespace of the server.
+ */
+export async function startDockerd(
+  flags: readonly string[] = [],
+  prepare?: string,
+): Promise<Dockerd> {
   const directory = mkdtempSync(join(tmpdir(), 'tsrun-docker-'))
+  // A remapped root has to reach its files.
+  chmodSync(directory, 0o711)
   const socket = `unix://${join(directory, 's')}`
   const docker = callerCommands([DOCKER, '-H', socket], {
     ...process.env,
     DOCKER_CONFIG: directory,
   })
   // dockerd leaves mounts to its namespace, so that is made for it.
-  const namespace = await holdMountNamespace()
+  const namespace = await holdMountNamespace(prepare)
   const command = namespace.enter([
     'dockerd',
     `--data-root=${join(directory, 'data')}`,

@@ -8,10 +8,13 @@ export interface MountNamespace extends Disposable {
   enter(argv: readonly string[]): readonly [string, ...string[]]
 }
 
-/** A namespace with cgroup2 alone on /sys/fs/cgroup. It goes away with the test process, too. */
-export async function holdMountNamespace(): Promise<MountNamespace> {
+/**
+ * A namespace with cgroup2 alone on /sys/fs/cgroup, and with what the shell script `prepare` mounts. It
+ * goes away with the test process, too.
+ */
+export async function holdMountNamespace(prepare = ''): Promise<MountNamespace> {
   // Ends with its standard input, which is ours.
-  const [command, ...args] = inCgroup2(['sh', '-c', 'echo ready; exec cat'])
+  const [command, ...args] = inCgroup2(['sh', '-ec', `${prepare}\necho ready; exec cat`])
   const holder = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   const [line] = await Promise.race([once(holder.stdout, 'data'), once(holder, 'exit')])
   if (String(line) !== 'ready\n') throw new Error(`cannot make a mount namespace: ${String(line)}`)
