@@ -9,15 +9,7 @@
  *   <root>/.index-lock             exclusive: "I write index.json or oci-layout"
  */
 import { createHash, randomBytes } from 'node:crypto'
-import {
-  createReadStream,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
+import { createReadStream, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { type Digest, parseDigest } from '../oci/digest.ts'
@@ -28,6 +20,7 @@ import {
   syncFolder,
   writeFileAtomic,
 } from '../util/atomic-write.ts'
+import { namesIn } from '../util/if-there.ts'
 import { openBlobIngest, writeHashed } from './blob-ingest.ts'
 import type { ContentStore, FileLocks, Ingest } from './content-store.ts'
 import { INDEX_LOCK } from './image-names.ts'
@@ -222,15 +215,6 @@ export class LocalContentStore implements ContentStore {
 
 function sizeOfFile(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.size
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch (error) {
-    if (errnoCodeOf(error) === 'ENOENT') return []
-    throw error
-  }
 }
 
 function blobNotFound(digest: string): TsrunError {

@@ -12,11 +12,9 @@
 import { randomBytes } from 'node:crypto'
 import {
   constants,
-  fstatSync,
   lstatSync,
   mkdirSync,
   openSync,
-  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -29,9 +27,10 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
-import { takeLock } from '../native/file-lock.ts'
+import { isStillAt, takeLock } from '../native/file-lock.ts'
 import { OwnedFd, openIfThere } from '../native/owned-fd.ts'
 import { flock } from '../native/syscalls.ts'
+import { namesIn } from '../util/if-there.ts'
 import { checkName, randomName } from './container-names.ts'
 import { type ContainerRecord, parseRecord, shortId } from './container-record.ts'
 
@@ -119,12 +118,12 @@ export class ContainerStore {
   }
 
   ids(): string[] {
-    return listFolder(this.#containers)
+    return namesIn(this.#containers)
   }
 
   /** Ids of containers whose making never ended, or still goes on. */
   unfinished(): string[] {
-    return listFolder(this.#unfinished)
+    return namesIn(this.#unfinished)
   }
 
   isUnfinished(id: string): boolean {
@@ -203,7 +202,7 @@ export class ContainerStore {
     const name = this.read(id)?.name
     if (name !== undefined && this.#idOfName(name) === id) unlinkSync(join(this.#names, name))
     const directory = this.directory(id)
-    for (const entry of listFolder(directory)) {
+    for (const entry of namesIn(directory)) {
       const path = join(directory, entry)
       // Not recursive: a root that is still mounted must be an error, never a deletion.
       if (lstatSync(path).isDirectory()) rmdirSync(path)
@@ -247,21 +246,6 @@ export class ContainerStore {
   }
 }
 
-function isStillAt(fd: number, path: string): boolean {
-  const now = statSync(path, { throwIfNoEntry: false })
-  const held = fstatSync(fd)
-  return now !== undefined && now.ino === held.ino && now.dev === held.dev
-}
-
 function existsAt(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined
-}
-
-function listFolder(path: string): string[] {
-  try {
-    return readdirSync(path)
-  } catch (error) {
-    if (errnoCodeOf(error) === 'ENOENT') return []
-    throw error
-  }
 }

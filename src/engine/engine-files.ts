@@ -1,9 +1,9 @@
 /** The files that the engine lays over an image's: /etc/hosts, /etc/hostname, /etc/resolv.conf, the init of --init. */
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { errnoCodeOf } from '../errors.ts'
 import { nativePart } from '../native/library.ts'
 import type { Mount } from '../oci/runtime-config.ts'
+import { readTextIfThere } from '../util/if-there.ts'
 
 const LOCALHOST = `127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
@@ -25,10 +25,10 @@ export function writeEngineFiles(
   directory: string,
   { hostname, network, init }: EngineFilesOptions,
 ): void {
-  const hosts = network === 'host' ? readHostFile('/etc/hosts') : LOCALHOST
+  const hosts = network === 'host' ? (readTextIfThere('/etc/hosts') ?? '') : LOCALHOST
   write(join(directory, 'hosts'), hosts)
   write(join(directory, 'hostname'), `${hostname}\n`)
-  write(join(directory, 'resolv.conf'), readHostFile('/etc/resolv.conf'))
+  write(join(directory, 'resolv.conf'), readTextIfThere('/etc/resolv.conf') ?? '')
   if (init) write(reaperPath(directory), nativePart('tsrun-reaper'), 0o755)
 }
 
@@ -46,15 +46,6 @@ export function engineMounts(directory: string, readOnly: boolean): readonly Mou
     source: join(directory, name),
     options,
   }))
-}
-
-function readHostFile(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (errnoCodeOf(error) === 'ENOENT') return ''
-    throw error
-  }
 }
 
 // Every user of the container reads them, whatever the caller's umask is.

@@ -1,8 +1,8 @@
 /** Everything about one container in the shape of docker's `inspect`; maps are Maps, as Go's templates see them. */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { TsrunError } from '../errors.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import { readTextIfThere } from '../util/if-there.ts'
 import { LOG_FILE } from './container-logs.ts'
 import { type ContainerRecord, shortId } from './container-record.ts'
 import { type ContainerStatus, statusOf } from './container-status.ts'
@@ -138,10 +138,6 @@ function pairs(texts: readonly string[], separator: string): Map<string, string>
 
 // A container that is half made has no config.json yet.
 function readConfig(directory: string): RuntimeConfig | undefined {
-  try {
-    return JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')) as RuntimeConfig
-  } catch (error) {
-    if (errnoCodeOf(error) === 'ENOENT') return undefined
-    throw error
-  }
+  const text = readTextIfThere(join(directory, 'config.json'))
+  return text === undefined ? undefined : (JSON.parse(text) as RuntimeConfig)
 }

@@ -1,9 +1,8 @@
 /** Reads the `exit` file that the monitor leaves when its container has ended. */
 
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { errnoCodeOf } from '../errors.ts'
 import { decodeWaitStatus } from '../linux/wait-status.ts'
+import { readTextIfThere } from '../util/if-there.ts'
 
 export interface ExitRecord {
   /** 128 + signal when a signal ended the process, as shells count. */
@@ -18,12 +17,8 @@ export interface ExitRecord {
 
 /** The exit record in the container's folder, undefined when there is none or only a torn one. */
 export function readExitRecord(directory: string): ExitRecord | undefined {
-  try {
-    return parseExitRecord(readFileSync(join(directory, 'exit'), 'latin1'))
-  } catch (error) {
-    if (errnoCodeOf(error) === 'ENOENT') return undefined
-    throw error
-  }
+  const text = readTextIfThere(join(directory, 'exit'))
+  return text === undefined ? undefined : parseExitRecord(text)
 }
 
 /** Parses `<wait status> <time> <log bytes lost>`. */

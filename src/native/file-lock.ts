@@ -73,8 +73,8 @@ function openLockFile(path: string): OwnedFd {
   )
 }
 
-// The holder before us may have renamed or removed the file that we waited for.
-function isStillAt(fd: number, path: string): boolean {
+/** Whether `fd` is still what `path` names: a lock's holder may have renamed or removed what we waited for. */
+export function isStillAt(fd: number, path: string): boolean {
   try {
     const here = statSync(path, { bigint: true })
     const ours = fstatSync(fd, { bigint: true })

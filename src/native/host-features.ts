@@ -1,9 +1,10 @@
 /** Probes the kernel once: what the compiler may count on (src/plan/host-features.ts). */
 import { existsSync, readFileSync } from 'node:fs'
 import { release } from 'node:os'
-import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { TsrunError } from '../errors.ts'
 import { errnoNumber } from '../linux/errno.ts'
 import type { HostFeatures } from '../plan/host-features.ts'
+import { readTextIfThere } from '../util/if-there.ts'
 import { trySyscall } from './syscalls.ts'
 
 /** The newest system calls that every plan makes, with operands that are refused before they do anything. */
@@ -46,16 +47,7 @@ function probe(): HostFeatures {
     cloneIntoCgroup: true,
     lastCapability: Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8')),
     timeNamespaces: existsSync('/proc/self/ns/time'),
-    apparmor: readIfThere('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
+    apparmor: readTextIfThere('/sys/module/apparmor/parameters/enabled')?.startsWith('Y') === true,
     selinux: existsSync('/sys/fs/selinux/enforce'),
   })
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (errnoCodeOf(error) === 'ENOENT') return ''
-    throw error
-  }
 }

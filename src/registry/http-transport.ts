@@ -1,10 +1,10 @@
 /** Single HTTP requests over node-fetch: keep-alive, certificates, timeouts; no redirects, no retries, no auth. */
-import { readFileSync } from 'node:fs'
 import { Agent as HttpAgent } from 'node:http'
 import type { Agent as HttpsAgent } from 'node:https'
 import { rootCertificates } from 'node:tls'
 import fetch, { type Response } from 'node-fetch'
-import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { TsrunError } from '../errors.ts'
+import { readTextIfThere } from '../util/if-there.ts'
 import { agentThrough, proxyFor } from './proxy-agent.ts'
 
 export interface TransportOptions {
@@ -169,7 +169,7 @@ function bodyOf(response: Response): BodyStream {
 // The system's list where there is one: that is where administrators add and remove authorities.
 // SSL_CERT_FILE replaces it, as for OpenSSL and Go.
 function certificates(env: NodeJS.ProcessEnv): string[] {
-  const system = namedFile('SSL_CERT_FILE', env) ?? readIfThere(SYSTEM_CERTIFICATES)
+  const system = namedFile('SSL_CERT_FILE', env) ?? readTextIfThere(SYSTEM_CERTIFICATES)
   const list = system === undefined ? [...rootCertificates] : [system]
   for (const name of ['TSRUN_EXTRA_CA_CERTS', 'NODE_EXTRA_CA_CERTS']) {
     const extra = namedFile(name, env)
@@ -181,18 +181,9 @@ function certificates(env: NodeJS.ProcessEnv): string[] {
 function namedFile(variable: string, env: NodeJS.ProcessEnv): string | undefined {
   const path = env[variable]
   if (path === undefined || path === '') return undefined
-  const text = readIfThere(path)
+  const text = readTextIfThere(path)
   if (text !== undefined) return text
   throw new TsrunError('not-found', `cannot read "${path}" of ${variable}: there is no such file`)
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (errnoCodeOf(error) === 'ENOENT') return undefined
-    throw error
-  }
 }
 
 type FetchSignal = NonNullable<NonNullable<Parameters<typeof fetch>[1]>['signal']>

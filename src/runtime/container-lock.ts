@@ -1,7 +1,8 @@
 /** flock(2) on a container's folder: one command at a time changes a container. */
-import { constants, fstatSync, openSync, statSync } from 'node:fs'
+import { constants, openSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errnoCodeOf } from '../errors.ts'
+import { isStillAt } from '../native/file-lock.ts'
 import { OwnedFd } from '../native/owned-fd.ts'
 import { flock } from '../native/syscalls.ts'
 import { containerDirectory, containerNotFound } from '../state/state-directory.ts'
@@ -30,12 +31,6 @@ export function tryLockContainer(root: string, id: string): OwnedFd | undefined 
   }
   fd.close()
   return undefined
-}
-
-function isStillAt(fd: number, path: string): boolean {
-  const ours = fstatSync(fd)
-  const there = statSync(path, { throwIfNoEntry: false })
-  return there !== undefined && there.ino === ours.ino && there.dev === ours.dev
 }
 
 function openFolder(path: string, id: string): OwnedFd {

@@ -1,14 +1,11 @@
 /** The host's ps(1), filtered to some processes: what runc's `ps` prints. */
-import { accessSync, constants, openSync, readFileSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { constants, openSync, readFileSync } from 'node:fs'
 import { TsrunError } from '../errors.ts'
 import { startExecutable } from '../native/executor.ts'
 import { OwnedFd } from '../native/owned-fd.ts'
 import { pipePair } from '../native/pass-descriptors.ts'
 import { reap } from '../native/syscalls.ts'
-
-/** Where callers without a PATH have their programs: podman gives its runtime none. */
-const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+import { isExecutable, programPaths } from './find-program.ts'
 
 /** The lines of `ps <options>` (default `-ef`) for `pids`, with the head line. */
 export function hostProcessTable(pids: readonly number[], options: readonly string[]): string {
@@ -41,20 +38,9 @@ function runPs(path: string, options: readonly string[]): string {
 }
 
 function findPs(): string {
-  const folders = (process.env.PATH ?? DEFAULT_PATH).split(delimiter)
-  const found = folders.map((folder) => join(folder, 'ps')).find(isExecutable)
+  const found = programPaths('ps', process.env).find(isExecutable)
   if (found !== undefined) return found
   throw new TsrunError('not-found', 'cannot run ps: there is none on the PATH', {
     hint: 'install procps, or use --format json',
   })
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    // Not there, or not for us: the next folder.
-    return false
-  }
 }

@@ -1,10 +1,10 @@
 /** `update`: new limits for a container that is there. */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { completeUpdate } from '../cgroup/complete-update.ts'
-import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { TsrunError } from '../errors.ts'
 import { normalizeResources } from '../oci/normalize-runtime-config.ts'
 import type { Resources } from '../oci/runtime-config.ts'
+import { readTextIfThere } from '../util/if-there.ts'
 import { cgroupOf } from './kill.ts'
 import { loadContainer } from './load-container.ts'
 
@@ -29,16 +29,7 @@ export async function updateContainer(
   if ((resources.devices ?? []).length > 0)
     throw new TsrunError('not-implemented', 'unsupported: update of linux.resources.devices')
   const normal = normalizeResources(resources, record.ociVersion)
-  const complete = completeUpdate(normal, (file) => readOptional(join(cgroup.path, file)))
+  const complete = completeUpdate(normal, (file) => readTextIfThere(join(cgroup.path, file)))
   cgroup.refuseBelowUsage(complete)
   cgroup.apply(complete)
-}
-
-function readOptional(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (errnoCodeOf(error) === 'ENOENT') return undefined
-    throw error
-  }
 }

@@ -7,22 +7,14 @@
  *   <root>/drafts/<hex>/fs                  being unpacked; its process holds `<hex>.lock`
  *   <root>/.lock                            shared: "I make a snapshot"; exclusive: layers are removed
  */
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { lockFile, tryLockFile } from '../native/file-lock.ts'
 import { syncFilesystem } from '../native/sync-filesystem.ts'
 import { parseDigest } from '../oci/digest.ts'
 import { syncFolder } from '../util/atomic-write.ts'
+import { namesIn } from '../util/if-there.ts'
 import { readJsonFile, writeJsonFile } from '../util/json-file.ts'
 import type { Mount } from './mount.ts'
 import type { LayerDraft, LayerInfo, Snapshotter } from './snapshotter.ts'
@@ -246,13 +238,4 @@ function removeTree(path: string): void {
 function checkKey(key: string): void {
   if (!KEY.test(key))
     throw new TsrunError('invalid-argument', `cannot use snapshot key ${JSON.stringify(key)}`)
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch (error) {
-    if (errnoCodeOf(error) === 'ENOENT') return []
-    throw error
-  }
 }

@@ -23,6 +23,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { namesIn } from '../util/if-there.ts'
 import { type ContainerRecord, parseContainerRecord } from './container-record.ts'
 
 const ID_PATTERN = /^(?!\.{1,2}$)[A-Za-z0-9_+.-]+$/
@@ -98,7 +99,7 @@ export function removeContainerDirectory(root: string, id: string): void {
 /** Whether the folder has a record, or what a maker of ours left: an empty one can be anybody's. */
 export function hasContainerFiles(root: string, id: string): boolean {
   const directory = containerDirectory(root, id)
-  const names = entriesOf(directory)
+  const names = namesIn(directory)
   if (names.includes('state.json')) return true
   return names.length > 0 && names.every(isContainerFile) && isPrivate(directory)
 }
@@ -112,7 +113,7 @@ export function checkContainerDirectory(root: string, id: string): void {
 function ownFiles(directory: string): readonly string[] | undefined {
   const stat = statSync(directory, { throwIfNoEntry: false })
   if (stat === undefined) return undefined
-  const names = entriesOf(directory)
+  const names = namesIn(directory)
   const foreign = names.find((name) => !isContainerFile(name))
   if (foreign === undefined && isPrivate(directory)) return names
   const reason = foreign === undefined ? 'others may write in it' : `it has "${foreign}" in it`
@@ -127,15 +128,6 @@ function ownFiles(directory: string): readonly string[] | undefined {
 function isPrivate(directory: string): boolean {
   const stat = statSync(directory, { throwIfNoEntry: false })
   return stat !== undefined && stat.uid === process.geteuid?.() && (stat.mode & 0o077) === 0
-}
-
-function entriesOf(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory)
-  } catch (error) {
-    if (errnoCodeOf(error) === 'ENOENT') return []
-    throw error
-  }
 }
 
 function isContainerFile(name: string): boolean {

@@ -1,0 +1,24 @@
+/** Files and folders that may not be there, where that is no error. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { errnoCodeOf } from '../errors.ts'
+
+/** The text of a file, undefined when there is none; a file of the kernel's that is going away is none (ENODEV). */
+export function readTextIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    const code = errnoCodeOf(error)
+    if (code === 'ENOENT' || code === 'ENODEV') return undefined
+    throw error
+  }
+}
+
+/** The names in a folder, none when it is not there. */
+export function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    if (errnoCodeOf(error) === 'ENOENT') return []
+    throw error
+  }
+}
