@@ -28,21 +28,15 @@ const UNSUPPORTED: readonly UnsupportedFeature[] = [
     asked: ({ linux }) => linux?.namespaces?.some(({ type }) => type === 'mount') !== true,
   },
   {
-    name: 'process.apparmorProfile',
-    // `unconfined` is what a process is without a profile.
+    name: 'process.apparmorProfile (AppArmor is not enabled on this host)',
+    // `unconfined` is what every process is there.
     asked: ({ process }, modules) =>
       isSet(process?.apparmorProfile) &&
-      modules.apparmor &&
-      process?.apparmorProfile !== 'unconfined',
-  },
-  {
-    name: 'process.apparmorProfile (AppArmor is not enabled on this host)',
-    asked: ({ process }, modules) => isSet(process?.apparmorProfile) && !modules.apparmor,
+      process?.apparmorProfile !== 'unconfined' &&
+      !modules.apparmor,
   },
   labelRow('process.selinuxLabel', ({ process }) => process?.selinuxLabel),
-  disabledLabelRow('process.selinuxLabel', ({ process }) => process?.selinuxLabel),
   labelRow('linux.mountLabel', ({ linux }) => linux?.mountLabel),
-  disabledLabelRow('linux.mountLabel', ({ linux }) => linux?.mountLabel),
 ]
 
 /** Names of what `config` asks for and tsrun cannot do on this host; empty when it can run. */
@@ -67,10 +61,6 @@ function section(name: string): UnsupportedFeature {
 type LabelOf = (config: RuntimeConfig) => string | undefined
 
 function labelRow(name: string, labelOf: LabelOf): UnsupportedFeature {
-  return { name, asked: (config, modules) => isSet(labelOf(config)) && modules.selinux }
-}
-
-function disabledLabelRow(name: string, labelOf: LabelOf): UnsupportedFeature {
   return {
     name: `${name} (SELinux is not enabled on this host)`,
     asked: (config, modules) => isSet(labelOf(config)) && !modules.selinux,

@@ -15,6 +15,7 @@ import { emitCreateContainerHooks, emitHookState } from './compile/hooks.ts'
 import { emitHostname, emitLoopback } from './compile/hostname.ts'
 import { emitIdMaps } from './compile/id-maps.ts'
 import { emitMountIdMaps } from './compile/idmapped-mounts.ts'
+import { emitLabelProc } from './compile/lsm-label.ts'
 import { emitMaskedPaths, emitReadonlyPaths } from './compile/masked-paths.ts'
 import { emitSourceHelper } from './compile/mount-sources.ts'
 import { emitMounts, ownsDev, requireMountNamespace } from './compile/mounts.ts'
@@ -86,6 +87,7 @@ function compileLauncher(c: CreateContext, cgroup: Slot | undefined): void {
   })
   emitOomScore(c)
   if (c.inUserNamespace) emitRlimits(c)
+  emitLabelProc(c)
   c.idMaps = emitMountIdMaps(c)
   c.copyUpTrees = emitCopyUpTrees(c)
   const helper = emitSourceHelper(c)

@@ -7,6 +7,7 @@ import type { ProcessContext } from './compile/create-context.ts'
 import { emitKeyring } from './compile/credentials.ts'
 import { emitCloseOnExec } from './compile/exec-process.ts'
 import { emitBecomeRoot } from './compile/id-maps.ts'
+import { emitLabelProc } from './compile/lsm-label.ts'
 import { emitClone } from './compile/namespaces.ts'
 import { emitOomScore, emitProcessName, emitUndumpable } from './compile/process-attributes.ts'
 import { emitSync } from './compile/report-records.ts'
@@ -50,6 +51,7 @@ export function compileExec(
   emitOomScore(c)
   emitInitialAffinity(c)
   if (joinsUser) emitRlimits(c)
+  emitLabelProc(c)
   // Entering the cgroup needs both cgroups in view (cgroup_namespaces(7)): its namespace comes after.
   const early = options.joinFlags & ~CLONE_NEWCGROUP
   if (early !== 0) b.at('namespaces', () => b.run('setns', [container, early]))

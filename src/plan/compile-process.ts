@@ -16,6 +16,7 @@ import {
   emitStartGate,
 } from './compile/exec-process.ts'
 import { emitStartContainerHooks } from './compile/hooks.ts'
+import { emitLabels } from './compile/lsm-label.ts'
 import { emitMemoryPolicy } from './compile/memory-policy.ts'
 import { emitPersonality } from './compile/personality.ts'
 import { emitUndumpable } from './compile/process-attributes.ts'
@@ -33,6 +34,7 @@ export function compileProcess(
 ): void {
   const { b } = c
   emitStdioOwner(c)
+  emitLabels(c)
   emitCloseLeftovers(c, descriptors)
   if (!c.inUserNamespace) emitRlimits(c)
   // With the rights of root still: the user may not raise its own priorities.

@@ -113,6 +113,7 @@ export const SYSCALL_ARGUMENTS: Readonly<Record<string, readonly ArgumentKind[]>
   fchdir: ['fd'],
   fchown: ['fd', 'number', 'number'],
   fchownat: ['fd', 'string', 'number', 'number', { flags: AT_FLAGS }],
+  fsetxattr: ['fd', 'string', 'string', 'number', 'number'],
   fsconfig: ['fd', { values: FSCONFIG_COMMANDS }, 'string', 'string'],
   fsmount: ['fd', { flags: { FSMOUNT_CLOEXEC: 1 } }, { flags: MOUNT_ATTRIBUTES }],
   fspick: ['fd', 'string', { flags: { FSPICK_CLOEXEC: 1, FSPICK_EMPTY_PATH: 8 } }],

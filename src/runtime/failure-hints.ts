@@ -47,6 +47,47 @@ const HINTS: readonly FailureHint[] = [
     hint: 'the working directory does not exist in the container',
   },
   {
+    call: 'write',
+    code: 'ENOENT',
+    origin: '/process/apparmorProfile',
+    hint: 'no such AppArmor profile is loaded: load it with apparmor_parser -r, or use unconfined',
+  },
+  {
+    call: 'write',
+    code: 'EACCES',
+    origin: '/process/apparmorProfile',
+    hint: 'the AppArmor profile that tsrun itself runs under does not allow the change',
+  },
+  {
+    call: 'write',
+    code: 'EINVAL',
+    origin: '/process/selinuxLabel',
+    hint: 'the loaded SELinux policy has no such context',
+  },
+  {
+    call: 'write',
+    code: 'EACCES',
+    origin: '/process/selinuxLabel',
+    hint: 'the SELinux policy does not let tsrun start processes with this label: see ausearch -m avc',
+  },
+  {
+    code: 'EPERM',
+    call: 'fsopen',
+    origin: 'security labels',
+    hint: 'security labels need a procfs of our own, which this host does not let tsrun mount',
+  },
+  {
+    code: 'EPERM',
+    call: 'fsconfig',
+    origin: 'security labels',
+    hint: 'security labels need a procfs of our own, which this host does not let tsrun mount',
+  },
+  {
+    code: 'EINVAL',
+    origin: '/linux/mountLabel',
+    hint: 'the loaded SELinux policy has no such context, or the file system takes none',
+  },
+  {
     call: 'personality',
     code: 'EINVAL',
     hint: 'this machine cannot run 32-bit programs: leave linux.personality out',

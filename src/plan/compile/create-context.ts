@@ -17,6 +17,8 @@ export interface ProcessContext {
   readonly console?: Slot
   /** The process is in a user namespace other than ours. */
   readonly inUserNamespace: boolean
+  /** The launcher's own procfs, when the process gets a security label. */
+  labelProc?: Slot
   /** The state documents for the hooks that the plan runs itself. */
   hookState?: Readonly<Partial<Record<HookKind, DataRef>>>
 }

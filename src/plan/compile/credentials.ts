@@ -3,6 +3,7 @@ import { AT_EMPTY_PATH } from '../../linux/open-flags.ts'
 import type { Slot } from '../instruction.ts'
 import type { ProcessContext } from './create-context.ts'
 import { hasNamespace } from './create-context.ts'
+import { emitWithKeyLabel } from './lsm-label.ts'
 
 const PR_SET_KEEPCAPS = 8
 const PR_SET_NO_NEW_PRIVS = 38
@@ -96,10 +97,12 @@ export function emitNoNewPrivileges(c: ProcessContext): void {
 export function emitKeyring(c: ProcessContext, containerId: string): void {
   if (c.options.noNewKeyring === true) return
   const KEYCTL_JOIN_SESSION_KEYRING = 1
-  c.b.at('keyring', () =>
-    c.b.run('keyctl', [KEYCTL_JOIN_SESSION_KEYRING, c.b.string(`_ses.${containerId}`), 0, 0, 0], {
-      tolerate: ['ENOSYS'],
-    }),
+  emitWithKeyLabel(c, () =>
+    c.b.at('keyring', () =>
+      c.b.run('keyctl', [KEYCTL_JOIN_SESSION_KEYRING, c.b.string(`_ses.${containerId}`), 0, 0, 0], {
+        tolerate: ['ENOSYS'],
+      }),
+    ),
   )
 }
 

@@ -13,6 +13,7 @@ import { AT_FDCWD, O_CLOEXEC, O_PATH, S_IFDIR } from '../../linux/open-flags.ts'
 import type { Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
 import type { CreateContext } from './create-context.ts'
+import { emitMaskLabel } from './lsm-label.ts'
 import { emitCheckDevice, fileTypeOf, openExisting } from './path-in-root.ts'
 import { emitAttach, emitCloneTree, emitSetAttributes } from './rootfs.ts'
 
@@ -24,7 +25,7 @@ export function emitMaskedPaths(c: CreateContext, root: Slot): void {
   const nullDevice = b.at('/linux/maskedPaths', () => openHostNull(b))
   const tmpfs = b.slot('empty directory')
   paths.forEach((path, i) => {
-    b.at(`/linux/maskedPaths/${i}`, () => emitMask(b, root, path, nullDevice, tmpfs))
+    b.at(`/linux/maskedPaths/${i}`, () => emitMask(c, root, path, nullDevice, tmpfs))
   })
 }
 
@@ -35,13 +36,14 @@ function openHostNull(b: PlanBuilder): Slot {
   return fd
 }
 
-function emitMask(b: PlanBuilder, root: Slot, path: string, nullDevice: Slot, tmpfs: Slot): void {
+function emitMask(c: CreateContext, root: Slot, path: string, nullDevice: Slot, tmpfs: Slot): void {
+  const { b } = c
   const skip = b.label()
   const file = b.label()
   const target = openExisting(b, root, path)
   b.branch(target, 'lt', 0, skip)
   b.branch(fileTypeOf(b, target), 'ne', S_IFDIR, file)
-  emitMaskDirectory(b, target, tmpfs)
+  emitMaskDirectory(c, target, tmpfs)
   b.jump(skip)
   b.place(file)
   emitAttach(b, emitCloneTree(b, nullDevice, false), target)
@@ -50,7 +52,8 @@ function emitMask(b: PlanBuilder, root: Slot, path: string, nullDevice: Slot, tm
 
 // The first masked directory gets the tmpfs itself, the next ones copies of that mount: before
 // 6.15 open_tree(2) clones attached mounts only.
-function emitMaskDirectory(b: PlanBuilder, target: Slot, tmpfs: Slot): void {
+function emitMaskDirectory(c: CreateContext, target: Slot, tmpfs: Slot): void {
+  const { b } = c
   const first = b.label()
   const done = b.label()
   b.branch(tmpfs, 'lt', 0, first)
@@ -60,6 +63,7 @@ function emitMaskDirectory(b: PlanBuilder, target: Slot, tmpfs: Slot): void {
   const context = b.sys('fsopen', [b.string('tmpfs'), FSOPEN_CLOEXEC])
   b.run('fsconfig', [context, FSCONFIG_SET_STRING, b.string('nr_blocks'), b.string('1'), 0])
   b.run('fsconfig', [context, FSCONFIG_SET_STRING, b.string('nr_inodes'), b.string('1'), 0])
+  emitMaskLabel(c, context)
   b.run('fsconfig', [context, FSCONFIG_CMD_CREATE, 0, 0, 0])
   const attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
   b.sys('fsmount', [context, FSMOUNT_CLOEXEC, attributes], { into: tmpfs })

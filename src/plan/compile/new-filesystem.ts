@@ -11,6 +11,7 @@ import type { Mount } from '../../oci/runtime-config.ts'
 import type { DataRef, Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
 import type { CreateContext } from './create-context.ts'
+import { emitMountLabel, emitQueueLabel } from './lsm-label.ts'
 import type { MountOptions } from './mount-options.ts'
 import { destinationOf } from './mount-target.ts'
 import { emitSetAttributes } from './rootfs.ts'
@@ -44,11 +45,13 @@ export function emitNewFilesystem(
   if (mode !== undefined)
     b.run('fsconfig', [context, FSCONFIG_SET_STRING, b.string('mode'), mode, 0])
   emitParameters(b, context, mount, options)
+  emitMountLabel(c, context, mount)
   b.run('fsconfig', [context, FSCONFIG_CMD_CREATE, 0, 0, 0], { note: `create ${type}` })
   const late = isLateReadonly(c, mount) ? MOUNT_ATTR_RDONLY : 0
   const attributes = options.own.set & ~late
   const tree = b.sys('fsmount', [context, FSMOUNT_CLOEXEC, attributes], { note: type })
   b.run('close', [context])
+  emitQueueLabel(c, tree, mount)
   if (options.recursive.set !== 0) emitSetAttributes(b, tree, options.recursive, true)
   return tree
 }

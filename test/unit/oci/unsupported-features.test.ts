@@ -31,15 +31,13 @@ describe('unsupportedFeatures()', () => {
       'process.apparmorProfile (AppArmor is not enabled on this host)',
       'process.selinuxLabel (SELinux is not enabled on this host)',
     ])
-    expect(unsupportedFeatures(config, { apparmor: true, selinux: true })).toEqual([
-      'process.apparmorProfile',
-      'process.selinuxLabel',
-    ])
+    expect(unsupportedFeatures(config, { apparmor: true, selinux: true })).toEqual([])
   })
 
-  it('takes the profile unconfined where AppArmor is enabled', () => {
+  it('takes the profile unconfined with and without AppArmor', () => {
     const config = { ...CONFIG, process: { cwd: '/', apparmorProfile: 'unconfined' } }
     expect(unsupportedFeatures(config, { apparmor: true, selinux: false })).toEqual([])
+    expect(unsupportedFeatures(config, { apparmor: false, selinux: false })).toEqual([])
   })
 
   it('refuses a config without a mount namespace', () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { compileCreate } from '../../../src/plan/compile-create.ts'
 import { compileExec } from '../../../src/plan/compile-exec.ts'
 import {
+  FEATURES,
   filteredPlan,
   type Golden,
   OPTIONS,
@@ -34,6 +35,34 @@ const CASES: readonly Golden[] = [
     },
     origins: ['/linux/memoryPolicy', '/linux/personality'],
   },
+  {
+    name: 'security-labels',
+    process: {
+      apparmorProfile: 'docker-default',
+      selinuxLabel: 'system_u:system_r:container_t:s0:c1',
+    },
+    linux: {
+      namespaces: [{ type: 'mount' }],
+      mountLabel: 'system_u:object_r:container_file_t:s0:c1',
+      maskedPaths: ['/sys/firmware'],
+    },
+    config: {
+      mounts: [
+        { destination: '/proc', type: 'proc' },
+        { destination: '/tmp', type: 'tmpfs' },
+        { destination: '/dev/mqueue', type: 'mqueue' },
+        { destination: '/own', type: 'tmpfs', options: ['context=own'] },
+      ],
+    },
+    options: { features: { ...FEATURES, apparmor: true, selinux: true } },
+    origins: [
+      'security labels',
+      '/process/apparmor',
+      '/process/selinux',
+      '/linux/mountLabel',
+      'keyring',
+    ],
+  },
 ]
 
 describe('compileCreate() golden plans of the process', () => testGoldenPlans(CASES))
@@ -48,6 +77,29 @@ describe('compileExec() golden plans of the process', () => {
     const origins = ['/process/execCPUAffinity', 'cpu affinity', 'process']
     await expect(filteredPlan(plan, origins)).toMatchFileSnapshot(
       '../../golden/exec-cpu-affinity.txt',
+    )
+  })
+})
+
+describe('compileExec() with a label', () => {
+  test('mounts the procfs before it joins anything, and closes what it opened', () => {
+    const plan = compileExec({ cwd: '/', args: ['/bin/id'], apparmorProfile: 'x' }, SMALL, {
+      ...OPTIONS,
+      features: { ...FEATURES, apparmor: true },
+      joinFlags: 0x20000,
+    })
+    const calls = plan.instructions.map((i) => (i.op === 'sys' ? i.name : i.op))
+    expect(calls.indexOf('fsmount')).toBeGreaterThan(0)
+    expect(calls.indexOf('fsmount')).toBeLessThan(calls.indexOf('setns'))
+    expect(calls.indexOf('openat2')).toBeGreaterThan(calls.indexOf('clone3'))
+    expect(calls.indexOf('openat2')).toBeLessThan(calls.lastIndexOf('close_range'))
+  })
+
+  test('is the plain plan with unconfined where there is no AppArmor', () => {
+    const options = { ...OPTIONS, joinFlags: 0x20000 }
+    const process = { cwd: '/', args: ['/bin/id'] }
+    expect(compileExec({ ...process, apparmorProfile: 'unconfined' }, SMALL, options)).toEqual(
+      compileExec(process, SMALL, options),
     )
   })
 })
