@@ -47,7 +47,19 @@ function probe(): HostFeatures {
     cloneIntoCgroup: true,
     lastCapability: Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8')),
     timeNamespaces: existsSync('/proc/self/ns/time'),
+    makesDevices: makesDevices(
+      readFileSync('/proc/self/status', 'utf8'),
+      readFileSync('/proc/self/uid_map', 'utf8'),
+    ),
     apparmor: readTextIfThere('/sys/module/apparmor/parameters/enabled')?.startsWith('Y') === true,
     selinux: existsSync('/sys/fs/selinux/enforce'),
   })
+}
+
+/** Whether a process with this /proc/self/status and uid_map may make device nodes. */
+export function makesDevices(status: string, uidMap: string): boolean {
+  const CAP_MKNOD = 27n
+  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`)
+  const isFirst = /^\s*0\s+0\s+4294967295$/.test(uidMap.trimEnd())
+  return isFirst && ((effective >> CAP_MKNOD) & 1n) === 1n
 }

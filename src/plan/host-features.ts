@@ -7,6 +7,8 @@ export interface HostFeatures {
   readonly lastCapability: number
   /** The kernel was built with time namespaces (5.6). */
   readonly timeNamespaces: boolean
+  /** mknod(2) of devices is allowed to us: CAP_MKNOD, in the first user namespace. */
+  readonly makesDevices: boolean
   readonly apparmor: boolean
   readonly selinux: boolean
 }

@@ -155,6 +155,7 @@ export const SYSCALL_ARGUMENTS: Readonly<Record<string, readonly ArgumentKind[]>
   symlinkat: ['string', 'fd', 'string'],
   umask: ['mode'],
   umount2: ['string', { flags: { MNT_DETACH: 2 } }],
+  unlinkat: ['fd', 'string', 'number'],
   unshare: [{ flags: NAMESPACE_FLAGS }],
   write: ['fd', 'text'],
 }

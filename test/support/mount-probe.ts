@@ -11,7 +11,10 @@ export interface Probe {
   readonly options?: RunOptions
 }
 
-/** Runs `script` in a container `probe` of `bundle`, whose root filesystem is writable. */
+// The cgroup is named after it: other checkouts may run their tests beside this one.
+const ID = `probe-${process.pid}`
+
+/** Runs `script` in a container of `bundle`, whose root filesystem is writable. */
 export function probe(
   runtime: Runtime,
   bundle: Bundle,
@@ -28,7 +31,7 @@ export function probe(
       mounts: [...(config.mounts ?? []), ...mounts],
     }),
   )
-  return runtime.run(['run', '--bundle', bundle.directory, 'probe'], options)
+  return runtime.run(['run', '--bundle', bundle.directory, ID], options)
 }
 
 function addCapabilities(config: RuntimeConfig, added: readonly string[]) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checkKernel } from '../../../src/native/host-features.ts'
+import { checkKernel, makesDevices } from '../../../src/native/host-features.ts'
 
 const EBADF = -9
 const ENOSYS = -38
@@ -14,5 +14,19 @@ describe('checkKernel()', () => {
     expect(() => checkKernel('5.10.0-28-amd64', call)).toThrow(
       'cannot run containers on Linux 5.10.0-28-amd64: it has no mount_setattr(2)',
     )
+  })
+})
+
+describe('makesDevices()', () => {
+  const FIRST = '         0          0 4294967295\n'
+  const status = (capabilities: string): string =>
+    `Name:\tnode\nCapPrm:\tffffffffffffffff\nCapEff:\t${capabilities}\nCapBnd:\t0\n`
+
+  it('needs CAP_MKNOD and the first user namespace', () => {
+    expect(makesDevices(status('000001ffffffffff'), FIRST)).toBe(true)
+    expect(makesDevices(status('0000000008000000'), FIRST)).toBe(true)
+    expect(makesDevices(status('000001fff7ffffff'), FIRST)).toBe(false)
+    expect(makesDevices(status('000001ffffffffff'), '0 100000 65536\n')).toBe(false)
+    expect(makesDevices('', FIRST)).toBe(false)
   })
 })
