@@ -14,6 +14,12 @@ import {
   MS_SLAVE,
   MS_UNBINDABLE,
 } from '../../linux/mount-flags.ts'
+import {
+  type ATTRIBUTE_OPTIONS,
+  OPTIONS_WITHOUT_EFFECT,
+  type PROPAGATION_OPTIONS,
+  SUPERBLOCK_OPTIONS,
+} from '../../oci/mount-option-names.ts'
 import type { Mount } from '../../oci/runtime-config.ts'
 
 export interface AttributeChange {
@@ -42,50 +48,44 @@ export interface MountOptions {
   readonly unsupported: readonly string[]
 }
 
-const ATTRIBUTES: ReadonlyMap<string, AttributeChange> = new Map([
-  ['ro', { set: MOUNT_ATTR_RDONLY, clear: 0 }],
-  ['rw', { set: 0, clear: MOUNT_ATTR_RDONLY }],
-  ['nosuid', { set: MOUNT_ATTR_NOSUID, clear: 0 }],
-  ['suid', { set: 0, clear: MOUNT_ATTR_NOSUID }],
-  ['nodev', { set: MOUNT_ATTR_NODEV, clear: 0 }],
-  ['dev', { set: 0, clear: MOUNT_ATTR_NODEV }],
-  ['noexec', { set: MOUNT_ATTR_NOEXEC, clear: 0 }],
-  ['exec', { set: 0, clear: MOUNT_ATTR_NOEXEC }],
-  ['nosymfollow', { set: MOUNT_ATTR_NOSYMFOLLOW, clear: 0 }],
-  ['symfollow', { set: 0, clear: MOUNT_ATTR_NOSYMFOLLOW }],
-  ['nodiratime', { set: MOUNT_ATTR_NODIRATIME, clear: 0 }],
-  ['diratime', { set: 0, clear: MOUNT_ATTR_NODIRATIME }],
+const ATTRIBUTES: Readonly<Record<(typeof ATTRIBUTE_OPTIONS)[number], AttributeChange>> = {
+  ro: { set: MOUNT_ATTR_RDONLY, clear: 0 },
+  rw: { set: 0, clear: MOUNT_ATTR_RDONLY },
+  nosuid: { set: MOUNT_ATTR_NOSUID, clear: 0 },
+  suid: { set: 0, clear: MOUNT_ATTR_NOSUID },
+  nodev: { set: MOUNT_ATTR_NODEV, clear: 0 },
+  dev: { set: 0, clear: MOUNT_ATTR_NODEV },
+  noexec: { set: MOUNT_ATTR_NOEXEC, clear: 0 },
+  exec: { set: 0, clear: MOUNT_ATTR_NOEXEC },
+  nosymfollow: { set: MOUNT_ATTR_NOSYMFOLLOW, clear: 0 },
+  symfollow: { set: 0, clear: MOUNT_ATTR_NOSYMFOLLOW },
+  nodiratime: { set: MOUNT_ATTR_NODIRATIME, clear: 0 },
+  diratime: { set: 0, clear: MOUNT_ATTR_NODIRATIME },
   // The atime mode is one field, not flags: every change clears it first (mount_setattr(2)).
-  ['noatime', { set: MOUNT_ATTR_NOATIME, clear: MOUNT_ATTR__ATIME }],
-  ['atime', { set: 0, clear: MOUNT_ATTR__ATIME }],
-  ['relatime', { set: 0, clear: MOUNT_ATTR__ATIME }],
-  ['norelatime', { set: 0, clear: MOUNT_ATTR__ATIME }],
-  ['strictatime', { set: MOUNT_ATTR_STRICTATIME, clear: MOUNT_ATTR__ATIME }],
-  ['nostrictatime', { set: 0, clear: MOUNT_ATTR__ATIME }],
-])
+  noatime: { set: MOUNT_ATTR_NOATIME, clear: MOUNT_ATTR__ATIME },
+  atime: { set: 0, clear: MOUNT_ATTR__ATIME },
+  relatime: { set: 0, clear: MOUNT_ATTR__ATIME },
+  norelatime: { set: 0, clear: MOUNT_ATTR__ATIME },
+  strictatime: { set: MOUNT_ATTR_STRICTATIME, clear: MOUNT_ATTR__ATIME },
+  nostrictatime: { set: 0, clear: MOUNT_ATTR__ATIME },
+}
 
-const PROPAGATION: ReadonlyMap<string, Propagation> = new Map([
-  ['private', { type: MS_PRIVATE, recursive: false }],
-  ['rprivate', { type: MS_PRIVATE, recursive: true }],
-  ['slave', { type: MS_SLAVE, recursive: false }],
-  ['rslave', { type: MS_SLAVE, recursive: true }],
-  ['shared', { type: MS_SHARED, recursive: false }],
-  ['rshared', { type: MS_SHARED, recursive: true }],
-  ['unbindable', { type: MS_UNBINDABLE, recursive: false }],
-  ['runbindable', { type: MS_UNBINDABLE, recursive: true }],
-])
+const PROPAGATION: Readonly<Record<(typeof PROPAGATION_OPTIONS)[number], number>> = {
+  private: MS_PRIVATE,
+  slave: MS_SLAVE,
+  shared: MS_SHARED,
+  unbindable: MS_UNBINDABLE,
+}
 
-// fsconfig(2) knows these of the superblock by name; the others are mount(2)'s alone and change nothing here.
-const SUPERBLOCK_FLAGS = new Set([
-  'sync',
-  'async',
-  'dirsync',
-  'mand',
-  'nomand',
-  'lazytime',
-  'nolazytime',
-])
-const WITHOUT_EFFECT = new Set(['defaults', 'silent', 'loud', 'iversion', 'noiversion'])
+const attributes: ReadonlyMap<string, AttributeChange> = new Map(Object.entries(ATTRIBUTES))
+const propagations: ReadonlyMap<string, Propagation> = new Map(
+  Object.entries(PROPAGATION).flatMap(([option, type]): [string, Propagation][] => [
+    [option, { type, recursive: false }],
+    [`r${option}`, { type, recursive: true }],
+  ]),
+)
+const superblockFlags: ReadonlySet<string> = new Set(SUPERBLOCK_OPTIONS)
+const withoutEffect: ReadonlySet<string> = new Set(OPTIONS_WITHOUT_EFFECT)
 
 // id-mapping-option.ts and tmpfs-copy-up.ts read these.
 const READ_ELSEWHERE = /^(?:r?idmap(?:=.*)?|tmpcopyup)$/
@@ -93,7 +93,7 @@ const UNSUPPORTED = new Set(['copy-symlink', 'src-nofollow', 'dest-nofollow'])
 
 /** Propagation of `linux.rootfsPropagation` or a mount option, or undefined for an unknown word. */
 export function parsePropagation(option: string): Propagation | undefined {
-  return PROPAGATION.get(option)
+  return propagations.get(option)
 }
 
 /** Sorts `options` by what the kernel takes them as; later options win over earlier ones. */
@@ -106,16 +106,16 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
   const filesystem: (readonly [string, string | undefined])[] = []
   const unsupported: string[] = []
   for (const option of options) {
-    const attribute = ATTRIBUTES.get(option)
-    const deep = option.startsWith('r') ? ATTRIBUTES.get(option.slice(1)) : undefined
-    const spread = PROPAGATION.get(option)
+    const attribute = attributes.get(option)
+    const deep = option.startsWith('r') ? attributes.get(option.slice(1)) : undefined
+    const spread = propagations.get(option)
     if (attribute !== undefined) own = combine(own, attribute)
     else if (deep !== undefined) recursive = combine(recursive, deep)
     else if (spread !== undefined) propagation.push(spread)
     else if (option === 'bind' || option === 'rbind') bind = option
     else if (option === 'remount') remount = true
     else if (UNSUPPORTED.has(option)) unsupported.push(option)
-    else if (!READ_ELSEWHERE.test(option) && !WITHOUT_EFFECT.has(option))
+    else if (!READ_ELSEWHERE.test(option) && !withoutEffect.has(option))
       filesystem.push(...splitData(option))
   }
   return {
@@ -150,6 +150,6 @@ function splitData(data: string): readonly (readonly [string, string | undefined
 
 function splitOption(option: string): readonly [string, string | undefined] {
   const equals = option.indexOf('=')
-  if (equals < 0 || SUPERBLOCK_FLAGS.has(option)) return [option, undefined]
+  if (equals < 0 || superblockFlags.has(option)) return [option, undefined]
   return [option.slice(0, equals), option.slice(equals + 1).replace(/^"(.*)"$/, '$1')]
 }
