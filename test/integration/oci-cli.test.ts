@@ -70,11 +70,11 @@ describe('without a container', () => {
     }
   })
 
-  it('checkpoint --help succeeds, checkpoint is refused by name', () => {
+  it('checkpoint --help succeeds, restore is refused by name', () => {
     expect(tsrun(['checkpoint', '--help']).status).toBe(0)
-    const refused = tsrun(['checkpoint', 'x'])
+    const refused = tsrun(['restore', 'x'])
     expect(refused.status).toBe(1)
-    expect(refused.stderr).toContain('unsupported: checkpoint')
+    expect(refused.stderr).toContain('unsupported: restore')
   })
 
   it('help of each verb names its flags', () => {
