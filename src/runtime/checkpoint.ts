@@ -80,8 +80,6 @@ async function dump(options: CheckpointOptions, record: ContainerRecord): Promis
   const program = findCriu(options.criu, options.environment)
   const config = savedConfig(options.root, options.id)
   mkdirSync(options.imagePath, { recursive: true, mode: 0o700 })
-  using directories = openDirectories(options)
-  const request = requestOptions(options, record, config, directories)
   if (options.preDump !== true) saveStreams(options.imagePath, record)
   using nothing = new OwnedFd(openSync('/dev/null', 'r+'))
   const plan = compileCriu({
@@ -97,11 +95,13 @@ async function dump(options: CheckpointOptions, record: ContainerRecord): Promis
       ...(options.preDump === true ? { trackMemory: true } : {}),
       ...(options.lazyPages === true ? { lazyPages: true } : {}),
     })
+    using directories = openDirectories(options, criu.pid)
+    const request = requestOptions(options, record, config, directories)
     const type = options.preDump === true ? 'pre-dump' : 'dump'
     await criu.request(type, request, (notification) => answer(options, notification))
   } catch (error) {
     throw new TsrunError('failed-precondition', `cannot checkpoint container "${options.id}"`, {
-      cause: withLog(error, directories.logDirectory, LOG_FILE),
+      cause: withLog(error, options.workPath ?? options.imagePath, LOG_FILE),
     })
   } finally {
     await criu.end()

@@ -1,6 +1,6 @@
 /** Starts the plan of a new container and sees it through: mappings, hooks, the record; or undoes it. */
-import { readlinkSync, rmSync, writeFileSync } from 'node:fs'
-import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { rmSync, writeFileSync } from 'node:fs'
+import { TsrunError } from '../errors.ts'
 import { type ExecutorSession, startPlan } from '../native/executor.ts'
 import {
   type ExecutorEvent,
@@ -30,6 +30,7 @@ import { PIDFD_SOCKET, sendPidfd } from './pidfd-socket.ts'
 import { readProcStat } from './process-liveness.ts'
 import { OPTIONS_FILE } from './saved-options.ts'
 import { handOverListener } from './seccomp-listener.ts'
+import { streamName } from './stream-name.ts'
 
 /** Starts the plan and sees it through to `ready`; kills what it started when something fails. */
 export async function driveCreate(assembly: Assembly): Promise<CreatedContainer> {
@@ -185,16 +186,6 @@ function publish({ options: { pidFile, root, id } }: Assembly, record?: Containe
   if (record === undefined) throw initIsGone(id)
   if (pidFile !== undefined) writePidFile(pidFile, record.pid)
   publishContainerRecord(root, id)
-}
-
-function streamName(fd: number): string {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`)
-  } catch (error) {
-    // A stream that the caller has closed.
-    if (errnoCodeOf(error) === 'ENOENT') return ''
-    throw error
-  }
 }
 
 function initIsGone(id: string): TsrunError {

@@ -49,13 +49,12 @@ const COMMANDS: Readonly<Record<string, () => Promise<OciCommand>>> = {
   features: async () => (await import('./information.ts')).featuresCommand,
   events: async () => (await import('./events.ts')).eventsCommand,
   checkpoint: async () => (await import('./checkpoint.ts')).checkpointCommand,
+  restore: async () => (await import('./restore.ts')).restoreCommand,
   explain: async () => (await import('./explain.ts')).explainCommand,
 }
 
-const NOT_YET = ['restore'] as const
-
 /** Words after which this command line, and not the engine's, is meant. */
-export const OCI_VERBS: readonly string[] = [...Object.keys(COMMANDS), ...NOT_YET]
+export const OCI_VERBS: readonly string[] = Object.keys(COMMANDS)
 
 const GENERAL_HELP = `NAME:
    tsrun - Open Container Initiative runtime
@@ -98,8 +97,6 @@ async function dispatch(globals: ParsedArguments): Promise<number> {
     print(topic === undefined ? GENERAL_HELP : helpText(topic, await loadCommand(topic)))
     return 0
   }
-  if (NOT_YET.some((name) => name === verb) && rest.some((word) => /^--?h(elp)?$/.test(word)))
-    return 0
   const command = await loadCommand(verb)
   const args = parseCommandLine(verb, command, rest)
   // podman and CRI-O probe `checkpoint --help` for its exit status.
@@ -112,8 +109,6 @@ async function dispatch(globals: ParsedArguments): Promise<number> {
 }
 
 async function loadCommand(verb: string): Promise<OciCommand> {
-  if (NOT_YET.some((name) => name === verb))
-    throw new TsrunError('not-implemented', `unsupported: ${verb}`)
   const load = Object.hasOwn(COMMANDS, verb) ? COMMANDS[verb] : undefined
   if (load !== undefined) return await load()
   throw new TsrunError('invalid-argument', `No help topic for '${verb}'`, {

@@ -1,5 +1,5 @@
 /** What checkpoint and restore are told alike, and the part of criu's options that comes of it. */
-import { existsSync, mkdirSync, openSync } from 'node:fs'
+import { existsSync, mkdirSync, openSync, realpathSync } from 'node:fs'
 import { TsrunError } from '../../errors.ts'
 import { CLONE_NEWNET } from '../../linux/namespaces.ts'
 import { OwnedFd } from '../../native/owned-fd.ts'
@@ -27,17 +27,19 @@ export interface CriuFlags {
 export interface CriuDirectories extends Disposable {
   readonly images: OwnedFd
   readonly work: OwnedFd | undefined
-  /** Where criu's log is. */
-  readonly logDirectory: string
 }
 
-export function openDirectories({ imagePath, workPath }: CriuFlags): CriuDirectories {
-  const images = openDirectory(imagePath)
+/**
+ * Opens them in the mount namespace of the process `criu`: it goes to its work directory through our
+ * descriptor, and may mount there only what is in its own namespace.
+ */
+export function openDirectories({ imagePath, workPath }: CriuFlags, criu: number): CriuDirectories {
+  const images = openDirectory(imagePath, criu)
   let work: OwnedFd | undefined
   try {
     if (workPath !== undefined) {
       mkdirSync(workPath, { recursive: true, mode: 0o700 })
-      work = openDirectory(workPath)
+      work = openDirectory(workPath, criu)
     }
   } catch (error) {
     images.close()
@@ -46,7 +48,6 @@ export function openDirectories({ imagePath, workPath }: CriuFlags): CriuDirecto
   return {
     images,
     work,
-    logDirectory: workPath ?? imagePath,
     [Symbol.dispose]() {
       images.close()
       work?.close()
@@ -54,9 +55,10 @@ export function openDirectories({ imagePath, workPath }: CriuFlags): CriuDirecto
   }
 }
 
-function openDirectory(path: string): OwnedFd {
+function openDirectory(path: string, criu: number): OwnedFd {
   try {
-    return new OwnedFd(openSync(path, 'r'))
+    // An absolute symlink would lead back out of the other namespace.
+    return new OwnedFd(openSync(`/proc/${criu}/root${realpathSync(path)}`, 'r'))
   } catch (cause) {
     throw new TsrunError('not-found', `cannot open the directory ${path} for criu`, {
       cause,

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TsrunError } from '../../errors.ts'
+import { CriuError } from './session.ts'
 
 const MOST_LINES = 3
 
@@ -17,14 +18,14 @@ export function errorsOf(log: string): readonly string[] {
     .slice(0, MOST_LINES)
 }
 
-/** `error` with what the log says. */
-export function withLog(error: unknown, directory: string, file: string): TsrunError {
+/** `error` in the words of the log, when it is criu that failed. */
+export function withLog(error: unknown, directory: string, file: string): unknown {
+  if (!(error instanceof CriuError)) return error
   const path = join(directory, file)
-  const cause = error instanceof TsrunError ? error : new TsrunError('internal', String(error))
   const errors = errorsOf(readLog(path))
-  if (errors.length === 0) return cause
-  return new TsrunError(cause.kind, `criu failed: ${errors.join('; ')}`, {
-    hint: cause.hint ?? `the whole story is in ${path}`,
+  if (errors.length === 0) return error
+  return new TsrunError(error.kind, `criu failed: ${errors.join('; ')}`, {
+    hint: `the whole story is in ${path}`,
   })
 }
 

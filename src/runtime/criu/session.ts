@@ -31,6 +31,9 @@ const MSG_CMSG_CLOEXEC = 0x40000000
 const SCM_RIGHTS = 1
 const CONTROL_SIZE = 24 // struct cmsghdr and one descriptor, padded (cmsg(3))
 
+/** criu could not do what it was asked to: its log says why. */
+export class CriuError extends TsrunError {}
+
 /** A notify script of criu's, with the descriptor that came along. */
 export interface Notification {
   readonly script: string
@@ -204,14 +207,14 @@ async function untilExecuted(session: ExecutorSession, config: RuntimeConfig): P
   throw new TsrunError('internal', `cannot start criu: ${event.type}`)
 }
 
-function failureOf({ type, errno, message }: CriuResponse): TsrunError {
+function failureOf({ type, errno, message }: CriuResponse): CriuError {
   const reason = errno === 0 ? '' : `: ${errnoName(errno)}`
   const text = message === undefined || message === '' ? '' : ` (${message})`
-  return new TsrunError('failed-precondition', `criu failed to ${type}${reason}${text}`)
+  return new CriuError('failed-precondition', `criu failed to ${type}${reason}${text}`)
 }
 
-function gone(): TsrunError {
-  return new TsrunError('failed-precondition', 'criu ended before it answered')
+function gone(): CriuError {
+  return new CriuError('failed-precondition', 'criu ended before it answered')
 }
 
 function versionText(version: number): string {
