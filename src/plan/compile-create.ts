@@ -136,6 +136,6 @@ function compileContainer(
   emitMaskedPaths(c, root)
   emitReadonlyPaths(c, root)
   emitLateReadonly(c, root)
-  emitEnterRoot(c, root, options.noPivot === true)
+  emitEnterRoot(c, root, options)
   return slave
 }

@@ -35,6 +35,8 @@ export interface CompileCreateOptions extends CompileOptions {
   readonly gate: boolean
   /** Use MS_MOVE and chroot instead of pivot_root (--no-pivot, for a root on initramfs). */
   readonly noPivot?: boolean
+  /** With `noPivot`: where the host shows a whole procfs or sysfs outside the root filesystem. */
+  readonly wholeMounts?: readonly string[]
   readonly containerId: string
   readonly bundle: string
   /** Mount destinations that lead through a link to nothing, and where they lead, from the container's root on. */

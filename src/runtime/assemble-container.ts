@@ -25,6 +25,7 @@ import { connectPidfdSocket, PIDFD_SOCKET } from './pidfd-socket.ts'
 import type { SavedOptions } from './saved-options.ts'
 import { startGatePath } from './status.ts'
 import { listenUnix } from './unix-socket.ts'
+import { findWholeMounts } from './whole-mounts.ts'
 
 /** Everything that a container in the making holds; released by {@link Disposable} on every path. */
 export interface Assembly {
@@ -63,6 +64,7 @@ export async function assembleContainer(
       preservedFds: (options.preserved ?? []).length,
       console: descriptors.has('console'),
       noPivot: options.noPivot === true,
+      wholeMounts: options.noPivot === true ? findWholeMounts(rootfs) : [],
       noNewKeyring: options.noNewKeyring === true,
       danglingLinks: followDanglingLinks(rootfs, config.mounts ?? []),
       ...(cgroup === undefined ? {} : { cgroupMount: cgroup.mountPoint }),

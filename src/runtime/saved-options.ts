@@ -4,6 +4,7 @@
 export interface SavedOptions {
   readonly preservedFds: number
   readonly noPivot: boolean
+  readonly wholeMounts: readonly string[]
   readonly noNewKeyring: boolean
   readonly console: boolean
   readonly supervise: boolean

@@ -352,6 +352,16 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
     expect(statSync(join(runtime.root, 'c/state.json')).mode & 0o077).toBe(0)
   })
 
+  it.each([[[]], [['--no-pivot']]])('run(%j) lets nobody mount a procfs without masks', (flags) => {
+    const mount = ['unshare', '-mrpf', 'mount', '-t', 'proc', 'none', '/proc']
+    bundle.configure((config) =>
+      withCapability(withProcess(config, { args: mount }), 'CAP_SETFCAP'),
+    )
+    const result = runtime.run(['run', ...flags, '--bundle', bundle.directory, 'c'])
+    expect(result.stderr).toContain('permission denied')
+    expect(result.status).toBe(1)
+  })
+
   it('run() has no --preserve-fds beyond what is asked for', () => {
     const log = openSync('/dev/null', 'r')
     bundle.command('sh', '-c', 'ls /proc/$$/fd; :')

@@ -1,21 +1,11 @@
 /** linux.maskedPaths and linux.readonlyPaths: each resolved once, to a descriptor (CVE-2025-31133). */
-import {
-  FSCONFIG_CMD_CREATE,
-  FSCONFIG_SET_STRING,
-  FSMOUNT_CLOEXEC,
-  FSOPEN_CLOEXEC,
-  MOUNT_ATTR_NODEV,
-  MOUNT_ATTR_NOEXEC,
-  MOUNT_ATTR_NOSUID,
-  MOUNT_ATTR_RDONLY,
-} from '../../linux/mount-flags.ts'
+import { MOUNT_ATTR_RDONLY } from '../../linux/mount-flags.ts'
 import { AT_FDCWD, O_CLOEXEC, O_PATH, S_IFDIR } from '../../linux/open-flags.ts'
 import type { Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
 import type { CreateContext } from './create-context.ts'
-import { emitMaskLabel } from './lsm-label.ts'
 import { emitCheckDevice, fileTypeOf, openExisting } from './path-in-root.ts'
-import { emitAttach, emitCloneTree, emitSetAttributes } from './rootfs.ts'
+import { emitAttach, emitCloneTree, emitEmptyDirectory, emitSetAttributes } from './rootfs.ts'
 
 /** Hides files under the host's own /dev/null and directories under one empty read-only tmpfs. */
 export function emitMaskedPaths(c: CreateContext, root: Slot): void {
@@ -25,6 +15,7 @@ export function emitMaskedPaths(c: CreateContext, root: Slot): void {
   const nullDevice = b.at('/linux/maskedPaths', () => openHostNull(b))
   const tmpfs = b.slot('empty directory')
   paths.forEach((path, i) => {
+    if (paths.indexOf(path) < i) return
     b.at(`/linux/maskedPaths/${i}`, () => emitMask(c, root, path, nullDevice, tmpfs))
   })
 }
@@ -60,14 +51,7 @@ function emitMaskDirectory(c: CreateContext, target: Slot, tmpfs: Slot): void {
   emitAttach(b, emitCloneTree(b, tmpfs, false), target)
   b.jump(done)
   b.place(first)
-  const context = b.sys('fsopen', [b.string('tmpfs'), FSOPEN_CLOEXEC])
-  b.run('fsconfig', [context, FSCONFIG_SET_STRING, b.string('nr_blocks'), b.string('1'), 0])
-  b.run('fsconfig', [context, FSCONFIG_SET_STRING, b.string('nr_inodes'), b.string('1'), 0])
-  emitMaskLabel(c, context)
-  b.run('fsconfig', [context, FSCONFIG_CMD_CREATE, 0, 0, 0])
-  const attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
-  b.sys('fsmount', [context, FSMOUNT_CLOEXEC, attributes], { into: tmpfs })
-  b.run('close', [context])
+  emitEmptyDirectory(c, tmpfs)
   emitAttach(b, tmpfs, target)
   b.place(done)
 }

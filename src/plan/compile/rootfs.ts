@@ -1,6 +1,13 @@
 /** Makes the root filesystem a mount of its own and turns it into "/" (pivot_root(2), mount_setattr(2)). */
 import {
+  FSCONFIG_CMD_CREATE,
+  FSCONFIG_SET_STRING,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
   MNT_DETACH,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
   MOUNT_ATTR_RDONLY,
   MOVE_MOUNT_F_EMPTY_PATH,
   MOVE_MOUNT_T_EMPTY_PATH,
@@ -11,10 +18,12 @@ import {
   OPEN_TREE_CLONE,
 } from '../../linux/mount-flags.ts'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE } from '../../linux/open-flags.ts'
+import type { CompileCreateOptions } from '../compile-options.ts'
 import type { Operand, Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
-import type { CreateContext } from './create-context.ts'
+import type { CreateContext, ProcessContext } from './create-context.ts'
 import { MOUNT_ATTR_SIZE, type MountAttributes, mountAttr } from './kernel-structs.ts'
+import { emitMaskLabel } from './lsm-label.ts'
 import { type Propagation, parsePropagation } from './mount-options.ts'
 import { directoryFlags } from './path-in-root.ts'
 
@@ -41,6 +50,19 @@ export function emitAttach(b: PlanBuilder, tree: Operand, target: Operand): void
 export function emitCloneTree(b: PlanBuilder, fd: Operand, recursive: boolean, into?: Slot): Slot {
   const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0)
   return b.sys('open_tree', [fd, b.string(''), flags], into === undefined ? {} : { into })
+}
+
+/** An empty read-only tmpfs, detached (fsopen(2)). */
+export function emitEmptyDirectory(c: ProcessContext, into: Slot): void {
+  const { b } = c
+  const context = b.sys('fsopen', [b.string('tmpfs'), FSOPEN_CLOEXEC])
+  b.run('fsconfig', [context, FSCONFIG_SET_STRING, b.string('nr_blocks'), b.string('1'), 0])
+  b.run('fsconfig', [context, FSCONFIG_SET_STRING, b.string('nr_inodes'), b.string('1'), 0])
+  emitMaskLabel(c, context)
+  b.run('fsconfig', [context, FSCONFIG_CMD_CREATE, 0, 0, 0])
+  const attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
+  b.sys('fsmount', [context, FSMOUNT_CLOEXEC, attributes], { into })
+  b.run('close', [context])
 }
 
 /**
@@ -101,10 +123,14 @@ export function emitLateReadonly(c: CreateContext, root: Slot): void {
 }
 
 /** Makes `root` the root directory and drops the host's tree. */
-export function emitEnterRoot(c: CreateContext, root: Slot, noPivot: boolean): void {
+export function emitEnterRoot(
+  c: CreateContext,
+  root: Slot,
+  options: Pick<CompileCreateOptions, 'noPivot' | 'wholeMounts'>,
+): void {
   const { b } = c
   b.at('/root/path', () => {
-    if (noPivot) emitMoveRoot(b, root)
+    if (options.noPivot === true) emitMoveRoot(c, root, options.wholeMounts ?? [])
     else emitPivot(b, root)
     b.run('chdir', [b.string('/')])
   })
@@ -131,9 +157,33 @@ function emitPivot(b: PlanBuilder, root: Slot): void {
   b.run('umount2', [b.string('.'), MNT_DETACH])
 }
 
-// For a host whose root is the initramfs, which pivot_root refuses.
-function emitMoveRoot(b: PlanBuilder, root: Slot): void {
+// For a host whose root is the initramfs, which pivot_root refuses. The host's tree stays below
+// the container's, and with it any whole procfs or sysfs: the kernel would let the container mount
+// another one without masks (mount_too_revealing in fs/namespace.c), so these go first.
+function emitMoveRoot(c: CreateContext, root: Slot, wholeMounts: readonly string[]): void {
+  const { b } = c
+  for (const path of wholeMounts) emitDropMount(c, path)
   b.run('fchdir', [root])
   b.run('move_mount', [root, b.string(''), AT_FDCWD, b.string('/'), MOVE_MOUNT_F_EMPTY_PATH])
   b.run('chroot', [b.string('.')])
+}
+
+function emitDropMount(c: CreateContext, path: string): void {
+  const { b } = c
+  const done = b.label()
+  // It may have been below another that is gone already.
+  const mount = b.sys('openat', [AT_FDCWD, b.string(path), directoryFlags(b), 0], {
+    tolerate: ['ENOENT'],
+    note: path,
+  })
+  b.branch(mount, 'lt', 0, done)
+  emitSetAttributes(b, mount, { propagation: MS_SLAVE }, true)
+  b.run('fchdir', [mount])
+  // What a user namespace inherited is locked to its place (mount_namespaces(7)): cover it.
+  const dropped = b.sys('umount2', [b.string('.'), MNT_DETACH], { tolerate: ['EINVAL', 'EPERM'] })
+  b.branch(dropped, 'eq', 0, done)
+  const cover = b.slot('cover')
+  emitEmptyDirectory(c, cover)
+  emitAttach(b, cover, mount)
+  b.place(done)
 }

@@ -174,7 +174,11 @@ const CASES: readonly Golden[] = [
     config: { root: { path: 'rootfs', readonly: true } },
     origins: ['/root'],
   },
-  { name: 'no-pivot', options: { noPivot: true }, origins: ['/root'] },
+  {
+    name: 'no-pivot',
+    options: { noPivot: true, wholeMounts: ['/proc', '/sys'] },
+    origins: ['/root'],
+  },
   {
     name: 'rootfs-propagation',
     linux: { namespaces: [{ type: 'mount' }], rootfsPropagation: 'rshared' },
@@ -197,7 +201,7 @@ const CASES: readonly Golden[] = [
     name: 'masked-and-readonly-paths',
     linux: {
       namespaces: [{ type: 'mount' }],
-      maskedPaths: ['/proc/kcore', '/sys/firmware'],
+      maskedPaths: ['/proc/kcore', '/sys/firmware', '/proc/kcore'],
       readonlyPaths: ['/proc/sys'],
     },
     origins: ['/linux/maskedPaths', '/linux/readonlyPaths'],
