@@ -46,6 +46,13 @@ const HINTS: readonly MountHint[] = [
   {
     call: 'fsconfig',
     codes: ['EINVAL'],
+    applies: (_, note) => /^[ug]id=/.test(note),
+    hint: () =>
+      'in a user namespace this is an id of the container, and linux.uidMappings or gidMappings must map it',
+  },
+  {
+    call: 'fsconfig',
+    codes: ['EINVAL'],
     applies: (_, note) => !note.startsWith('create'),
     hint: ({ type }) => `${type} does not know this option, or not with this value`,
   },

@@ -1,6 +1,6 @@
 /** Mounts of file systems: options, order, what is refused, remounts; peers run the same cases. */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, statSync, symlinkSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Mount } from '../../src/oci/runtime-config.ts'
@@ -285,5 +285,55 @@ describe('tsrun', () => {
     probe(runtime, bundle, 'true', { mounts: [tmpfs('/a'), tmpfs('/b', 'nonsense')] })
     const { stdout } = spawnSync('grep', ['-c', bundle.rootfs, '/proc/self/mountinfo'])
     expect(String(stdout)).toBe('0\n')
+  })
+
+  it('says what is wrong with an id that the user namespace does not map', () => {
+    chmodSync(bundle.directory, 0o711)
+    const result = probe(runtime, bundle, 'echo ran', {
+      change(config) {
+        const few = [{ containerID: 0, hostID: 100000, size: 1 }]
+        const { linux, ...rest } = inUserNamespace(config)
+        return { ...rest, linux: { ...linux, uidMappings: few, gidMappings: few } }
+      },
+    })
+    expect(result.stdout).toBe('')
+    expect(result.stderr).toMatch(/\(\/dev\/pts\): fsconfig gid=5.*must map it/)
+  })
+
+  it('says that the host locked what an option lifts', () => {
+    chmodSync(bundle.directory, 0o711)
+    const host = join(bundle.directory, 'host')
+    mkdirSync(host)
+    mkdirSync(join(bundle.rootfs, 'data'))
+    const result = probe(runtime, bundle, 'echo ran', {
+      mounts: [bind(host, '/data', 'ro', 'dev')],
+      change: inUserNamespace,
+      options: { mountNamespace: { before: `mount -t tmpfs -o nodev t ${host}` } },
+    })
+    expect(result.stdout).toBe('')
+    expect(result.stderr).toMatch(/\(\/data\): mount_setattr: EPERM.*the host locked/)
+  })
+
+  // CVE-2021-30465, CVE-2024-45310: somebody else in a shared volume replaces a folder by a link while
+  // the destination below it is made and mounted on.
+  it('stays inside the root while a volume changes', () => {
+    const volume = join(bundle.directory, 'volume')
+    const outside = join(bundle.directory, 'outside')
+    mkdirSync(join(volume, 'folder'), { recursive: true })
+    mkdirSync(outside)
+    symlinkSync(outside, join(volume, 'link'))
+    const swap = 'mv -T folder x; mv -T link folder; mv -T folder link; mv -T x folder'
+    for (let attempt = 0; attempt < 12; attempt++) {
+      probe(runtime, bundle, 'true', {
+        mounts: [bind(volume, '/vol'), tmpfs('/vol/folder/made/deep'), tmpfs('/vol/folder')],
+        options: {
+          mountNamespace: {
+            before: `(cd ${volume}; set +e; while :; do ${swap}; done) 2>/dev/null & racer=$!`,
+            after: `kill $racer; grep -q ' ${outside}' /proc/self/mountinfo && touch ${outside}/mounted`,
+          },
+        },
+      })
+    }
+    expect(readdirSync(outside)).toEqual([])
   })
 })

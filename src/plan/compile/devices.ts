@@ -54,8 +54,6 @@ const FILE_TYPES: Readonly<Record<string, number>> = {
   p: S_IFIFO,
 }
 
-const EEXIST = 17
-
 /** linux/kdev_t.h new_encode_dev: what mknod(2) takes. */
 export function encodeDevice(major: number, minor: number): number {
   return (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)
