@@ -1,5 +1,30 @@
-/** Two projects: unit tests share the cores, the others own the machine one file at a time. */
+/**
+ * Unit tests share the cores, the others own the machine one file at a time. Integration tests that run
+ * the command run twice: project `standalone` is the same files against the executable of Bun.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
+
+const INTEGRATION = 'test/integration'
+
+/** Files that get the command from test/support, and so the one that TSRUN_COMMAND names. The library is Node's. */
+function commandTests(): string[] {
+  return readdirSync(INTEGRATION)
+    .map((name) => `${INTEGRATION}/${name}`)
+    .filter((path) => !path.endsWith('/library.test.ts'))
+    .filter((path) =>
+      /\b(?:TSRUN|makeRuntime|TestEngine|Docker)\b/.test(readFileSync(path, 'utf8')),
+    )
+}
+
+// Mounts, cgroups, containers and loopback ports are the machine's.
+const ALONE = {
+  pool: 'forks',
+  fileParallelism: false,
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+} as const
 
 export default defineConfig({
   test: {
@@ -15,12 +40,17 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts', 'test/native/**/*.test.ts'],
-          pool: 'forks',
-          // Mounts, cgroups, containers and loopback ports are the machine's.
-          fileParallelism: false,
+          ...ALONE,
           sequence: { groupOrder: 1 },
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'standalone',
+          include: commandTests(),
+          env: { TSRUN_COMMAND: resolve('dist/standalone/tsrun') },
+          ...ALONE,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -100,7 +100,7 @@ function commandOptions() {
   }
 }
 
-// Node compiles these from source at their first require: 15 ms that most commands never use.
+// Node and Bun compile these from source at their first require: 15 ms that most commands never use.
 const DEFERRED = [
   'child_process',
   'crypto',
@@ -110,18 +110,20 @@ const DEFERRED = [
   'net',
   'os',
   'tls',
+  'tty',
   'zlib',
 ]
 
 /** Loads such modules when something of them is used, not when the file that imports them is. */
-function deferBuiltins(file) {
+export function deferBuiltins(file) {
   const pattern = new RegExp(`=require\\("node:(${DEFERRED.join('|')})"\\)`, 'g')
   const text = readFileSync(file, 'utf8')
-  writeFileSync(file, text.replace(pattern, '=deferred("node:$1")'))
+  writeFileSync(file, text.replace(pattern, '=deferred(()=>require("node:$1"))'))
 }
 
-const DEFER =
-  'var deferred=(name)=>new Proxy({},{get:(_,key)=>require(name)[key],has:(_,key)=>key in require(name)});'
+/** What {@link deferBuiltins} calls: at the head of a bundle. */
+export const DEFER =
+  'var deferred=(load)=>new Proxy({},{get:(_,key)=>load()[key],has:(_,key)=>key in load()});'
 
 function libraryOptions() {
   return {

@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { blankEnvironment } from './blank-environment.mjs'
-import { sharedOptions } from './build.mjs'
+import { DEFER, deferBuiltins, sharedOptions } from './build.mjs'
 import { bunFor } from './bun.mjs'
 import { collectLicenses } from './licenses.mjs'
 import { ARCHITECTURES, compileNative } from './native.mjs'
@@ -26,9 +26,8 @@ export async function buildStandalone(architecture = HOST, log = console.log) {
   const target = join(root, 'dist/standalone', name)
   mkdirSync(folder, { recursive: true })
   try {
-    const script = join(folder, 'tsrun.cjs')
-    const inputs = await bundle(script, compileNative(root, architecture))
-    compile(script, architecture, join(folder, 'tsrun'))
+    const inputs = await bundle(folder, compileNative(root, architecture))
+    compile(folder, architecture)
     const executable = readFileSync(join(folder, 'tsrun'))
     blankEnvironment(executable, architecture)
     mkdirSync(dirname(target), { recursive: true })
@@ -43,24 +42,47 @@ export async function buildStandalone(architecture = HOST, log = console.log) {
   log(`standalone: dist/standalone/${name}`)
 }
 
-async function bundle(outfile, parts) {
+/** Two scripts, so that a command of the runtime does not load the engine. Returns all of esbuild's inputs. */
+async function bundle(folder, parts) {
   const esbuild = await import('esbuild')
   const embedded = parts.map(({ name, path }) => [name, readFileSync(path, 'base64')])
-  const { metafile } = await esbuild.build({
-    ...sharedOptions(),
-    entryPoints: ['src/main.ts'],
-    outfile,
-    format: 'cjs',
-    target: 'es2023',
-    supported: { 'dynamic-import': false },
-    define: {
-      'import.meta.url': '"file:///tsrun"',
-      EMBEDDED_PARTS: JSON.stringify(Object.fromEntries(embedded)),
-    },
-    banner: { js: readFileSync(join(root, '.ci/templates/standalone-banner.js'), 'utf8') },
-    plugins: [twins],
-  })
-  return Object.keys(metafile.inputs)
+  const build = async (entry, name, banner, plugins) => {
+    const outfile = join(folder, name)
+    const { metafile } = await esbuild.build({
+      ...sharedOptions(),
+      entryPoints: [entry],
+      outfile,
+      format: 'cjs',
+      target: 'es2023',
+      supported: { 'dynamic-import': false },
+      define: {
+        'import.meta.url': '"file:///tsrun"',
+        EMBEDDED_PARTS: JSON.stringify(Object.fromEntries(embedded)),
+      },
+      banner: { js: banner + DEFER },
+      plugins,
+    })
+    deferBuiltins(outfile)
+    return Object.keys(metafile.inputs)
+  }
+  const banner = readFileSync(join(root, '.ci/templates/standalone-banner.js'), 'utf8')
+  const inputs = [
+    await build('src/main.ts', 'tsrun.cjs', banner, [twins, engineApart]),
+    await build(ENGINE, 'engine.cjs', 'Bun.unsafe.setJITPolicy(1);', [twins]),
+  ]
+  return inputs.flat()
+}
+
+const ENGINE = 'src/cli/engine/engine-cli.ts'
+
+const engineApart = {
+  name: 'engine-apart',
+  setup(build) {
+    build.onResolve({ filter: /\/engine-cli\.ts$/ }, () => ({
+      path: './engine.cjs',
+      external: true,
+    }))
+  },
 }
 
 /** What is written for Node, and its twin for Bun. */
@@ -75,13 +97,16 @@ const twins = {
   },
 }
 
-function compile(script, architecture, outfile) {
+function compile(folder, architecture) {
   const args = [
     'build',
     '--compile',
     '--bytecode',
     '--minify-syntax',
     '--minify-whitespace',
+    // A command of the runtime is over before machine code pays off; the engine sets it back.
+    '--compile-jit-policy=100',
+    '--external=./engine.cjs',
     ...DEAF,
   ]
   if (architecture !== HOST) {
@@ -89,12 +114,16 @@ function compile(script, architecture, outfile) {
     args.push(target, `--compile-executable-path=${bunFor(root, architecture)}`)
   }
   // Its own environment names no cache, no registry and no options for Bun.
-  const env = { PATH: process.env.PATH ?? '', HOME: dirname(outfile), TMPDIR: dirname(outfile) }
-  const result = spawnSync(bunFor(root, HOST), [...args, script, '--outfile', outfile], {
-    cwd: dirname(outfile),
-    env,
-    encoding: 'utf8',
-  })
+  const env = { PATH: process.env.PATH ?? '', HOME: folder, TMPDIR: folder }
+  const result = spawnSync(
+    bunFor(root, HOST),
+    [...args, './tsrun.cjs', './engine.cjs', '--outfile', 'tsrun'],
+    {
+      cwd: folder,
+      env,
+      encoding: 'utf8',
+    },
+  )
   if (result.error) throw new Error(`cannot run bun: ${result.error.message}`)
   if (result.status !== 0) throw new Error(`bun build: ${result.stderr.trim()}`)
 }

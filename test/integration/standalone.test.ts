@@ -79,10 +79,11 @@ describe.skipIf(missing('root', 'standalone'))('the standalone executable', () =
     writeFileSync(join(cwd, 'package.json'), '{ "type": broken')
     writeFileSync(join(cwd, 'tsconfig.json'), '{ "compilerOptions": broken')
     copyFileSync(trap, join(cwd, 'node_modules/tsrun/index.js'))
-    copyFileSync(trap, join(cwd, 'tsrun'))
+    for (const name of ['tsrun', 'tsrun.cjs', 'engine.cjs']) copyFileSync(trap, join(cwd, name))
     const { status, stdout, stderr } = run(tsrun, ['--version'], { HOME: cwd }, cwd)
     expect([status, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(VERSION)
+    expect(run(tsrun, ['ps', '--help'], { HOME: cwd }, cwd).stdout).toContain('--filter')
     expect(existsSync(sprung)).toBe(false)
   })
 
