@@ -19,6 +19,16 @@ const HINTS: readonly FailureHint[] = [
     hint: 'creating namespaces needs root, or user namespaces that this host allows',
   },
   {
+    call: 'capset',
+    code: 'EPERM',
+    hint: 'a process cannot get a capability that tsrun does not have here: see CapPrm in /proc/self/status',
+  },
+  {
+    call: 'mknodat',
+    code: 'EPERM',
+    hint: 'the device filter of a cgroup above forbids it, or CAP_MKNOD is missing here',
+  },
+  {
     call: 'prlimit64',
     code: 'EPERM',
     hint: 'raising a hard limit needs CAP_SYS_RESOURCE, which tsrun does not have here',

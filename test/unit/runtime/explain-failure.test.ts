@@ -57,6 +57,13 @@ describe('explainFailure()', () => {
     })
   })
 
+  it.each([
+    ['capset', '/process/capabilities', 'CapPrm'],
+    ['mknodat', 'default devices', 'device filter of a cgroup above'],
+  ] as const)('tells why %s may not be allowed', (call, origin, hint) => {
+    expect(explain(origin, EPERM, (b) => b.run(call, [0, 0, 0])).hint).toContain(hint)
+  })
+
   it('tells a refused plan from a failed one', () => {
     const b = new PlanBuilder('x86_64')
     expect(explainFailure(b.finish(), config, [], PC_REFUSED, 3).message).toContain('bad opcode')
