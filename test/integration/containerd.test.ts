@@ -10,6 +10,8 @@ import { until } from '../support/engine.ts'
 import { missing } from '../support/requires.ts'
 import { TSRUN } from '../support/runtime.ts'
 
+// As containerd 1.6 and 1.7 print it.
+const EXEC_E1 = /ExecID:e1|exec_id:"e1"/
 const IMAGE = 'docker.io/library/busybox:latest'
 
 // What ctr makes of flags, and what the process then sees. Several in one container: each takes a second.
@@ -78,10 +80,8 @@ describe.skipIf(missing('root', 'cgroup2', 'command:containerd')).each([
     task('delete', '--force', id)
     expect(containerd.run(['container', 'rm', id])).toMatchObject({ status: 0 })
   }
-  const stateRoots = (): readonly string[] => {
-    const root = '/run/containerd/runc/default'
-    return existsSync(root) ? readdirSync(root).filter((id) => id.startsWith(`${name}-`)) : []
-  }
+  const stateOf = (): readonly string[] =>
+    existsSync(containerd.runtimeRoot) ? readdirSync(containerd.runtimeRoot) : []
 
   beforeAll(async () => {
     containerd = await startContainerd(await buildBusyboxImage())
@@ -199,9 +199,9 @@ describe.skipIf(missing('root', 'cgroup2', 'command:containerd')).each([
     const metrics = JSON.parse(task('metrics', '--format=json', id).stdout)
     expect(Object.keys(metrics)).toEqual(expect.arrayContaining(['pids', 'cpu', 'memory', 'io']))
     task('exec', '--exec-id=e1', '--detach', id, 'sleep', '900')
-    expect(task('ps', id).stdout).toContain('ExecID:e1')
+    expect(task('ps', id).stdout).toMatch(EXEC_E1)
     expect(task('kill', '--exec-id=e1', '--signal=SIGKILL', id).status).toBe(0)
-    await until('the exec ends', () => !task('ps', id).stdout.includes('ExecID:e1'))
+    await until('the exec ends', () => !EXEC_E1.test(task('ps', id).stdout))
     expect(statusOf('metrics')).toBe('RUNNING')
     expect(task('kill', '--all', '--signal=SIGTERM', id).status).toBe(0)
     expect(task('kill', '--all', '--signal=SIGKILL', id).status).toBe(0)
@@ -211,7 +211,9 @@ describe.skipIf(missing('root', 'cgroup2', 'command:containerd')).each([
 
   test('output to a file', async () => {
     const log = join(containerd.directory, 'output')
-    run('log', ['--detach', `--log-uri=file://${log}`], 'sh', '-c', 'echo out; echo err >&2')
+    // The shim may lose the output of a process that ends at once, whatever the runtime.
+    const script = 'echo out; echo err >&2; exec sleep 1000'
+    run('log', ['--detach', `--log-uri=file://${log}`], 'sh', '-c', script)
     const lines = (): readonly string[] => readFileSync(log, 'utf8').split('\n').sort()
     await until('both lines are there', () => lines().join(' ') === ' err out')
     remove(`${name}-log`)
@@ -220,8 +222,8 @@ describe.skipIf(missing('root', 'cgroup2', 'command:containerd')).each([
   test('two containers in one shim', () => {
     const group = `--annotation=io.containerd.runc.v2.group=${name}-group`
     const [first, second] = [start('one', group), start('two', group)]
-    expect(shimsOf(first)).toHaveLength(1)
-    expect(shimsOf(second)).toEqual([])
+    expect(containerd.shimsOf(first)).toHaveLength(1)
+    expect(containerd.shimsOf(second)).toEqual([])
     remove(first)
     expect(task('exec', '--exec-id=e1', second, 'echo', 'alive').stdout).toBe('alive\n')
     remove(second)
@@ -239,12 +241,12 @@ describe.skipIf(missing('root', 'cgroup2', 'command:containerd')).each([
   test('a task whose shim was killed', async () => {
     const id = start('shim')
     const pid = task('ps', id).stdout.split('\n')[1]?.split(/\s+/)[0] ?? ''
-    for (const shim of shimsOf(id)) process.kill(shim, 'SIGKILL')
+    for (const shim of containerd.shimsOf(id)) process.kill(shim, 'SIGKILL')
     await until('the process has gone', () => !existsSync(`/proc/${pid}/ns/pid`))
     await until('the task has gone', () =>
       ['none', 'UNKNOWN', 'STOPPED'].includes(statusOf('shim')),
     )
-    await until('the state has gone', () => !stateRoots().includes(id))
+    await until('the state has gone', () => !stateOf().includes(id))
     remove(id)
   })
 
@@ -262,23 +264,6 @@ describe.skipIf(missing('root', 'cgroup2', 'command:containerd')).each([
   })
 
   test('leaves no runtime state behind', () => {
-    expect(stateRoots()).toEqual([])
+    expect(stateOf()).toEqual([])
   })
 })
-
-/** Processes of the runc shim that was started for this container. */
-function shimsOf(id: string): readonly number[] {
-  return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry) && commandOf(entry).includes(`\0-id\0${id}\0`))
-    .map(Number)
-}
-
-function commandOf(pid: string): string {
-  try {
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1')
-    return command.includes('containerd-shim') ? command : ''
-  } catch {
-    // Ended while we looked, ignoring.
-    return ''
-  }
-}

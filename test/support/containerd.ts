@@ -1,8 +1,17 @@
 /** A containerd of the test's own: private root, state and socket, stopped and removed with the test. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import { detectCgroups } from '../../src/cgroup/detect.ts'
 import { type CallerCommands, callerCommands } from './caller-commands.ts'
 import { startServer, stopServer, unmountBelow } from './caller-server.ts'
 import { inCgroup2 } from './cgroup2.ts'
@@ -10,6 +19,10 @@ import { inCgroup2 } from './cgroup2.ts'
 /** Runs `ctr` against a containerd. */
 export interface Containerd extends CallerCommands, AsyncDisposable {
   readonly directory: string
+  /** The processes of the runc shim that was started for this container. */
+  shimsOf(id: string): readonly number[]
+  /** Where the runtime keeps what it knows of this containerd's containers. */
+  readonly runtimeRoot: string
   /** Stops the server and starts it again on the same directories. */
   restart(): Promise<void>
 }
@@ -26,14 +39,19 @@ export async function startContainerd(archive: string): Promise<Containerd> {
   const start = (): ReturnType<typeof startServer> =>
     startServer(command, join(directory, 'log'), isReady)
   let server = await start()
-  const ctr = callerCommands(['ctr', '-a', socket])
+  // Another run of the same tests has containers of the same names.
+  const namespace = basename(directory)
+  const runtimeRoot = join('/run/containerd/runc', namespace)
+  const ctr = callerCommands(['ctr', '-a', socket, '-n', namespace])
   const stop = async (): Promise<void> => {
     // Their shims outlive the server.
     for (const id of ctr.run(['task', 'ls', '--quiet']).stdout.split('\n').filter(Boolean))
       ctr.run(['task', 'delete', '--force', id])
     await stopServer(server)
     unmountBelow(directory)
-    rmSync(directory, { recursive: true, force: true })
+    for (const path of [directory, runtimeRoot]) rmSync(path, { recursive: true, force: true })
+    const cgroup = join(detectCgroups()?.mountPoint ?? '', namespace)
+    if (existsSync(cgroup)) rmdirSync(cgroup)
   }
   try {
     ctr.succeed(['image', 'import', archive])
@@ -44,6 +62,8 @@ export async function startContainerd(archive: string): Promise<Containerd> {
   return {
     ...ctr,
     directory,
+    runtimeRoot,
+    shimsOf: (id) => processesWith(`\0-namespace\0${namespace}\0-id\0${id}\0`),
     async restart() {
       await stopServer(server)
       server = await start()
@@ -62,4 +82,18 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"
 [ttrpc]
   address = "${socket}.ttrpc"
 `
+}
+
+function processesWith(words: string): readonly number[] {
+  const has = (pid: string): boolean => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(words)
+    } catch {
+      // Ended while we looked, ignoring.
+      return false
+    }
+  }
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && has(entry))
+    .map(Number)
 }
