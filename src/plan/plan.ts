@@ -19,3 +19,6 @@ export interface Plan {
   readonly data: Uint8Array
   readonly relocations: readonly Relocation[]
 }
+
+/** Note of the `fail` whose error is the wait status of a hook, and no errno. */
+export const HOOK_STATUS = 'hook status'

@@ -1,11 +1,14 @@
 /** Turns "instruction 117 failed with 13" into the sentence that a user reads. */
 import { type ErrorKind, TsrunError } from '../errors.ts'
 import { errnoName, errnoText } from '../linux/errno.ts'
+import { signalName } from '../linux/signals.ts'
+import { decodeWaitStatus } from '../linux/wait-status.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Instruction } from '../plan/instruction.ts'
-import type { Plan } from '../plan/plan.ts'
+import { HOOK_STATUS, type Plan } from '../plan/plan.ts'
 import { PC_REFUSED, REFUSALS } from '../plan/wire-format.ts'
 import { failureHint } from './failure-hints.ts'
+import { hookName } from './hooks.ts'
 import { mountHint } from './mount-hint.ts'
 
 /** The failed instruction, for `--debug` and tests. */
@@ -52,6 +55,7 @@ export function explainFailure(
   const code = errnoName(errno)
   if (instruction?.origin === '/process/args/0')
     return explainExec(instruction, args[0] ?? '', pc, code)
+  if (instruction?.note === HOOK_STATUS) return explainHook(instruction, config, pc, errno)
   const origin = instruction === undefined ? '' : `${describeOrigin(instruction.origin, config)}: `
   const message = `${origin}${describeCall(instruction)}: ${code} (${errnoText(code)})`
   const hint = mountHint(instruction, config, code) ?? failureHint(instruction, code)
@@ -62,6 +66,27 @@ export function explainFailure(
     instruction,
     code,
     hint === undefined ? {} : { hint },
+  )
+}
+
+/** A hook that the plan ran came back with the wait status `status`. */
+function explainHook(
+  instruction: Instruction,
+  config: RuntimeConfig,
+  pc: number,
+  status: number,
+): PlanError {
+  const { exitCode, signal } = decodeWaitStatus(status)
+  const name = signalName(signal)
+  const filtered = name === 'SIGSYS' ? ' (bad system call)' : ''
+  const text = signal === 0 ? `exit status ${exitCode}` : `it was killed by ${name}${filtered}`
+  return new PlanError(
+    'failed-precondition',
+    `${describeOrigin(instruction.origin, config)}: ${text}`,
+    pc,
+    instruction,
+    'ECANCELED',
+    filtered !== '' ? { hint: 'linux.seccomp does not let this hook do its work' } : {},
   )
 }
 
@@ -104,6 +129,9 @@ function explainExec(instruction: Instruction, name: string, pc: number, code: s
 /** `/mounts/2` as `mounts[2] (/proc)`. */
 function describeOrigin(origin: string, config: RuntimeConfig): string {
   if (!origin.startsWith('/')) return origin
+  const [, kind = '', index = ''] = origin.slice(1).split('/')
+  if (origin.startsWith('/hooks/'))
+    return `error running ${hookName(kind, index)}: ${subjectOf(origin, config)}`
   const path = origin
     .slice(1)
     .split('/')

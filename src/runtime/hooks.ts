@@ -23,7 +23,7 @@ export async function runHooks(
   state: HookState,
 ): Promise<void> {
   const hooks = config.hooks?.[kind] ?? []
-  for (const [index, hook] of hooks.entries()) await runHook(`hooks.${kind}[${index}]`, hook, state)
+  for (const [index, hook] of hooks.entries()) await runHook(hookName(kind, index), hook, state)
 }
 
 /** As {@link runHooks}, but every hook runs, and the failures are returned: for poststop. */
@@ -35,7 +35,7 @@ export async function runHooksAnyway(
   const failures: unknown[] = []
   for (const [index, hook] of (config.hooks?.[kind] ?? []).entries()) {
     try {
-      await runHook(`hooks.${kind}[${index}]`, hook, state)
+      await runHook(hookName(kind, index), hook, state)
     } catch (error) {
       failures.push(error)
     }
@@ -43,11 +43,16 @@ export async function runHooksAnyway(
   return failures
 }
 
+/** A hook as callers of runc know it. */
+export function hookName(kind: string, index: number | string): string {
+  return `${kind} hook #${index}`
+}
+
 function runHook(name: string, hook: Hook, state: HookState): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (detail: string, cause?: unknown): void => {
       reject(
-        new TsrunError('failed-precondition', `error running ${name} (${hook.path}): ${detail}`, {
+        new TsrunError('failed-precondition', `error running ${name}: ${hook.path}: ${detail}`, {
           cause,
         }),
       )

@@ -104,12 +104,18 @@ describe('hooks', () => {
     'a failing %s hook fails create, and poststop runs',
     (kind) => {
       configure({
-        [kind]: [{ path: '/bin/sh', args: ['sh', '-c', 'echo broken >&2; exit 3'] }],
+        [kind]: [
+          { path: '/bin/sh', args: ['sh', '-c', 'echo fine >&2'] },
+          { path: '/bin/sh', args: ['sh', '-c', 'echo broken >&2; exit 3'] },
+        ],
         poststop: [recorder('poststop')],
       })
       const result = runtime.run(['create', '--bundle', bundle.directory, 'h'])
       expect(result.status).toBe(1)
-      expect(result.stderr).toContain('/bin/sh')
+      // Callers of runc look for these words.
+      expect(result.stderr).toContain(`error running ${kind} hook #1: /bin/sh: exit status 3`)
+      expect(result.stderr).toContain('broken')
+      expect(result.stderr).not.toContain('fine')
       expect(runtime.run(['state', 'h']).stderr).toContain('does not exist')
       expect(logged().map(([name]) => name)).toEqual(['poststop'])
     },
@@ -142,6 +148,38 @@ describe('hooks', () => {
       expect(result.stderr).toContain('timeout of 1 s')
     }
     expect(existsSync(marker)).toBe(false)
+  })
+
+  it('startContainer has the environment of the process, unless it names its own', () => {
+    const script = 'echo $A $B > /shared/env'
+    const hook = { path: '/bin/sh', args: ['sh', '-c', script] }
+    for (const [hooks, expected] of [
+      [[hook], 'of-process\n'],
+      [[{ ...hook, env: ['B=of-hook'] }], 'of-hook\n'],
+    ] as const) {
+      configure({ startContainer: hooks })
+      const path = join(bundle.directory, 'config.json')
+      const config = JSON.parse(readFileSync(path, 'utf8'))
+      const change = { env: ['PATH=/bin', 'A=of-process'] }
+      writeFileSync(path, JSON.stringify(withProcess(config, change)))
+      runtime.succeed(['run', '--bundle', bundle.directory, 'h'])
+      expect(readFileSync(join(bundle.directory, 'shared/env'), 'utf8')).toBe(expected)
+    }
+  })
+
+  it('startContainer is under the filter of the process', () => {
+    const hook = { path: '/bin/sh', args: ['sh', '-c', 'exec mkdir /shared/made'] }
+    configure({ startContainer: [{ ...hook, env: ['PATH=/bin'] }] })
+    const path = join(bundle.directory, 'config.json')
+    const config = JSON.parse(readFileSync(path, 'utf8'))
+    const syscalls = [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_KILL' }]
+    config.linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW', syscalls }
+    writeFileSync(path, JSON.stringify(config))
+    const result = runtime.run(['run', '--bundle', bundle.directory, 'h'])
+    expect(result.status).toBe(1)
+    expect(result.stderr).toContain('error running startContainer hook #0: /bin/sh: it was killed')
+    expect(result.stderr).toContain('SIGSYS (bad system call)')
+    expect(existsSync(join(bundle.directory, 'shared/made'))).toBe(false)
   })
 
   it('startContainer sees the root filesystem of the container', () => {

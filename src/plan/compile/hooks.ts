@@ -4,20 +4,23 @@ import { CLONE_PIDFD } from '../../linux/namespaces.ts'
 import { AT_FDCWD, O_CLOEXEC, O_RDWR } from '../../linux/open-flags.ts'
 import type { Hook, HookKind } from '../../oci/runtime-config.ts'
 import type { DataRef, Slot } from '../instruction.ts'
+import { HOOK_STATUS } from '../plan.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
 import type { CreateContext, ProcessContext } from './create-context.ts'
 import { hasNamespace } from './create-context.ts'
 import { CLONE_ARGS_SIZE } from './kernel-structs.ts'
 import { emitSync } from './report-records.ts'
+import { emitSeccompOfHook } from './seccomp.ts'
 
 const SIGCHLD = 17
 const SIGKILL = 9
 const ETIMEDOUT = 110
-const ECANCELED = 125
 const WALL = 0x40000000
 const CLOSE_RANGE_CLOEXEC = 4
 const POLLIN = 1
 const PID_FIELD = 16
+const MFD_CLOEXEC = 1
+const STDERR_LIMIT = 4096
 
 /** Where the state document of the in-container hooks is: one copy per status. */
 export type HookState = Readonly<Partial<Record<HookKind, DataRef>>>
@@ -77,15 +80,16 @@ export function emitStartContainerHooks(c: ProcessContext): void {
 function emitHooks(c: ProcessContext, kind: HookKind, state: DataRef | undefined): void {
   if (state === undefined) return
   ;(c.config.hooks?.[kind] ?? []).forEach((hook, i) => {
-    c.b.at(`/hooks/${kind}/${i}`, () => emitHook(c.b, hook, state))
+    c.b.at(`/hooks/${kind}/${i}`, () => emitHook(c, kind, hook, state))
   })
 }
 
 // The state is the hook's standard input as a memfd: no pipe that a hook which does not read it
-// could break or block.
-function emitHook(b: PlanBuilder, hook: Hook, state: DataRef): void {
-  const MFD_CLOEXEC = 1
+// could break or block. Its standard error is another, for the case that it fails.
+function emitHook(c: ProcessContext, kind: HookKind, hook: Hook, state: DataRef): void {
+  const { b } = c
   const input = b.sys('memfd_create', [b.string('state'), MFD_CLOEXEC])
+  const errors = b.sys('memfd_create', [b.string('stderr'), MFD_CLOEXEC])
   b.run('write', [input, state, state.length])
   b.run('lseek', [input, 0, 0])
   const pidfd = b.zeros(8)
@@ -93,24 +97,37 @@ function emitHook(b: PlanBuilder, hook: Hook, state: DataRef): void {
   const parent = b.label()
   const pid = b.sys('clone3', [clone, CLONE_ARGS_SIZE])
   b.branch(pid, 'ne', 0, parent)
-  emitHookChild(b, hook, input)
+  emitHookChild(c, kind, hook, input, errors)
   b.place(parent)
   b.run('close', [input])
-  emitAwaitHook(b, hook, pid, b.load(4, pidfd))
+  emitAwaitHook(b, hook, pid, b.load(4, pidfd), errors)
+  b.run('close', [errors])
 }
 
-function emitHookChild(b: PlanBuilder, hook: Hook, input: Slot): void {
+function emitHookChild(
+  c: ProcessContext,
+  kind: HookKind,
+  hook: Hook,
+  input: Slot,
+  errors: Slot,
+): void {
+  const { b } = c
   b.run('dup3', [input, 0, 0])
   const sink = b.sys('openat', [AT_FDCWD, b.string('/dev/null'), O_RDWR | O_CLOEXEC, 0], {
     tolerate: ['*'],
   })
-  for (const stream of [1, 2]) b.run('dup3', [sink, stream, 0], { tolerate: ['EBADF'] })
+  b.run('dup3', [sink, 1, 0], { tolerate: ['EBADF'] })
+  b.run('dup3', [errors, 2, 0])
   b.run('close_range', [3, 0xffffffff, CLOSE_RANGE_CLOEXEC])
   const argv = b.stringArray(hook.args ?? [hook.path])
-  b.run('execve', [b.string(hook.path), argv, b.stringArray(hook.env ?? [])], { note: hook.path })
+  // A program of the container: it gets the environment of the process, and no more rights.
+  const inside = kind === 'startContainer'
+  const envp = b.stringArray(hook.env ?? (inside ? (c.process.env ?? []) : []))
+  if (inside) emitSeccompOfHook(c)
+  b.run('execve', [b.string(hook.path), argv, envp], { note: hook.path })
 }
 
-function emitAwaitHook(b: PlanBuilder, hook: Hook, pid: Slot, pidfd: Slot): void {
+function emitAwaitHook(b: PlanBuilder, hook: Hook, pid: Slot, pidfd: Slot, errors: Slot): void {
   const succeeded = b.label()
   const timedOut = hook.timeout === undefined ? undefined : emitHookTimeout(b, hook.timeout, pidfd)
   const status = b.zeros(8)
@@ -119,12 +136,25 @@ function emitAwaitHook(b: PlanBuilder, hook: Hook, pid: Slot, pidfd: Slot): void
   if (timedOut !== undefined) {
     const inTime = b.label()
     b.branch(timedOut, 'eq', 0, inTime)
-    b.fail(ETIMEDOUT, `hook ${hook.path} ran longer than its timeout of ${hook.timeout} s`)
+    b.fail(ETIMEDOUT, `it ran longer than its timeout of ${hook.timeout} s`)
     b.place(inTime)
   }
-  b.branch(b.load(4, status), 'eq', 0, succeeded)
-  b.fail(ECANCELED, `hook ${hook.path} failed`)
+  const ended = b.load(4, status)
+  b.branch(ended, 'eq', 0, succeeded)
+  emitPassErrors(b, errors)
+  b.fail(ended, HOOK_STATUS)
   b.place(succeeded)
+}
+
+/** Shows what a failed hook wrote on the standard error of the container. */
+function emitPassErrors(b: PlanBuilder, errors: Slot): void {
+  const nothing = b.label()
+  const text = b.zeros(STDERR_LIMIT)
+  b.run('lseek', [errors, 0, 0])
+  const length = b.sys('read', [errors, text, STDERR_LIMIT])
+  b.branch(length, 'eq', 0, nothing)
+  b.run('write', [2, text, length], { tolerate: ['*'] })
+  b.place(nothing)
 }
 
 /** Kills the hook once `seconds` are over; the slot is then 1. */

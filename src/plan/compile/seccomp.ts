@@ -6,6 +6,8 @@ import { emitFilteredSync } from './report-records.ts'
 
 const SECCOMP_SET_MODE_FILTER = 1
 const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8
+/** WAIT_KILLABLE_RECV is refused without a listener (seccomp(2)). */
+const LISTENER_FLAGS = SECCOMP_FILTER_FLAG_NEW_LISTENER | 32
 const BPF_INSTRUCTION_SIZE = 8
 
 /** Without no_new_privs the filter needs CAP_SYS_ADMIN, which the process may not have itself. */
@@ -18,6 +20,15 @@ export function needsSysAdminForSeccomp(c: ProcessContext): boolean {
  * listener also one write(2) and read(2), as with runc.
  */
 export function emitSeccomp(c: ProcessContext): void {
+  emitFilter(c, c.options.seccomp?.flags ?? 0)
+}
+
+/** The same filter for a hook inside the container. Its agent serves the process alone: what it would decide fails. */
+export function emitSeccompOfHook(c: ProcessContext): void {
+  emitFilter(c, (c.options.seccomp?.flags ?? 0) & ~LISTENER_FLAGS)
+}
+
+function emitFilter(c: ProcessContext, flags: number): void {
   const filter = c.options.seccomp
   if (filter === undefined) return
   const { b } = c
@@ -26,8 +37,8 @@ export function emitSeccomp(c: ProcessContext): void {
     if (borrows) emitRaiseSysAdmin(c)
     const program = b.bytes(filter.program)
     const fprog = b.words([filter.program.length / BPF_INSTRUCTION_SIZE, program])
-    const listener = b.sys('seccomp', [SECCOMP_SET_MODE_FILTER, filter.flags, fprog])
-    if ((filter.flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) !== 0)
+    const listener = b.sys('seccomp', [SECCOMP_SET_MODE_FILTER, flags, fprog])
+    if ((flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) !== 0)
       emitFilteredSync(b, c.report, 'listener', listener)
     if (borrows) emitFinalCapabilities(c)
   })
