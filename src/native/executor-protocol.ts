@@ -6,6 +6,8 @@
  *      │ pid ─────────────────────────────────────────────────────────►│
  *      │                             │ sync mappings ─────────────────►│ writes uid_map, gid_map
  *      │                             │◄──────────────────────── reply ─│
+ *      │                             │ sync network ──────────────────►│ moves linux.netDevices
+ *      │                             │◄──────────────────────── reply ─│
  *      │                             │ sync hooks ────────────────────►│ prestart, createRuntime hooks
  *      │                             │◄──────────────────────── reply ─│
  *      │                             │ sync copyUp, for each tmpfs ───►│ copies what the tmpfs covers
@@ -35,7 +37,14 @@ const EAGAIN = 11
 export const RECORD_TYPES = { failed: 1, pid: 2, sync: 3, exited: 4, starting: 5 } as const
 
 /** The moments at which a plan waits for Node. */
-export const SYNC_POINTS = { mappings: 1, hooks: 2, ready: 3, listener: 4, copyUp: 5 } as const
+export const SYNC_POINTS = {
+  mappings: 1,
+  hooks: 2,
+  ready: 3,
+  listener: 4,
+  copyUp: 5,
+  network: 6,
+} as const
 export type SyncPoint = keyof typeof SYNC_POINTS
 
 export type ExecutorEvent =

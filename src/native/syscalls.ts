@@ -38,6 +38,11 @@ export function pidfdOpen(pid: number): OwnedFd | undefined {
   throw new SyscallError('pidfd_open', -result, errnoName(-result), String(pid))
 }
 
+/** A copy of descriptor `number` of the process (pidfd_getfd(2)). */
+export function pidfdGetfd(pidfd: number, number: number): OwnedFd {
+  return new OwnedFd(syscall('pidfd_getfd', [pidfd, number, 0]))
+}
+
 /** pidfd_send_signal(2). Throws with code `ESRCH` when the process has ended. */
 export function pidfdSendSignal(pidfd: number, signal: number): void {
   syscall('pidfd_send_signal', [pidfd, signal, 0, 0])

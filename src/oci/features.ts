@@ -91,7 +91,7 @@ export function runtimeFeatures(facts: FeatureFacts): Features {
         flags: Object.keys(MEMORY_POLICY_FLAGS),
       },
       mountExtensions: { idmap: { enabled: facts.idmapMounts } },
-      netDevices: { enabled: false },
+      netDevices: { enabled: true },
     },
     annotations: { 'org.tsrun.version': facts.version },
     potentiallyUnsafeConfigAnnotations: [],

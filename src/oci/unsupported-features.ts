@@ -22,7 +22,6 @@ const UNSUPPORTED: readonly UnsupportedFeature[] = [
   section('zos'),
   section('freebsd'),
   { name: 'linux.intelRdt', asked: ({ linux }) => linux?.intelRdt !== undefined },
-  { name: 'linux.netDevices', asked: ({ linux }) => hasEntries(linux?.netDevices) },
   {
     name: 'linux.namespaces without a mount namespace',
     asked: ({ linux }) => linux?.namespaces?.some(({ type }) => type === 'mount') !== true,
@@ -47,7 +46,7 @@ export function unsupportedFeatures(
   return UNSUPPORTED.filter((feature) => feature.asked(config, modules)).map(({ name }) => name)
 }
 
-/** Throws `not-implemented` naming them all: `unsupported: linux.intelRdt, linux.netDevices`. */
+/** Throws `not-implemented` naming them all: `unsupported: vm, linux.intelRdt`. */
 export function refuseUnsupported(config: RuntimeConfig, modules: SecurityModules): void {
   const names = unsupportedFeatures(config, modules)
   if (names.length > 0) throw new TsrunError('not-implemented', `unsupported: ${names.join(', ')}`)
@@ -69,8 +68,4 @@ function labelRow(name: string, labelOf: LabelOf): UnsupportedFeature {
 
 function isSet(text: string | undefined): boolean {
   return text !== undefined && text !== ''
-}
-
-function hasEntries(record: Readonly<Record<string, unknown>> | undefined): boolean {
-  return record !== undefined && Object.keys(record).length > 0
 }

@@ -164,7 +164,9 @@ function checkNetDevices(devices: JsonCursor, namespaces: ConfiguredNamespaces):
     if (!isInterfaceName(name)) device.report('must be named by a network interface')
     if (!device.object()) continue
     const renamed = device.field('name').string()
-    if (renamed !== undefined && renamed !== '' && !isInterfaceName(renamed)) {
+    // One %d stands for the first free number, as in the kernel's own names.
+    const example = renamed?.replace('%d', '0') ?? ''
+    if (example !== '' && (!isInterfaceName(example) || example.includes('%'))) {
       device.field('name').report('must be the name of a network interface')
     }
   }

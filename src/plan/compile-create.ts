@@ -25,6 +25,7 @@ import {
   emitTimeNamespace,
   newNamespaceFlags,
 } from './compile/namespaces.ts'
+import { emitNetDevices } from './compile/net-devices.ts'
 import { openOrMake } from './compile/path-in-root.ts'
 import { emitOomScore, emitProcessName, emitUndumpable } from './compile/process-attributes.ts'
 import { emitRlimits } from './compile/rlimits.ts'
@@ -124,6 +125,7 @@ function compileContainer(
   emitKeyring(c, options.containerId)
   emitHostname(c)
   emitLoopback(c)
+  emitNetDevices(c)
   const root = emitRootMount(c)
   emitMounts(c, root)
   if (ownsDev(c)) emitDevices(c, root)

@@ -8,6 +8,7 @@ import {
   receiveEvent,
   type SyncPoint,
 } from '../native/executor-protocol.ts'
+import { pidfdGetfd, pidfdOpen } from '../native/syscalls.ts'
 import { isInUserNamespace } from '../plan/compile/credentials.ts'
 import { hasSync } from '../plan/compile/report-records.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
@@ -25,6 +26,7 @@ import { followPlan } from './follow-plan.ts'
 import { type HookState, runHooks, runHooksAnyway } from './hooks.ts'
 import { writeIdMappings } from './id-mappings.ts'
 import { killInit } from './kill.ts'
+import { moveNetDevices } from './net-devices.ts'
 import { scheduleFromOutside } from './outside-scheduling.ts'
 import { PIDFD_SOCKET, sendPidfd } from './pidfd-socket.ts'
 import { readProcStat } from './process-liveness.ts'
@@ -54,7 +56,8 @@ export async function driveCreate(assembly: Assembly): Promise<CreatedContainer>
           record = recordOf(assembly, reported)
           if (record !== undefined) prepareContainerRecord(options.root, record)
         },
-        async sync(point, reported) {
+        async sync(point, reported, descriptor) {
+          if (point === 'network') moveInto(assembly, reported, descriptor)
           await answerSync(assembly, point, reported)
           if (point === 'ready') publish(assembly, record)
         },
@@ -75,7 +78,7 @@ export async function driveCreate(assembly: Assembly): Promise<CreatedContainer>
 // Only where Node has nothing to do at a sync but to publish the record. The prepared one is enough to
 // find and kill init, should we be killed before that.
 function mayAnswerAhead({ options, plan, config }: Assembly): boolean {
-  const syncs = ['mappings', 'hooks', 'copyUp'] as const
+  const syncs = ['mappings', 'hooks', 'copyUp', 'network'] as const
   const hasWork = syncs.some((point) => hasSync(plan, point)) || isInUserNamespace(config)
   const isAsked = options.pidfdSocket !== undefined
   return options.startAtOnce === true && !hasWork && !isAsked
@@ -129,6 +132,13 @@ async function answerSync(assembly: Assembly, point: SyncPoint, pid: number): Pr
   const state = hookState(assembly, 'creating', pid)
   await runHooks(config, 'prestart', state)
   await runHooks(config, 'createRuntime', state)
+}
+
+function moveInto({ config }: Assembly, pid: number, descriptor: number): void {
+  using pidfd = pidfdOpen(pid)
+  if (pidfd === undefined) return
+  using inside = pidfdGetfd(pidfd.fd, descriptor)
+  moveNetDevices(pid, config, inside.fd)
 }
 
 function hookState({ config, options, bundle }: Assembly, status: string, pid: number): HookState {

@@ -11,8 +11,8 @@ import { trySyscall } from '../native/syscalls.ts'
 export interface PlanHandlers {
   /** Told as soon as it is known, before any sync is answered. The process may have ended already. */
   pid?(pid: number): void
-  /** What Node does at each sync before it lets the plan go on. */
-  sync(point: SyncPoint, pid: number): Promise<void> | void
+  /** What Node does at each sync before it lets the plan go on; `descriptor` as in ExecutorEvent. */
+  sync(point: SyncPoint, pid: number, descriptor: number): Promise<void> | void
   /**
    * The answer to `ready` goes out with the pid, before the question: the plan need not wait for us.
    * Only for a plan that has no sync before `ready`. What must precede the program is done in `pid`.
@@ -34,7 +34,7 @@ export async function followPlan(
   const fd = session.report.fd
   using _abort = shutDownOnAbort(fd, signal)
   let pid: number | undefined
-  let waiting: SyncPoint | undefined
+  let waiting: Extract<ExecutorEvent, { type: 'sync' }> | undefined
   for (;;) {
     const event = await receiveEvent(fd)
     signal?.throwIfAborted()
@@ -43,13 +43,13 @@ export async function followPlan(
       handlers.pid?.(pid)
       // A plan that has failed by now says so next.
       if (handlers.answersAhead === true) reply(fd, pid)
-    } else if (event.type === 'sync') waiting = event.point
+    } else if (event.type === 'sync') waiting = event
     else throw handlers.failure(event)
     if (pid === undefined || waiting === undefined) continue
-    await handlers.sync(waiting, pid)
+    await handlers.sync(waiting.point, pid, waiting.descriptor)
     signal?.throwIfAborted()
     if (handlers.answersAhead !== true && !reply(fd, pid)) throw handlers.failure({ type: 'end' })
-    if (waiting === 'ready') return pid
+    if (waiting.point === 'ready') return pid
     waiting = undefined
   }
 }

@@ -2,9 +2,9 @@
 import { readlinkSync } from 'node:fs'
 import { TsrunError } from '../errors.ts'
 import { type ExecutorEvent, receiveEvent, reply } from '../native/executor-protocol.ts'
-import { OwnedFd } from '../native/owned-fd.ts'
+import type { OwnedFd } from '../native/owned-fd.ts'
 import { newBatch, runBatchAsync } from '../native/run-batch.ts'
-import { pidfdOpen, syscall, trySyscall } from '../native/syscalls.ts'
+import { pidfdGetfd, pidfdOpen, trySyscall } from '../native/syscalls.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { descriptorMessage } from '../plan/compile/kernel-structs.ts'
 import { usesListener } from '../seccomp/uses-listener.ts'
@@ -63,7 +63,7 @@ function documentOf({ pid, config, state }: FilteredProcess): string {
 
 /** A copy of a descriptor of the process, by pidfd_getfd(2): its filter may not let it send one. */
 function takeListener(pidfd: OwnedFd, number: number): OwnedFd {
-  const taken = new OwnedFd(syscall('pidfd_getfd', [pidfd.fd, number, 0]))
+  const taken = pidfdGetfd(pidfd.fd, number)
   const what = readlinkSync(`/proc/self/fd/${taken.fd}`)
   if (what === LISTENER) return taken
   taken.close()

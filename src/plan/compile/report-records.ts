@@ -6,18 +6,20 @@ import type { PlanBuilder } from '../plan-builder.ts'
 const RECORD_SIZE = 16
 const MSG_NOSIGNAL = 0x4000
 const TYPES = { pid: 2, sync: 3, exited: 4, starting: 5 } as const
-const POINTS = { mappings: 1, hooks: 2, ready: 3, listener: 4, copyUp: 5 } as const
+const POINTS = { mappings: 1, hooks: 2, ready: 3, listener: 4, copyUp: 5, network: 6 } as const
 /** Exit status of a process whose partner is gone, which reported why. */
 export const EXIT_ABANDONED = 122
 
-/** Sends {type, 0, value} to `socket`. A listener that is gone is no reason to stop. */
+/** Sends {type, descriptor or 0, value} to `socket`. A listener that is gone is no reason to stop. */
 export function emitRecord(
   b: PlanBuilder,
   socket: Slot,
   type: keyof typeof TYPES,
   value: Operand,
+  descriptor?: Slot,
 ): void {
   const record = b.words([TYPES[type], 0])
+  if (descriptor !== undefined) b.store(4, record, 4, descriptor)
   b.store(4, record, 8, value)
   b.run('sendto', [socket, record, RECORD_SIZE, MSG_NOSIGNAL, 0, 0], {
     tolerate: ['EPIPE', 'ECONNRESET'],
@@ -35,9 +37,14 @@ function syncOrigin(point: keyof typeof POINTS): string {
 }
 
 /** Hands control to Node and waits for its reply, the returned bytes; ends the process when Node is gone. */
-export function emitSync(b: PlanBuilder, report: Slot, point: keyof typeof POINTS): DataRef {
+export function emitSync(
+  b: PlanBuilder,
+  report: Slot,
+  point: keyof typeof POINTS,
+  descriptor?: Slot,
+): DataRef {
   return b.at(syncOrigin(point), () => {
-    emitRecord(b, report, 'sync', POINTS[point])
+    emitRecord(b, report, 'sync', POINTS[point], descriptor)
     const answer = b.zeros(RECORD_SIZE)
     const received = b.sys('recvfrom', [report, answer, RECORD_SIZE, 0, 0, 0], {
       tolerate: ['ECONNRESET'],

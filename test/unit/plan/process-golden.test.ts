@@ -36,6 +36,14 @@ const CASES: readonly Golden[] = [
     origins: ['/linux/memoryPolicy', '/linux/personality'],
   },
   {
+    name: 'net-devices',
+    linux: {
+      namespaces: [{ type: 'mount' }, { type: 'network' }],
+      netDevices: { eth1: { name: 'eth0' } },
+    },
+    origins: ['loopback', '/linux/netDevices', 'sync network'],
+  },
+  {
     name: 'security-labels',
     process: {
       apparmorProfile: 'docker-default',
