@@ -90,8 +90,10 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
   })
 
   describe('CVE-2024-21626: descriptors that leak', () => {
+    // Those that a careless caller leaves open, and those that tsrun itself may have.
+    const DESCRIPTORS = Array.from({ length: 12 }, (_, i) => i + 3)
     const withLeak = (command: readonly string[]): CommandResult => {
-      const line = 'exec 7</ 8</etc; exec "$@"'
+      const line = 'exec 3</ 4</ 5</ 6</ 7</ 8</etc 9</; exec "$@"'
       const args = [TSRUN, '--root', runtime.root, ...command]
       const { status, stdout, stderr } = spawnSync('sh', ['-c', line, 'sh', ...args], {
         encoding: 'utf8',
@@ -112,27 +114,21 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
       expect(result.stdout.trim().split('\n')).toEqual(['0', '1', '2'])
     })
 
-    it.each([3, 4, 5, 6, 7, 8, 9, 10])(
-      'run() refuses the working directory /proc/self/fd/%i',
-      (fd) => {
-        bundle.configure((config) =>
-          withProcess(config, { cwd: `/proc/self/fd/${fd}`, args: ['ls', '../../..'] }),
-        )
-        const result = withLeak(['run', '--bundle', bundle.directory, 'c'])
-        expect(result.status).not.toBe(0)
-        expect(result.stdout).toBe('')
-      },
-    )
+    it.each(DESCRIPTORS)('run() refuses the working directory /proc/self/fd/%i', (fd) => {
+      bundle.configure((config) =>
+        withProcess(config, { cwd: `/proc/self/fd/${fd}`, args: ['ls', '../../..'] }),
+      )
+      const result = withLeak(['run', '--bundle', bundle.directory, 'c'])
+      expect(result.status).not.toBe(0)
+      expect(result.stdout).toBe('')
+    })
 
-    it.each([3, 4, 5, 6, 7, 8, 9])(
-      'exec() refuses the working directory /proc/self/fd/%i',
-      (fd) => {
-        startSleeping()
-        const result = withLeak(['exec', '--cwd', `/proc/self/fd/${fd}`, 'c', 'ls', '../../..'])
-        expect(result.status).not.toBe(0)
-        expect(result.stdout).toBe('')
-      },
-    )
+    it.each(DESCRIPTORS)('exec() refuses the working directory /proc/self/fd/%i', (fd) => {
+      startSleeping()
+      const result = withLeak(['exec', '--cwd', `/proc/self/fd/${fd}`, 'c', 'ls', '../../..'])
+      expect(result.status).not.toBe(0)
+      expect(result.stdout).toBe('')
+    })
   })
 
   describe('CVE-2025-31133: masked paths', () => {
@@ -287,6 +283,8 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
       expect(status).toContain('CapInh:\t0000000000000000')
       expect(status).toContain('CapAmb:\t0000000000000000')
       expect(status).toContain('CapBnd:\t0000000000000020')
+      const more = runtime.succeed(['exec', '--cap', 'CAP_CHOWN', 'c', 'sh', '-c', sets])
+      expect(more).toContain('CapInh:\t0000000000000000')
     })
 
     it('CVE-2017-5226: run() and exec() start a session of their own', () => {
