@@ -25,7 +25,7 @@ import { CriuSession, type Notification } from './criu/session.ts'
 import { deleteContainer } from './delete.ts'
 import { searchPath } from './find-program.ts'
 import { loadContainer } from './load-container.ts'
-import { savedConfig } from './start.ts'
+import { savedConfig } from './saved-config.ts'
 import { containerStatus } from './status.ts'
 
 const LOG_FILE = 'dump.log'

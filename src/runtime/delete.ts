@@ -13,7 +13,7 @@ import { runHooksAnyway } from './hooks.ts'
 import { cgroupOf, killInit } from './kill.ts'
 import { openProcess } from './process-liveness.ts'
 import { removeHalfMade } from './remove-half-made.ts'
-import { savedConfig } from './start.ts'
+import { savedConfig } from './saved-config.ts'
 import { canDelete, containerStatus } from './status.ts'
 
 const KILL_TIMEOUT_MS = 10_000
@@ -76,9 +76,19 @@ async function deleteRecorded(
     await endInit(record)
   }
   await cgroupOf(record)?.remove()
-  const config = savedConfig(root, record.id)
+  const config = configFor(root, record.id, force)
   removeContainerDirectory(root, record.id)
-  return { hookFailures: await poststop(config, record) }
+  return { hookFailures: config === undefined ? [] : await poststop(config, record) }
+}
+
+// A container that lost its config can still be removed, with --force; its hooks are lost with it.
+function configFor(root: string, id: string, force: boolean): RuntimeConfig | undefined {
+  try {
+    return savedConfig(root, id)
+  } catch (error) {
+    if (force && error instanceof TsrunError) return undefined
+    throw error
+  }
 }
 
 // Undefined: another delete was faster, which is what --force wants.

@@ -3,11 +3,10 @@ import { CgroupfsManager } from '../cgroup/cgroupfs-manager.ts'
 import { requireCgroups } from '../cgroup/detect.ts'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { pidfdOpen, pidfdSendSignal } from '../native/syscalls.ts'
-import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
-import { readContainerFile } from '../state/state-directory.ts'
 import { loadContainer } from './load-container.ts'
 import { openProcess } from './process-liveness.ts'
+import { savedConfig } from './saved-config.ts'
 import { canKill, containerStatus } from './status.ts'
 
 const SIGKILL = 9
@@ -78,8 +77,7 @@ function killOrphans(root: string, record: ContainerRecord): boolean {
 }
 
 function sharesPidNamespace(root: string, id: string): boolean {
-  const config: RuntimeConfig = JSON.parse(readContainerFile(root, id, 'config.json'))
-  return !(config.linux?.namespaces ?? []).some(
+  return !(savedConfig(root, id).linux?.namespaces ?? []).some(
     ({ type, path }) => type === 'pid' && (path ?? '') === '',
   )
 }

@@ -4,11 +4,11 @@ import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { receiveEvent } from '../native/executor-protocol.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
-import { readContainerFile } from '../state/state-directory.ts'
 import { lockContainer } from './container-lock.ts'
 import { runHooks } from './hooks.ts'
 import { killInit } from './kill.ts'
 import { loadContainer } from './load-container.ts'
+import { savedConfig } from './saved-config.ts'
 import { handOverListener } from './seccomp-listener.ts'
 import { stateOf } from './state.ts'
 import { canStart, containerStatus, startGatePath } from './status.ts'
@@ -32,12 +32,6 @@ export async function startContainer(root: string, id: string): Promise<void> {
     killInit(record)
     throw error
   }
-}
-
-/** The config as it was at create: later edits of the bundle change nothing. */
-export function savedConfig(root: string, id: string): RuntimeConfig {
-  // Written by create, after it was validated, into a folder that only we may enter.
-  return JSON.parse(readContainerFile(root, id, 'config.json'))
 }
 
 // runc's words for each state.

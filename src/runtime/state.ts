@@ -2,8 +2,9 @@
 import { TsrunError } from '../errors.ts'
 import { type ListedState, listedState } from '../oci/runtime-state.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
-import { hasContainerFiles, listContainerIds, readContainerFile } from '../state/state-directory.ts'
+import { hasContainerFiles, listContainerIds } from '../state/state-directory.ts'
 import { loadContainer } from './load-container.ts'
+import { savedConfig } from './saved-config.ts'
 import { containerStatus } from './status.ts'
 import { userName } from './user-name.ts'
 
@@ -21,7 +22,7 @@ export function stateOf(root: string, record: ContainerRecord): ListedState {
       ociVersion,
       pid,
       status: containerStatus(root, record),
-      annotations: annotationsOf(root, id),
+      annotations: savedConfig(root, id).annotations,
     },
     { rootfs, created: new Date(record.created), owner: userName(record.owner) },
   )
@@ -56,11 +57,4 @@ function isAbsent(error: unknown): boolean {
     error instanceof TsrunError &&
     (error.kind === 'not-found' || error.kind === 'failed-precondition')
   )
-}
-
-function annotationsOf(root: string, id: string): Readonly<Record<string, string>> | undefined {
-  const config: { annotations?: Record<string, string> } = JSON.parse(
-    readContainerFile(root, id, 'config.json'),
-  )
-  return config.annotations
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { TsrunError } from '../../src/errors.ts'
 import { createContainer } from '../../src/runtime/create.ts'
 import { deleteContainer } from '../../src/runtime/delete.ts'
 import { readProcStat } from '../../src/runtime/process-liveness.ts'
@@ -142,6 +143,16 @@ describe('what a killed create left', () => {
       writeFileSync(join(runtime.root, 'torn', name), name === 'cgroup' ? '' : torn)
     expect(await listContainers(runtime.root)).toEqual([])
     expect(existsSync(join(runtime.root, 'torn'))).toBe(false)
+  })
+
+  it.each([undefined, '{'])('and a lost config (%j) can be deleted with --force', async (text) => {
+    bundle.command('true')
+    await create('lost')
+    rmSync(join(runtime.root, 'lost/config.json'))
+    if (text !== undefined) writeFileSync(join(runtime.root, 'lost/config.json'), text)
+    await expect(deleteContainer(runtime.root, 'lost', false)).rejects.toThrow(TsrunError)
+    await deleteContainer(runtime.root, 'lost', true)
+    expect(existsSync(join(runtime.root, 'lost'))).toBe(false)
   })
 
   it('and a damaged record can be deleted with --force alone', async () => {

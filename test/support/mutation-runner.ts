@@ -12,10 +12,8 @@ import { createContainer } from '../../src/runtime/create.ts'
 import { deleteContainer } from '../../src/runtime/delete.ts'
 import { missingIsolation, parseProbe } from './expected-isolation.ts'
 import { mutatedConfig } from './mutate-config.ts'
+import { ownDescriptors } from './own-descriptors.ts'
 import { seededRandom } from './random-profiles.ts'
-
-// Loaded device programs are kept for the next container, 16 at most, and one poller is made when needed.
-const KEPT = /^anon_inode:(bpf-prog|\[eventpoll\]|\[eventfd\])$/
 
 const PROBE = '/bin/isolation-probe'
 const PATIENCE_MS = 20_000
@@ -138,21 +136,6 @@ async function inTime<Value>(promise: Promise<Value>): Promise<Value | 'late'> {
   }
 }
 
-function descriptors(): readonly string[] {
-  return readdirSync('/proc/self/fd')
-    .map((fd) => linkTarget(`/proc/self/fd/${fd}`))
-    .filter((target) => !KEPT.test(target) && !target.startsWith('/proc/'))
-    .sort()
-}
-
-function linkTarget(path: string): string {
-  try {
-    return readlinkSync(path)
-  } catch {
-    return '/proc/gone' // The descriptor of the listing itself.
-  }
-}
-
 function processes(): readonly string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
@@ -162,7 +145,7 @@ function processes(): readonly string[] {
 function machine(): string {
   const cgroups = readdirSync('/sys/fs/cgroup').filter((name) => name.startsWith('tsrun-mutated'))
   return JSON.stringify({
-    descriptors: descriptors(),
+    descriptors: ownDescriptors(),
     mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').length,
     containers: readdirSync(root),
     bundle: readdirSync(bundle).sort(),
