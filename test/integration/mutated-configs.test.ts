@@ -2,8 +2,8 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { bundleProgram, type Program } from '../support/bundle-program.ts'
 import { inCgroup2 } from '../support/cgroup2.ts'
 import { missing } from '../support/requires.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
@@ -11,26 +11,19 @@ import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
 const COUNT = Number(process.env.TSRUN_MUTATIONS ?? 10_000)
 
 let bundle: Bundle
+let program: Program
 
 beforeAll(async () => {
   bundle = makeBundle()
   const source = join(import.meta.dirname, '../support/isolation-probe.c')
   const probe = join(bundle.rootfs, 'bin/isolation-probe')
   execFileSync('gcc', ['-static', '-O2', '-Wall', '-Werror', '-o', probe, source])
-  await build({
-    entryPoints: [join(import.meta.dirname, '../support/mutation-runner.ts')],
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    // Beside dist/, where the native parts are looked for.
-    outfile: runner,
-    logLevel: 'error',
-  })
+  program = await bundleProgram('mutation-runner')
 })
-afterAll(() => bundle[Symbol.dispose]())
-
-const runner = join(import.meta.dirname, '../../dist/mutation-runner.mjs')
+afterAll(() => {
+  program[Symbol.dispose]()
+  bundle[Symbol.dispose]()
+})
 
 describe.skipIf(missing('root', 'cgroup2', 'userns'))('damaged configs', () => {
   it(`run or are refused, ${COUNT} of them`, { timeout: 900_000 }, () => {
@@ -40,7 +33,7 @@ describe.skipIf(missing('root', 'cgroup2', 'userns'))('damaged configs', () => {
       'unshare',
       [
         ...['--net', '--uts', '--ipc', '--pid', '--fork', '--mount-proc', '--kill-child'],
-        ...inCgroup2([process.execPath, runner, bundle.directory, root, '1', String(COUNT)]),
+        ...inCgroup2([process.execPath, program.path, bundle.directory, root, '1', String(COUNT)]),
       ],
       { encoding: 'utf8', maxBuffer: 1 << 28 },
     )

@@ -1,19 +1,18 @@
 /** Two processes on one container, 1,000 rounds of each pair: one winner, no crash, a state that is right, nothing left. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { detectCgroups } from '../../src/cgroup/detect.ts'
+import { bundleProgram, type Program } from '../support/bundle-program.ts'
 import type { Order, Outcome } from '../support/race-worker.ts'
 import { missing } from '../support/requires.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
 
 const ROUNDS = Number(process.env.TSRUN_RACES ?? 1000)
-const PROGRAM = join(import.meta.dirname, '../../dist/race-worker.mjs')
 const ID = `race-${process.pid}`
 const TIMEOUT = { timeout: 300_000 }
 
@@ -24,6 +23,7 @@ interface Worker {
 }
 
 let bundle: Bundle
+let program: Program
 let root: string
 let first: Worker
 let second: Worker
@@ -32,16 +32,7 @@ beforeAll(async () => {
   bundle = makeBundle()
   root = join(bundle.directory, 'state')
   mkdirSync(root)
-  await build({
-    entryPoints: [join(import.meta.dirname, '../support/race-worker.ts')],
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    // Beside dist/, where the native parts are looked for.
-    outfile: PROGRAM,
-    logLevel: 'error',
-  })
+  program = await bundleProgram('race-worker')
   first = startWorker()
   second = startWorker()
 })
@@ -49,12 +40,12 @@ afterAll(async () => {
   // What a failed round left.
   await first.order('delete --force')
   await Promise.all([first.end(), second.end()])
-  rmSync(PROGRAM, { force: true })
+  program[Symbol.dispose]()
   bundle[Symbol.dispose]()
 })
 
 function startWorker(): Worker {
-  const child: ChildProcess = spawn(process.execPath, [PROGRAM, root, bundle.directory], {
+  const child: ChildProcess = spawn(process.execPath, [program.path, root, bundle.directory], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const { stdin, stdout } = child
