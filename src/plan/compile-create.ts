@@ -113,6 +113,8 @@ function compileContainer(
 ): Slot | undefined {
   const { b } = c
   emitIdMaps(c, cgroup !== undefined && !options.features.cloneIntoCgroup)
+  // Init may wait at the gate for long: it keeps nothing of the host open that it does not need.
+  if (cgroup !== undefined) b.at('init', () => b.run('close', [cgroup]))
   emitResetAffinity(b)
   b.at('init', () => {
     emitProcessName(b)
@@ -133,7 +135,7 @@ function compileContainer(
   if (slave !== undefined) emitConsoleMount(c, slave, openConsoleTarget(b, root))
   b.at('/process/cwd', () => openOrMake(b, root, c.process.cwd, S_IFDIR))
   c.hookState = emitHookState(c, options.containerId)
-  emitCreateContainerHooks(c, c.hookState)
+  emitCreateContainerHooks(c, c.hookState, root)
   emitSysctls(c)
   emitMaskedPaths(c, root)
   emitReadonlyPaths(c, root)

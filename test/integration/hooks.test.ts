@@ -182,6 +182,14 @@ describe('hooks', () => {
     expect(existsSync(join(bundle.directory, 'shared/made'))).toBe(false)
   })
 
+  it('createContainer begins in the root filesystem of the container', () => {
+    const script = `pwd > ${join(bundle.directory, 'shared/pwd')}`
+    configure({ createContainer: [{ path: '/bin/sh', args: ['sh', '-c', script] }] })
+    runtime.succeed(['run', '--bundle', bundle.directory, 'h'])
+    const text = readFileSync(join(bundle.directory, 'shared/pwd'), 'utf8')
+    expect(text).toBe(`${bundle.rootfs}\n`)
+  })
+
   it('startContainer sees the root filesystem of the container', () => {
     writeFileSync(join(bundle.rootfs, 'inside'), 'yes')
     const script = 'cat /inside > /shared/seen'

@@ -74,6 +74,32 @@ describe.each(installedRuntimes())('%s', (name) => {
     },
   )
 
+  // crun waits in a process that the kernel keeps such signals from.
+  it.skipIf(name === 'crun').each(['TERM', 'INT', 'HUP', 'QUIT'])(
+    'kill() ends a container that was not started with %s',
+    async (signal) => {
+      bundle.command('true')
+      create('ended')
+      runtime.succeed(['kill', 'ended', signal])
+      await runtime.waitFor('ended', 'stopped')
+      runtime.succeed(['delete', 'ended'])
+    },
+  )
+
+  it('start() leaves no signal blocked', async () => {
+    bundle.command('sh', '-c', 'grep -E "^(SigBlk|ShdPnd)" /proc/self/status')
+    const path = join(bundle.directory, 'signals')
+    const output = openSync(path, 'w')
+    runtime.succeed(['create', '--bundle', bundle.directory, 'before'], {
+      stdio: ['ignore', output, output],
+    })
+    closeSync(output)
+    runtime.succeed(['start', 'before'])
+    await runtime.waitFor('before', 'stopped')
+    expect(readFileSync(path, 'utf8').replace(/\s+/g, '')).toMatch(/^ShdPnd:0+SigBlk:0+$/)
+    runtime.succeed(['delete', 'before'])
+  })
+
   it('start() refuses a container that was started', async () => {
     bundle.command('sleep', '1000')
     create('twice')

@@ -8,6 +8,7 @@ import {
   S_IFDIR,
 } from '../../linux/open-flags.ts'
 import type { Slot } from '../instruction.ts'
+import type { PlanBuilder } from '../plan-builder.ts'
 import type { ProcessContext } from './create-context.ts'
 import { fileTypeOf } from './path-in-root.ts'
 import { emitRecord } from './report-records.ts'
@@ -15,6 +16,13 @@ import { emitRecord } from './report-records.ts'
 const EACCES = 13
 const X_OK = 1
 const SOCK_CLOEXEC = 0o2000000
+const POLLIN = 1
+const SIG_BLOCK = 0
+const SIG_SETMASK = 2
+const SIGSET_SIZE = 8
+const SIGNALFD_SIGINFO_SIZE = 128
+/** SIGHUP, SIGINT, SIGQUIT, SIGTERM: what a waiting init of runc ends for. */
+const ENDING_SIGNALS = [1, 2, 3, 15]
 const CLOSE_RANGE_CLOEXEC = 4
 
 /** The paths that execvp(3) would try for `args[0]` with the PATH of `env`. */
@@ -97,6 +105,7 @@ export function emitStartGate(c: ProcessContext, gate: Slot | undefined): void {
   const { b, report } = c
   b.at('gate', () => {
     if (gate !== undefined) {
+      emitAwaitStart(b, gate)
       const connection = b.sys('accept4', [gate, 0, 0, SOCK_CLOEXEC])
       b.run('close', [gate])
       b.run('close', [report])
@@ -104,6 +113,33 @@ export function emitStartGate(c: ProcessContext, gate: Slot | undefined): void {
     }
     emitRecord(b, report, 'starting', 0)
   })
+}
+
+/**
+ * Waits until `start` connects; a signal to end ends init. The kernel drops such signals for process
+ * 1 of a pid namespace (pid_namespaces(7)), but keeps those that are blocked (signalfd(2)).
+ */
+function emitAwaitStart(b: PlanBuilder, gate: Slot): void {
+  const mask = b.words([
+    ENDING_SIGNALS.reduce((bits, signal) => bits | (1n << BigInt(signal - 1)), 0n),
+  ])
+  const before = b.zeros(SIGSET_SIZE)
+  b.run('rt_sigprocmask', [SIG_BLOCK, mask, before, SIGSET_SIZE])
+  const signals = b.sys('signalfd4', [-1, mask, SIGSET_SIZE, O_CLOEXEC])
+  const polled = b.zeros(16)
+  for (const [at, fd] of [gate, signals].entries()) {
+    b.store(4, polled, at * 8, fd)
+    b.store(2, polled, at * 8 + 4, POLLIN)
+  }
+  b.run('ppoll', [polled, 2, 0, 0, SIGSET_SIZE])
+  const start = b.label()
+  b.branch(b.load(2, polled, 14), 'eq', 0, start)
+  const information = b.zeros(SIGNALFD_SIGINFO_SIZE)
+  b.run('read', [signals, information, SIGNALFD_SIGINFO_SIZE])
+  b.exit(b.compute(b.load(4, information), 'add', 128))
+  b.place(start)
+  b.run('close', [signals])
+  b.run('rt_sigprocmask', [SIG_SETMASK, before, 0, SIGSET_SIZE])
 }
 
 /** Closes on exec what the process was not given (CVE-2024-21626). */

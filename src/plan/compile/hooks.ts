@@ -67,8 +67,13 @@ function copyPid(b: PlanBuilder, from: DataRef, to: DataRef, at: number): void {
   for (let i = 0; i < PID_FIELD; i += 8) b.store(8, to, at + i, b.load(8, from, i))
 }
 
-/** Runs in the container's namespaces, with the host's root still in place. */
-export function emitCreateContainerHooks(c: CreateContext, state: HookState): void {
+/**
+ * Runs in the container's namespaces, with the host's root still in place and the container's as
+ * the working directory: hooks written for runc name files there by relative paths.
+ */
+export function emitCreateContainerHooks(c: CreateContext, state: HookState, root: Slot): void {
+  if (state.createContainer !== undefined)
+    c.b.at('/hooks/createContainer', () => c.b.run('fchdir', [root]))
   emitHooks(c, 'createContainer', state.createContainer)
 }
 
