@@ -7,7 +7,15 @@ import { readIfThere } from './read-if-there.ts'
 
 /** Throws `failed-precondition` when the cgroup at `path` is there already with somebody in it, or is frozen. */
 export function refuseTakenCgroup(hierarchy: CgroupHierarchy, path: string): void {
-  refuseFrozen(hierarchy, path)
+  // What is not there yet would be frozen like the cgroup above it.
+  let nearest = path
+  while (nearest !== hierarchy.mountPoint && !existsSync(nearest)) nearest = dirname(nearest)
+  // The root of the hierarchy cannot be frozen.
+  if (nearest !== hierarchy.mountPoint) refuseFrozen(nearest, path)
+  if (nearest === path) refuseForeignProcesses(path)
+}
+
+function refuseForeignProcesses(path: string): void {
   const own = readIfThere(join(path, 'cgroup.procs')).trim()
   if (own === '') return
   throw new TsrunError(
@@ -20,10 +28,7 @@ export function refuseTakenCgroup(hierarchy: CgroupHierarchy, path: string): voi
 }
 
 // Init would stop before its first instruction, and the caller wait for it for ever.
-function refuseFrozen(hierarchy: CgroupHierarchy, path: string): void {
-  // What is not there yet would be frozen like the cgroup above it.
-  let nearest = path
-  while (!existsSync(nearest) && nearest !== hierarchy.mountPoint) nearest = dirname(nearest)
+function refuseFrozen(nearest: string, path: string): void {
   if (!readIfThere(join(nearest, 'cgroup.events')).split('\n').includes('frozen 1')) return
   throw new TsrunError('failed-precondition', `container's cgroup unexpectedly frozen: ${path}`, {
     hint: `write 0 to ${nearest}/cgroup.freeze, or to that of a cgroup above`,

@@ -17,8 +17,8 @@ import {
   readFileSync,
   renameSync,
   rmdirSync,
-  rmSync,
   statSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -86,12 +86,17 @@ export function removeContainerDirectory(root: string, id: string): void {
   const directory = containerDirectory(root, id)
   const names = ownFiles(directory)
   if (names === undefined) return
-  rmSync(join(directory, 'state.json'), { force: true })
-  for (const name of names) rmSync(join(directory, name), { force: true })
+  const first = names.filter((name) => name === 'state.json')
+  const rest = names.filter((name) => name !== 'state.json')
+  for (const name of [...first, ...rest]) ifThere(() => unlinkSync(join(directory, name)))
+  ifThere(() => rmdirSync(directory))
+}
+
+// Somebody else may be at it too, and faster.
+function ifThere(remove: () => void): void {
   try {
-    rmdirSync(directory)
+    remove()
   } catch (error) {
-    // Somebody else was at it too, and faster.
     if (errnoCodeOf(error) !== 'ENOENT') throw error
   }
 }
