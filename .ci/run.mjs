@@ -23,6 +23,8 @@ async function main() {
   await step('hello', () => run(process.execPath, ['.ci/hello.mjs'], 5 * MINUTE))
   runTests('unit', 5 * MINUTE)
   runTests('integration', 14 * MINUTE)
+  // The same files against dist/standalone/tsrun.
+  runTests('standalone', 12 * MINUTE)
   for (const version of NEWER_NODES) await step(`node ${version}`, () => tryNode(version))
 }
 
