@@ -11,6 +11,7 @@ import { buildBusyboxImage, buildBusyboxRootfs } from '../rootfs-cache/build-bus
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 30)
 const TSRUN = resolve('dist/tsrun')
+const STANDALONE = resolve('dist/standalone/tsrun')
 
 if (process.argv[2] !== '--inside') enterCgroup2()
 const work = mkdtempSync(join(tmpdir(), 'tsrun-bench-'))
@@ -45,28 +46,25 @@ async function main() {
   const bundle = await makeBundle()
   const peers = [
     { name: 'tsrun', command: TSRUN, prefix: ['oci'] },
+    { name: 'standalone', command: STANDALONE, prefix: ['oci'] },
     { name: 'runc', command: which('runc'), prefix: [] },
     { name: 'crun', command: which('crun'), prefix: [] },
   ].filter(({ command }) => command !== undefined && existsSync(command))
   const results = new Map()
-  results.set(
-    'node -e 0',
-    sample(() => time(process.execPath, ['-e', '0'])),
-  )
+  const note = (name, milliseconds) =>
+    results.set(name, [...(results.get(name) ?? []), milliseconds])
   // Interleaved, so that a busy minute hits all alike.
-  const runs = new Map(peers.map(({ name }) => [name, []]))
-  const lives = new Map(peers.map(({ name }) => [name, []]))
   for (let i = 0; i < ROUNDS; i++) {
+    note('node -e 0', time(process.execPath, ['-e', '0']))
     for (const peer of peers) {
-      runs
-        .get(peer.name)
-        .push(time(peer.command, [...peer.prefix, 'run', '--bundle', bundle, `b-${i}`]))
-      lives.get(peer.name).push(lifecycle(peer, bundle, `l-${i}`))
+      const runArgs = [...peer.prefix, 'run', '--bundle', bundle, `b-${i}`]
+      note(`${peer.name} run (shell)`, time(peer.command, runArgs))
+      const life = lifecycle(peer, bundle, `l-${i}`)
+      for (const [verb, milliseconds] of Object.entries(life))
+        note(`${peer.name} ${verb}`, milliseconds)
+      const sum = Object.values(life).reduce((all, one) => all + one)
+      note(`${peer.name} create+start+delete (shell)`, sum)
     }
-  }
-  for (const { name } of peers) {
-    results.set(`${name} run (shell)`, runs.get(name))
-    results.set(`${name} create+start+delete (shell)`, lives.get(name))
   }
   const { ours, theirs } = await warm(bundle)
   results.set('tsrun lifecycle (warm process)', ours)
@@ -123,26 +121,21 @@ async function warm(bundle) {
   }
 }
 
+/** Milliseconds of each command of a container's life. */
 function lifecycle({ command, prefix }, bundle, id) {
-  const begin = performance.now()
-  check(
-    spawnSync(command, [...prefix, 'create', '--bundle', bundle, id], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    }),
-  )
-  check(spawnSync(command, [...prefix, 'start', id]))
-  check(spawnSync(command, [...prefix, 'delete', '--force', id]))
-  return performance.now() - begin
+  // The container keeps create's streams: a pipe would never end.
+  const create = [...prefix, 'create', '--bundle', bundle, id]
+  return {
+    create: time(command, create, ['ignore', 'ignore', 'inherit']),
+    start: time(command, [...prefix, 'start', id]),
+    delete: time(command, [...prefix, 'delete', '--force', id]),
+  }
 }
 
-function time(command, args) {
+function time(command, args, stdio = 'pipe') {
   const begin = performance.now()
-  check(spawnSync(command, args))
+  check(spawnSync(command, args, { stdio }))
   return performance.now() - begin
-}
-
-function sample(measure) {
-  return Array.from({ length: ROUNDS }, measure)
 }
 
 function check({ status, stderr, error }) {
@@ -174,20 +167,16 @@ function report(results) {
       ? (median(results.get(a)) / median(results.get(b))).toFixed(2)
       : 'not installed'
   console.log('\nratios of medians (below 1: tsrun is faster)')
-  console.log(
-    `  warm lifecycle / crun run:                  ${ratio('tsrun lifecycle (warm process)', 'crun run (beside the warm process)')}`,
-  )
-  console.log(
-    `  warm lifecycle / runc run:                  ${ratio('tsrun lifecycle (warm process)', 'runc run (shell)')}`,
-  )
-  for (const peer of ['crun', 'runc']) {
-    console.log(
-      `  tsrun run / ${peer} run:                       ${ratio('tsrun run (shell)', `${peer} run (shell)`)}`,
-    )
-    console.log(
-      `  create+start+delete, tsrun / ${peer}:          ${ratio('tsrun create+start+delete (shell)', `${peer} create+start+delete (shell)`)}`,
-    )
-  }
+  const print = (name, value) => console.log(`  ${name.padEnd(52)}${value}`)
+  const warm = 'tsrun lifecycle (warm process)'
+  print('warm lifecycle / crun run:', ratio(warm, 'crun run (beside the warm process)'))
+  print('warm lifecycle / runc run:', ratio(warm, 'runc run (shell)'))
+  for (const peer of ['crun', 'runc'])
+    for (const build of ['tsrun', 'standalone'])
+      for (const what of ['run (shell)', 'create+start+delete (shell)'])
+        print(`${build} ${what} / ${peer}:`, ratio(`${build} ${what}`, `${peer} ${what}`))
+  for (const verb of ['create', 'start', 'delete'])
+    print(`tsrun ${verb} / node -e 0:`, ratio(`tsrun ${verb}`, 'node -e 0'))
 }
 
 function reportMemory(bundle) {

@@ -12,6 +12,7 @@ if (major > 20 || (major === 20 && minor >= 19)) {
 }
 
 function start() {
+  globalThis[Symbol.for('tsrun.firstLine')] = process.hrtime.bigint()
   giveBack('TSRUN_NODE_OPTIONS', 'NODE_OPTIONS')
   giveBack('TSRUN_EXTRA_CA_CERTS', 'NODE_EXTRA_CA_CERTS')
   delete process.env.TSRUN_NODE_OPTIONS

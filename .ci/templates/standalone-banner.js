@@ -1,5 +1,6 @@
 // What launcher.sh and loader.cjs do for the Node build. The environment: blank-environment.mjs has kept
 // it from Bun. The name that the command was called by, and a command line to call it again.
+globalThis[Symbol.for('tsrun.firstLine')] = process.hrtime.bigint()
 for (const entry of require('node:fs').readFileSync('/proc/self/environ', 'utf8').split('\0')) {
   const at = entry.indexOf('=')
   if (at > 0) process.env[entry.slice(0, at)] ??= entry.slice(at + 1)

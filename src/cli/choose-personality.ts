@@ -25,6 +25,7 @@ const OCI_GLOBALS: FlagTable = {
     criu: 'string',
     'cgroup-manager': 'string',
     debug: 'boolean',
+    'debug-timings': 'boolean',
   },
 }
 

@@ -4,6 +4,7 @@ import { errnoCodeOf, SyscallError, TsrunError } from '../errors.ts'
 import { errnoName } from '../linux/errno.ts'
 import type { Plan } from '../plan/plan.ts'
 import { encodePlan } from '../plan/wire-format.ts'
+import { timed } from '../util/timings.ts'
 import { nativeLibrary, nativePart } from './library.ts'
 import { OwnedFd } from './owned-fd.ts'
 import { sealedMemfd, streamPair } from './syscalls.ts'
@@ -94,7 +95,11 @@ export function startPlan(plan: Plan, options: StartOptions): ExecutorSession {
 }
 
 function startLauncher(plan: Plan, options: StartOptions, report: OwnedFd): Child {
-  using image = sealedMemfd('tsrun-plan', encodePlan(plan), false)
+  using image = sealedMemfd(
+    'tsrun-plan',
+    timed('compile', () => encodePlan(plan)),
+    false,
+  )
   const preserved = options.preserved ?? []
   return startExecutable(
     sealedExecutable('tsrun-init').fd,

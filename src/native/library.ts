@@ -1,6 +1,7 @@
 /** Our own native parts: libtsrun.so, called in this process, and the executables that it starts. */
 import { TsrunError } from '../errors.ts'
 import type { Architecture } from '../plan/plan.ts'
+import { timed, timedAsync } from '../util/timings.ts'
 // The one line that a build with another foreign function interface replaces (.ci/standalone.mjs).
 import { openLibrary, openSystemLibrary, readPart } from './koffi-backend.ts'
 
@@ -35,8 +36,17 @@ let loaded: NativeLibrary | undefined
 
 /** The library, loaded at the first call: commands that need no system call of ours do not pay for it. */
 export function nativeLibrary(): NativeLibrary {
-  loaded ??= openLibrary(hostArchitecture())
+  loaded ??= counted(timed('load', () => openLibrary(hostArchitecture())))
   return loaded
+}
+
+function counted(library: NativeLibrary): NativeLibrary {
+  return {
+    run: (image) => timed('native', () => library.run(image)),
+    runAsync: (image) => timedAsync('native', () => library.runAsync(image)),
+    syscall: (...args) => timed('native', () => library.syscall(...args)),
+    spawn: (request) => timed('native', () => library.spawn(request)),
+  }
 }
 
 /** Functions of a shared library of the system; `sonames` are tried in order, undefined when none loads. */

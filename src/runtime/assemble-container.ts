@@ -13,6 +13,7 @@ import { needsCopyUp } from '../plan/compile/tmpfs-copy-up.ts'
 import { compileCreate } from '../plan/compile-create.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { CompiledFilter } from '../seccomp/compile-filter.ts'
+import { timed, timedAsync } from '../util/timings.ts'
 import { rootfsOf } from './bundle.ts'
 import { openConsole } from './console.ts'
 import { applyLimits, makeCgroup } from './container-cgroup.ts'
@@ -71,7 +72,7 @@ export async function assembleContainer(
     }
     const filter = await seccompOf(config)
     for (const warning of warningsOf(config, filter)) options.warn?.(warning)
-    const plan = compileCreate(config, {
+    const compileOptions = {
       ...saved,
       architecture: hostArchitecture(),
       features,
@@ -81,7 +82,8 @@ export async function assembleContainer(
       gate: descriptors.has('gate'),
       containerId: options.id,
       bundle,
-    })
+    }
+    const plan = timed('compile', () => compileCreate(config, compileOptions))
     return await driveCreate({
       options,
       bundle,
@@ -114,8 +116,8 @@ export function warningsOf(config: RuntimeConfig, { seccomp }: CompiledSeccomp):
 export async function seccompOf(config: RuntimeConfig): Promise<CompiledSeccomp> {
   const seccomp = config.linux?.seccomp
   if (seccomp === undefined) return {}
-  const { compileFilter } = await import('../seccomp/compile-filter.ts')
-  return { seccomp: compileFilter(seccomp, hostArchitecture()) }
+  const { compileFilter } = await timedAsync('load', () => import('../seccomp/compile-filter.ts'))
+  return { seccomp: timed('compile', () => compileFilter(seccomp, hostArchitecture())) }
 }
 
 /** Throws `invalid-argument` unless there is a directory. */

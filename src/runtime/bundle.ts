@@ -4,12 +4,13 @@ import { isAbsolute, join } from 'node:path'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { parseRuntimeConfig } from '../oci/validate-runtime-config.ts'
+import { timed } from '../util/timings.ts'
 
 /** The validated config.json of a bundle. */
 export function readBundleConfig(bundle: string): RuntimeConfig {
   const path = join(bundle, 'config.json')
   try {
-    return parseRuntimeConfig(readFileSync(path, 'utf8'))
+    return timed('compile', () => parseRuntimeConfig(readFileSync(path, 'utf8')))
   } catch (error) {
     const code = errnoCodeOf(error)
     if (code === 'ENOENT') {

@@ -20,6 +20,7 @@ import { refuseUnsupported } from '../oci/unsupported-features.ts'
 import { compileExec } from '../plan/compile-exec.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
+import { timed } from '../util/timings.ts'
 import { seccompOf } from './assemble-container.ts'
 import { awaitExit } from './await-exit.ts'
 import { openConsole } from './console.ts'
@@ -81,7 +82,7 @@ export async function execInContainer(options: ExecOptions): Promise<ExecProcess
   const opened: OwnedFd[] = []
   try {
     const descriptors = openExecDescriptors(options, process, record, opened)
-    const plan = compileExec(process, config, {
+    const compileOptions = {
       architecture: hostArchitecture(),
       features,
       ...(await seccompOf(config)),
@@ -92,7 +93,8 @@ export async function execInContainer(options: ExecOptions): Promise<ExecProcess
       noNewKeyring: options.noNewKeyring === true,
       containerId: options.id,
       joinFlags,
-    })
+    }
+    const plan = timed('compile', () => compileExec(process, config, compileOptions))
     descriptors.set('container', init.fd)
     const session = (options.start ?? startPlan)(plan, {
       stdio: options.stdio,

@@ -70,6 +70,23 @@ describe('without a container', () => {
     }
   })
 
+  it('--debug-timings says where the time went, for a command that fails too', () => {
+    const runtime = ['--debug-timings', '--root', join(tmpdir(), 'tsrun-nowhere')]
+    const { status, stdout, stderr } = tsrun([...runtime, 'state', 'nobody'])
+    expect([status, stdout]).toEqual([1, ''])
+    const line = stderr.split('\n').find((text) => text.startsWith('timings: ')) ?? ''
+    const times = [...line.matchAll(/(\w[\w ]*) ([\d.]+) ms/g)].map(([, name, value]) => ({
+      name,
+      value: Number(value),
+    }))
+    const names = ['engine start', 'load', 'compile', 'native', 'rest', 'total']
+    expect(times.map(({ name }) => name)).toEqual(names)
+    const parts = times.slice(0, -1).reduce((sum, { value }) => sum + value, 0)
+    // Each is rounded to a tenth.
+    expect(Math.abs(parts - (times.at(-1)?.value ?? 0))).toBeLessThan(0.5)
+    expect(tsrun(['--root', join(tmpdir(), 'tsrun-nowhere'), 'list']).stderr).toBe('')
+  })
+
   it('checkpoint --help succeeds, restore is refused by name', () => {
     expect(tsrun(['checkpoint', '--help']).status).toBe(0)
     const refused = tsrun(['restore', 'x'])

@@ -6,6 +6,7 @@ import { describeError, TsrunError } from '../../errors.ts'
 import { createLogger, type LogFormat } from '../../log.ts'
 import { OCI_VERSION } from '../../oci/default-config.ts'
 import { defaultRuntimeRoot } from '../../runtime/default-root.ts'
+import { startTimings, timedAsync, timingsLine } from '../../util/timings.ts'
 import { VERSION } from '../../version.ts'
 import {
   checkArgumentCount,
@@ -21,6 +22,7 @@ const GLOBAL_FLAGS: FlagTable = {
     log: 'string',
     'log-format': 'string',
     debug: 'boolean',
+    'debug-timings': 'boolean',
     'systemd-cgroup': 'boolean',
     rootless: 'string',
     criu: 'string',
@@ -79,10 +81,14 @@ export async function runOciCli(argv: readonly string[]): Promise<number> {
   let globals: ParsedArguments | undefined
   try {
     globals = parseArguments(argv, GLOBAL_FLAGS)
+    if (globals.boolean('debug-timings')) startTimings()
     return await dispatch(globals)
   } catch (error) {
     report(error, globals)
     return exitCodeOf(error, globals?.positional[0])
+  } finally {
+    const line = timingsLine()
+    if (line !== undefined) printError(line)
   }
 }
 
@@ -97,7 +103,7 @@ async function dispatch(globals: ParsedArguments): Promise<number> {
     print(topic === undefined ? GENERAL_HELP : helpText(topic, await loadCommand(topic)))
     return 0
   }
-  const command = await loadCommand(verb)
+  const command = await timedAsync('load', () => loadCommand(verb))
   const args = parseCommandLine(verb, command, rest)
   // podman and CRI-O probe `checkpoint --help` for its exit status.
   if (args.boolean('help')) {
