@@ -79,6 +79,7 @@ async function dump(options: CheckpointOptions, record: ContainerRecord): Promis
   checkStatusFd(options.statusFd)
   const program = findCriu(options.criu, options.environment)
   const config = savedConfig(options.root, options.id)
+  refuseIdMappedMounts(config)
   mkdirSync(options.imagePath, { recursive: true, mode: 0o700 })
   if (options.preDump !== true) saveStreams(options.imagePath, record)
   using nothing = new OwnedFd(openSync('/dev/null', 'r+'))
@@ -95,7 +96,7 @@ async function dump(options: CheckpointOptions, record: ContainerRecord): Promis
       ...(options.preDump === true ? { trackMemory: true } : {}),
       ...(options.lazyPages === true ? { lazyPages: true } : {}),
     })
-    using directories = openDirectories(options, criu.pid)
+    using directories = openDirectories(options, 'self')
     const request = requestOptions(options, record, config, directories)
     const type = options.preDump === true ? 'pre-dump' : 'dump'
     await criu.request(type, request, (notification) => answer(options, notification))
@@ -146,6 +147,21 @@ function answer({ statusFd }: CheckpointOptions, { script }: Notification): void
   if (script !== 'status-ready' || statusFd === undefined) return
   using status = new OwnedFd(statusFd)
   writeSync(status.fd, '\0')
+}
+
+// criu binds the source anew, and its files would have other owners.
+function refuseIdMappedMounts({ mounts = [] }: RuntimeConfig): void {
+  const index = mounts.findIndex(
+    ({ uidMappings, gidMappings, options = [] }) =>
+      (uidMappings ?? gidMappings) !== undefined ||
+      options.some((option) => /^r?idmap(=|$)/.test(option)),
+  )
+  if (index < 0) return
+  throw new TsrunError(
+    'not-implemented',
+    `unsupported: checkpoint with the id-mapped mount mounts[${index}] (${mounts[index]?.destination})`,
+    { hint: 'criu does not restore the mappings of a mount' },
+  )
 }
 
 function checkParent({ parentPath, imagePath }: CheckpointOptions): void {

@@ -1,9 +1,10 @@
 /** What checkpoint and restore are told alike, and the part of criu's options that comes of it. */
-import { existsSync, mkdirSync, openSync, realpathSync } from 'node:fs'
-import { TsrunError } from '../../errors.ts'
+import { existsSync, mkdirSync, openSync, readdirSync, realpathSync } from 'node:fs'
+import { errnoCodeOf, TsrunError } from '../../errors.ts'
 import { CLONE_NEWNET } from '../../linux/namespaces.ts'
 import { OwnedFd } from '../../native/owned-fd.ts'
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
+import { criuIsGone } from './criu-error.ts'
 import { CGROUP_MODES, type CriuOptions } from './messages.ts'
 
 export interface CriuFlags {
@@ -31,9 +32,12 @@ export interface CriuDirectories extends Disposable {
 
 /**
  * Opens them in the mount namespace of the process `criu`: it goes to its work directory through our
- * descriptor, and may mount there only what is in its own namespace.
+ * descriptor, and may mount there only when that is in its own namespace.
  */
-export function openDirectories({ imagePath, workPath }: CriuFlags, criu: number): CriuDirectories {
+export function openDirectories(
+  { imagePath, workPath }: CriuFlags,
+  criu: number | 'self',
+): CriuDirectories {
   const images = openDirectory(imagePath, criu)
   let work: OwnedFd | undefined
   try {
@@ -55,15 +59,24 @@ export function openDirectories({ imagePath, workPath }: CriuFlags, criu: number
   }
 }
 
-function openDirectory(path: string, criu: number): OwnedFd {
+function openDirectory(path: string, criu: number | 'self'): OwnedFd {
+  let real: string
   try {
-    // An absolute symlink would lead back out of the other namespace.
-    return new OwnedFd(openSync(`/proc/${criu}/root${realpathSync(path)}`, 'r'))
+    real = realpathSync(path)
+    readdirSync(real)
   } catch (cause) {
     throw new TsrunError('not-found', `cannot open the directory ${path} for criu`, {
       cause,
       hint: 'give --image-path the directory that a checkpoint was saved in',
     })
+  }
+  try {
+    // By its real path: an absolute symlink would lead back out of the other namespace.
+    return new OwnedFd(openSync(`/proc/${criu}/root${real}`, 'r'))
+  } catch (error) {
+    // It is there for us, so it is the process that is gone.
+    if (errnoCodeOf(error) === 'ENOENT' || errnoCodeOf(error) === 'ESRCH') throw criuIsGone()
+    throw error
   }
 }
 

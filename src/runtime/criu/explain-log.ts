@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TsrunError } from '../../errors.ts'
-import { CriuError } from './session.ts'
+import { CriuError } from './criu-error.ts'
 
 const MOST_LINES = 3
 

@@ -21,18 +21,17 @@ import { type ExitStatus, reap, seqpacketPair } from '../../native/syscalls.ts'
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { explainFailure } from '../explain-failure.ts'
+import { CriuError, criuIsGone } from './criu-error.ts'
 import { type CriuOptions, type CriuResponse, decodeResponse, encodeRequest } from './messages.ts'
 
 const OLDEST_VERSION = 31600
+const FEATURE_NAMES = { trackMemory: 'memory tracking', lazyPages: 'lazy pages' } as const
 const MAX_RESPONSE = 64 * 1024
 const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
 const MSG_CMSG_CLOEXEC = 0x40000000
 const SCM_RIGHTS = 1
 const CONTROL_SIZE = 24 // struct cmsghdr and one descriptor, padded (cmsg(3))
-
-/** criu could not do what it was asked to: its log says why. */
-export class CriuError extends TsrunError {}
 
 /** A notify script of criu's, with the descriptor that came along. */
 export interface Notification {
@@ -102,9 +101,13 @@ export class CriuSession implements Disposable {
     const { response } = await this.#receive()
     for (const name of ['trackMemory', 'lazyPages'] as const) {
       if (features[name] !== true || response.features[name]) continue
-      throw new TsrunError('failed-precondition', `criu cannot do this here: it lacks ${name}`, {
-        hint: 'criu check --all says what this kernel is missing',
-      })
+      throw new TsrunError(
+        'failed-precondition',
+        `criu cannot do this here: it lacks ${FEATURE_NAMES[name]}`,
+        {
+          hint: 'criu check --all says what this kernel is missing',
+        },
+      )
     }
   }
 
@@ -162,7 +165,7 @@ export class CriuSession implements Disposable {
         tolerate: ['EPIPE', 'ECONNRESET'],
       },
     )
-    if (runBatch(batch).value(sent) < 0) throw gone()
+    if (runBatch(batch).value(sent) < 0) throw criuIsGone()
   }
 
   async #receive(): Promise<{ response: CriuResponse; descriptor: OwnedFd | undefined }> {
@@ -185,7 +188,7 @@ export class CriuSession implements Disposable {
     const descriptor =
       carried.readInt32LE(12) === SCM_RIGHTS ? new OwnedFd(carried.readInt32LE(16)) : undefined
     try {
-      if (length <= 0) throw gone()
+      if (length <= 0) throw criuIsGone()
       if (length === MAX_RESPONSE)
         throw new TsrunError(
           'internal',
@@ -211,10 +214,6 @@ function failureOf({ type, errno, message }: CriuResponse): CriuError {
   const reason = errno === 0 ? '' : `: ${errnoName(errno)}`
   const text = message === undefined || message === '' ? '' : ` (${message})`
   return new CriuError('failed-precondition', `criu failed to ${type}${reason}${text}`)
-}
-
-function gone(): CriuError {
-  return new CriuError('failed-precondition', 'criu ended before it answered')
 }
 
 function versionText(version: number): string {

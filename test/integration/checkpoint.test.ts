@@ -1,0 +1,346 @@
+/** checkpoint and restore: real containers through a real criu where one works; runc is the oracle. */
+import { spawn, spawnSync } from 'node:child_process'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { pipePair } from '../../src/native/pass-descriptors.ts'
+import { listenForConsole, untilTerminalShows } from '../support/console-socket.ts'
+import { workingCriu } from '../support/criu.ts'
+import { installedRuntimes, makeRuntime, type Runtime } from '../support/runtime.ts'
+import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+
+const CRIU = workingCriu()
+// CONFIG_MEM_SOFT_DIRTY of the kernel.
+const TRACKS_MEMORY =
+  CRIU !== undefined && spawnSync(CRIU, ['check', '--feature', 'mem_dirty_track']).status === 0
+const COUNT = 'i=0; while :; do i=$((i+1)); echo $i > /dev/shm/count; sleep 0.02; done'
+
+if (CRIU === undefined) console.warn('skipped: no criu that works on this kernel')
+else process.env.PATH = `${dirname(CRIU)}:${process.env.PATH}`
+
+// crun is built without criu in Debian 12.
+const names = installedRuntimes().filter((name) => name !== 'crun')
+
+describe.skipIf(CRIU === undefined).each(names)('%s', (name) => {
+  let bundle: Bundle
+  let runtime: Runtime
+  let images: string
+
+  beforeAll(() => {
+    bundle = makeBundle()
+    runtime = makeRuntime(name)
+    images = join(bundle.directory, 'images')
+  })
+  afterAll(() => {
+    runtime[Symbol.dispose]()
+    bundle[Symbol.dispose]()
+  })
+
+  const run = (id: string): void => {
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, id], { stdio: 'ignore' })
+  }
+  const checkpoint = (id: string, ...flags: readonly string[]): void => {
+    runtime.succeed(['checkpoint', '--image-path', images, ...flags, id])
+  }
+  const restore = (id: string, ...flags: readonly string[]): void => {
+    runtime.succeed(
+      ['restore', '-d', '--bundle', bundle.directory, '--image-path', images, ...flags, id],
+      { stdio: 'ignore' },
+    )
+  }
+  const count = (id: string): number =>
+    Number(runtime.succeed(['exec', id, 'cat', '/dev/shm/count']))
+  const untilCount = async (id: string): Promise<number> => {
+    for (;;) {
+      const value = count(id)
+      if (value > 0) return value
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+
+  it('saves a container, twice, which goes on where it was', async () => {
+    bundle.command('sh', '-c', COUNT)
+    run('c')
+    for (let round = 0; round < 2; round++) {
+      const before = await untilCount('c')
+      checkpoint('c')
+      expect(runtime.run(['state', 'c']).status).toBe(1)
+      const pidFile = join(bundle.directory, 'pid')
+      restore('c', '--pid-file', pidFile)
+      const state = runtime.state('c')
+      expect(state).toMatchObject({ id: 'c', status: 'running', bundle: bundle.directory })
+      expect(readFileSync(pidFile, 'utf8')).toBe(String(state.pid))
+      expect(await untilCount('c')).toBeGreaterThanOrEqual(before)
+    }
+    // It is a container like any other.
+    expect(runtime.succeed(['exec', 'c', 'sh', '-c', 'echo $$ && cat /proc/1/comm'])).toMatch(
+      /\nsh\n$/,
+    )
+    expect(JSON.parse(runtime.succeed(['ps', '--format', 'json', 'c']))).toContain(
+      runtime.state('c').pid,
+    )
+    runtime.succeed(['pause', 'c'])
+    expect(runtime.state('c').status).toBe('paused')
+    runtime.succeed(['resume', 'c'])
+    runtime.succeed(['kill', 'c', 'KILL'])
+    await runtime.waitFor('c', 'stopped')
+    runtime.succeed(['delete', 'c'])
+  })
+
+  it('leaves it running, when told to', async () => {
+    bundle.command('sh', '-c', COUNT)
+    run('l')
+    await untilCount('l')
+    checkpoint('l', '--leave-running')
+    expect(runtime.state('l').status).toBe('running')
+    expect(await untilCount('l')).toBeGreaterThan(0)
+    runtime.succeed(['delete', '--force', 'l'])
+  })
+
+  it.skipIf(TRACKS_MEMORY)('refuses a pre-dump where the kernel does not track memory', () => {
+    bundle.command('sleep', '1000')
+    run('l')
+    const result = runtime.run(['checkpoint', '--pre-dump', '--image-path', images, 'l'])
+    expect(result.status).toBe(1)
+    expect(runtime.state('l').status).toBe('running')
+    runtime.succeed(['delete', '--force', 'l'])
+  })
+
+  it.skipIf(!TRACKS_MEMORY)('saves memory beforehand', async () => {
+    bundle.command('sh', '-c', COUNT)
+    run('l')
+    await untilCount('l')
+    const parent = join(bundle.directory, 'parent')
+    runtime.succeed(['checkpoint', '--pre-dump', '--image-path', parent, 'l'])
+    expect(runtime.state('l').status).toBe('running')
+    const child = join(bundle.directory, 'child')
+    runtime.succeed(['checkpoint', '--parent-path', '../parent', '--image-path', child, 'l'])
+    expect(existsSync(join(child, 'parent'))).toBe(true)
+    runtime.succeed(['restore', '-d', '--bundle', bundle.directory, '--image-path', child, 'l'], {
+      stdio: 'ignore',
+    })
+    expect(await untilCount('l')).toBeGreaterThan(0)
+    runtime.succeed(['delete', '--force', 'l'])
+  })
+
+  it('gives new pipes to a restored container', () => {
+    bundle.command('sh', '-c', 'while read x; do echo got $x; done; echo end')
+    const start = (...args: readonly string[]): Disposable & { say(text: string): string } => {
+      const [input, toInput] = pipePair()
+      const [fromOutput, output] = pipePair()
+      runtime.succeed(args, { stdio: [input.fd, output.fd, output.fd] })
+      for (const fd of [input, output]) fd.close()
+      return {
+        say(text) {
+          writeSync(toInput.fd, text)
+          toInput.close()
+          return readFileSync(fromOutput.fd, 'utf8')
+        },
+        [Symbol.dispose]() {
+          for (const fd of [toInput, fromOutput]) fd.close()
+        },
+      }
+    }
+    const flags = ['-d', '--bundle', bundle.directory]
+    using _first = start('run', ...flags, 'p')
+    checkpoint('p')
+    using second = start('restore', ...flags, '--image-path', images, 'p')
+    expect(second.say('one\n')).toBe('got one\nend\n')
+    runtime.succeed(['delete', '--force', 'p'])
+  })
+
+  it('restores a terminal, behind a new console socket', async () => {
+    bundle.configure((config) =>
+      withProcess(config, {
+        terminal: true,
+        args: ['sh', '-c', 'while read x; do echo got $x; done'],
+      }),
+    )
+    using socket = listenForConsole()
+    const console = ['--console-socket', socket.path]
+    runtime.succeed(['run', '-d', ...console, '--bundle', bundle.directory, 't'])
+    const { master: old } = socket.accept()
+    checkpoint('t')
+    old.destroy()
+    restore('t', ...console)
+    const { master } = socket.accept()
+    const shown = untilTerminalShows(master, 'got one')
+    master.write('one\n')
+    await shown
+    master.destroy()
+    runtime.succeed(['delete', '--force', 't'])
+  })
+
+  it('restores bind mounts, also nested ones and behind a link', () => {
+    mkdirSync(join(bundle.directory, 'data/sub'), { recursive: true })
+    writeFileSync(join(bundle.directory, 'data/file'), 'data')
+    writeFileSync(join(bundle.directory, 'file'), 'single')
+    mkdirSync(join(bundle.rootfs, 'real'), { recursive: true })
+    symlinkSync('/real', join(bundle.rootfs, 'link'))
+    bundle.configure((config) => ({
+      ...withProcess(config, { args: ['sleep', '1000'] }),
+      mounts: [
+        ...(config.mounts ?? []),
+        { destination: '/link/data', type: 'bind', source: 'data', options: ['rbind'] },
+        {
+          destination: '/real/data/sub/deep',
+          type: 'bind',
+          source: 'data',
+          options: ['bind', 'ro'],
+        },
+        {
+          destination: '/etc/file',
+          type: 'bind',
+          source: join(bundle.directory, 'file'),
+          options: ['bind'],
+        },
+      ],
+    }))
+    run('b')
+    checkpoint('b')
+    restore('b')
+    const files = ['/real/data/file', '/real/data/sub/deep/file', '/etc/file']
+    expect(runtime.succeed(['exec', 'b', 'cat', ...files])).toBe('datadatasingle')
+    runtime.succeed(['delete', '--force', 'b'])
+  })
+
+  it('keeps a network namespace that it was given', () => {
+    const holder = spawn('unshare', ['-n', 'sleep', '1000'], { stdio: 'ignore' })
+    try {
+      const path = `/proc/${holder.pid}/ns/net`
+      bundle.configure((config) => ({
+        ...withProcess(config, { args: ['sleep', '1000'] }),
+        linux: {
+          ...config.linux,
+          namespaces: (config.linux?.namespaces ?? []).map((namespace) =>
+            namespace.type === 'network' ? { ...namespace, path } : namespace,
+          ),
+        },
+      }))
+      run('n')
+      checkpoint('n')
+      restore('n')
+      const netns = (pid: unknown): string =>
+        spawnSync('readlink', [`/proc/${pid}/ns/net`], { encoding: 'utf8' }).stdout
+      expect(netns(runtime.state('n').pid)).toBe(netns(holder.pid))
+      runtime.succeed(['delete', '--force', 'n'])
+    } finally {
+      holder.kill('SIGKILL')
+    }
+  })
+
+  it('a restore in the foreground ends as the container does', async () => {
+    bundle.command('sh', '-c', 'while [ ! -e /dev/shm/go ]; do sleep 0.02; done; exit 7')
+    run('f')
+    checkpoint('f')
+    const waiting = runtime.start([
+      'restore',
+      '--bundle',
+      bundle.directory,
+      '--image-path',
+      images,
+      'f',
+    ])
+    const ended = new Promise((resolve) => waiting.on('exit', resolve))
+    while (runtime.run(['exec', 'f', 'touch', '/dev/shm/go']).status !== 0)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(await ended).toBe(7)
+    expect(runtime.run(['state', 'f']).status).toBe(1)
+  })
+
+  it('refuses a container that does not run, and images that are not there', () => {
+    bundle.command('sleep', '1000')
+    runtime.succeed(['create', '--bundle', bundle.directory, 'r'], { stdio: 'ignore' })
+    const created = runtime.run(['checkpoint', '--image-path', images, 'r'])
+    expect(created.status).toBe(1)
+    expect(created.log.join()).toContain('Container cannot be checkpointed in created state')
+    const parent = runtime.run([
+      'checkpoint',
+      '--parent-path',
+      '/absolute',
+      '--image-path',
+      images,
+      'r',
+    ])
+    expect(parent.status).toBe(1)
+    runtime.succeed(['delete', '--force', 'r'])
+    const gone = join(bundle.directory, 'no-images')
+    const missing = runtime.run([
+      'restore',
+      '-d',
+      '--bundle',
+      bundle.directory,
+      '--image-path',
+      gone,
+      'r',
+    ])
+    expect(missing.status).toBe(1)
+    expect(missing.log.join()).toMatch(/descriptors\.json: no such file or directory/)
+    expect(runtime.run(['state', 'r']).status).toBe(1)
+  })
+})
+
+describe.skipIf(CRIU === undefined)('tsrun', () => {
+  it('runs the hooks of a restore, and undoes one that fails', () => {
+    using bundle = makeBundle()
+    using runtime = makeRuntime()
+    const images = join(bundle.directory, 'images')
+    const seen = join(bundle.directory, 'seen')
+    const hook = (script: string) => ({ path: '/bin/sh', args: ['sh', '-c', script] })
+    const configure = (script: string): void =>
+      bundle.configure((config) => ({
+        ...withProcess(config, { args: ['sleep', '1000'] }),
+        hooks: { createRuntime: [hook(script)] },
+      }))
+    configure(`cat > ${seen}`)
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'h'], { stdio: 'ignore' })
+    runtime.succeed(['checkpoint', '--image-path', images, 'h'])
+    const restore = ['restore', '-d', '--bundle', bundle.directory, '--image-path', images, 'h']
+    writeFileSync(seen, '')
+    runtime.succeed(restore, { stdio: 'ignore' })
+    expect(JSON.parse(readFileSync(seen, 'utf8'))).toMatchObject({
+      id: 'h',
+      pid: runtime.state('h').pid,
+    })
+    runtime.succeed(['checkpoint', '--image-path', images, 'h'])
+    configure('echo no >&2; exit 3')
+    const failed = runtime.run(restore)
+    expect(failed.status).toBe(1)
+    expect(failed.stderr).toContain('exit status 3, stderr: no')
+    expect(readdirSync(runtime.root)).toEqual([])
+    const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    expect(mounts).not.toContain(runtime.root)
+  })
+
+  it('says in the words of criu why it could not save, and lets the container run', () => {
+    using bundle = makeBundle()
+    using runtime = makeRuntime()
+    bundle.command('sleep', '1000')
+    // A file of the host, which the container has not got.
+    const output = openSync(join(bundle.directory, 'output'), 'w')
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'o'], {
+      stdio: ['ignore', output, output],
+    })
+    closeSync(output)
+    const result = runtime.run([
+      'checkpoint',
+      '--image-path',
+      join(bundle.directory, 'images'),
+      'o',
+    ])
+    expect(result.status).toBe(1)
+    expect(result.stderr).toMatch(/criu failed: Can't lookup mount=\d+ for fd=1/)
+    expect(runtime.state('o').status).toBe('running')
+    expect(runtime.succeed(['exec', 'o', 'echo', 'alive'])).toBe('alive\n')
+  })
+})
