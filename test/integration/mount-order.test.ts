@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Mount, RuntimeConfig } from '../../src/oci/runtime-config.ts'
-import { bind, inUserNamespace, probe } from '../support/mount-probe.ts'
+import { bind, inUserNamespace, probe, tmpfs } from '../support/mount-probe.ts'
 import { installedRuntimes, makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
 
@@ -77,5 +77,34 @@ describe('tsrun', () => {
     const result = probe(runtime, bundle, READ, { mounts: tree(change), change: within })
     expect(result.stderr).toBe('')
     expect(result.stdout).toBe('a/x')
+  })
+
+  it.each([
+    ['of the host', inHostNamespace],
+    ['of a user namespace', inUserNamespace],
+  ])('leaves no descriptors open on the way: rlimits %s', (_, within) => {
+    const many = Array.from({ length: 30 }, (__, i) => [
+      bind(join(host, 'a'), `/tmp/b${i}`),
+      tmpfs(`/tmp/t${i}`, 'ro'),
+      mapped({ source: join(host, 'b'), destination: `/tmp/m${i}`, options: ['bind'] }),
+    ])
+    // In a user namespace root makes no directories in the image.
+    const holder = tmpfs('/tmp', 'mode=755')
+    const maskedPaths = many.map((___, i) => `/tmp/b${i}/x`)
+    const result = probe(runtime, bundle, 'ls /tmp | wc -l; ls /tmp/b7/x', {
+      mounts: [holder, ...many.flat()],
+      change: (config) =>
+        within({
+          ...config,
+          process: {
+            cwd: '/',
+            ...config.process,
+            rlimits: [{ type: 'RLIMIT_NOFILE', hard: 60, soft: 60 }],
+          },
+          linux: { ...config.linux, maskedPaths, readonlyPaths: maskedPaths },
+        }),
+    })
+    expect(result.stderr).toBe('')
+    expect(result.stdout).toBe('90\n')
   })
 })

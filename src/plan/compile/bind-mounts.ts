@@ -24,6 +24,7 @@ export function emitBind(
   const target = openMountTarget(c, root, { ...mount, type: 'bind' }, fileTypeOf(b, tree))
   emitAttach(b, tree, target)
   emitPropagation(b, tree, options)
+  for (const fd of [tree, target]) b.run('close', [fd])
 }
 
 /** Sets and clears what `options` name, of the mount and of all below it; what they do not name stays. */

@@ -173,7 +173,9 @@ function emitBoundDevice(b: PlanBuilder, root: Slot, device: Device): void {
   b.place(opened)
   emitCheckNode(b, source, device)
   const tree = emitCloneTree(b, source, false)
-  emitAttach(b, tree, openOrMake(b, root, path, S_IFREG))
+  const target = openOrMake(b, root, path, S_IFREG)
+  emitAttach(b, tree, target)
+  for (const fd of [source, tree, target]) b.run('close', [fd])
 }
 
 // What is at a path must be what the config asked for, not just of the same name.

@@ -29,7 +29,9 @@ export function emitFilesystem(
   const tree = copy ?? emitNewFilesystem(c, mount, options, mode)
   emitAttach(b, tree, target)
   emitPropagation(b, tree, options)
+  b.run('close', [target])
   if (isLateReadonly(c, mount) && isReadonly(options)) c.lateReadonly.push(tree)
+  else b.run('close', [tree])
 }
 
 // A tmpfs has the mode of the directory that it covers; on one that is made for it, the kernel's own.

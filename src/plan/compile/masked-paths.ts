@@ -31,13 +31,16 @@ function emitMask(c: CreateContext, root: Slot, path: string, nullDevice: Slot, 
   const { b } = c
   const skip = b.label()
   const file = b.label()
+  const done = b.label()
   const target = openExisting(b, root, path)
   b.branch(target, 'lt', 0, skip)
   b.branch(fileTypeOf(b, target), 'ne', S_IFDIR, file)
   emitMaskDirectory(c, target, tmpfs)
-  b.jump(skip)
+  b.jump(done)
   b.place(file)
-  emitAttach(b, emitCloneTree(b, nullDevice, false), target)
+  emitAttachCopy(b, nullDevice, target)
+  b.place(done)
+  b.run('close', [target])
   b.place(skip)
 }
 
@@ -48,12 +51,18 @@ function emitMaskDirectory(c: CreateContext, target: Slot, tmpfs: Slot): void {
   const first = b.label()
   const done = b.label()
   b.branch(tmpfs, 'lt', 0, first)
-  emitAttach(b, emitCloneTree(b, tmpfs, false), target)
+  emitAttachCopy(b, tmpfs, target)
   b.jump(done)
   b.place(first)
   emitEmptyDirectory(c, tmpfs)
   emitAttach(b, tmpfs, target)
   b.place(done)
+}
+
+function emitAttachCopy(b: PlanBuilder, mount: Slot, target: Slot): void {
+  const copy = emitCloneTree(b, mount, false)
+  emitAttach(b, copy, target)
+  b.run('close', [copy])
 }
 
 /** Binds each path onto itself, read-only. */
@@ -67,6 +76,7 @@ export function emitReadonlyPaths(c: CreateContext, root: Slot): void {
       const tree = emitCloneTree(b, target, true)
       emitSetAttributes(b, tree, { set: MOUNT_ATTR_RDONLY }, false)
       emitAttach(b, tree, target)
+      for (const fd of [tree, target]) b.run('close', [fd])
       b.place(skip)
     })
   })

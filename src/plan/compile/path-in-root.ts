@@ -74,11 +74,12 @@ export function openOrMake(
   whenFound(target)
   b.jump(done)
   b.place(missing)
-  let parent = root
-  for (let i = 0; i < components.length - 1; i++) {
-    parent = openOrMakePrefix(b, root, parent, components.slice(0, i + 1))
+  const parents: Slot[] = [root]
+  for (let i = 1; i < components.length; i++) {
+    parents.push(openOrMakePrefix(b, root, parents[i - 1] ?? root, components.slice(0, i)))
   }
-  makeLast(b, parent, components[components.length - 1] ?? '.', fileType, target)
+  makeLast(b, parents.at(-1) ?? root, components.at(-1) ?? '.', fileType, target)
+  for (const parent of parents.slice(1)) b.run('close', [parent])
   b.place(done)
   return target
 }

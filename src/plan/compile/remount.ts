@@ -38,6 +38,7 @@ export function emitRemount(
   }
   emitAttributes(b, target, options)
   emitPropagation(b, target, options)
+  b.run('close', [target])
 }
 
 function superblockFlag({ own }: MountOptions): 'ro' | 'rw' | undefined {

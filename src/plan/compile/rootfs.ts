@@ -87,6 +87,7 @@ export function emitRootMount(c: CreateContext): Slot {
     // pivot_root refuses a shared root; what it is to be in the end it becomes after that.
     if (type === MS_SHARED) emitSetAttributes(b, root, { propagation: MS_PRIVATE }, false)
     emitAttach(b, root, place)
+    for (const fd of [host, place]) b.run('close', [fd])
     return root
   })
 }
