@@ -5,13 +5,21 @@ import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../linux/open-flags.ts'
 import { OwnedFd } from '../native/owned-fd.ts'
 import { newBatch, runBatch } from '../native/run-batch.ts'
 
+type Batch = ReturnType<typeof newBatch>
+
 const BPF_PROG_LOAD = 5
 const BPF_PROG_ATTACH = 8
+const BPF_PROG_GET_FD_BY_ID = 13
+const BPF_PROG_QUERY = 16
 const BPF_PROG_TYPE_CGROUP_DEVICE = 15n
 const BPF_CGROUP_DEVICE = 6n
 const BPF_F_ALLOW_MULTI = 2n
+const BPF_F_REPLACE = 4n
 const LOAD_ATTRIBUTE_SIZE = 72
 const ATTACH_ATTRIBUTE_SIZE = 20
+const QUERY_ATTRIBUTE_SIZE = 32
+const ID_ATTRIBUTE_SIZE = 12
+const MAX_QUERIED = 16
 const SIG_SETMASK = 2
 const SIGNAL_SET_SIZE = 8
 
@@ -25,14 +33,64 @@ const MAX_KEPT = 16
  * Throws `permission-denied` without CAP_BPF.
  */
 export function attachDeviceFilter(path: string, program: Uint8Array): void {
-  const key = Buffer.from(program).toString('latin1')
-  let fd = loaded.get(key)
-  if (fd === undefined) {
-    fd = loadProgram(path, program)
-    if (loaded.size >= MAX_KEPT) forgetAll()
-    loaded.set(key, fd)
+  attach(path, loadedProgram(path, program).fd)
+}
+
+/**
+ * Puts `program` in the place of the one that {@link attachDeviceFilter} put there, at once: no access is
+ * judged by neither or by both. Throws `failed-precondition` when the cgroup has not exactly one.
+ */
+export function replaceDeviceFilter(path: string, program: Uint8Array): void {
+  const ids = attachedPrograms(path)
+  const [id] = ids
+  if (id === undefined || ids.length > 1) {
+    throw new TsrunError(
+      'failed-precondition',
+      `cannot change the device rules of the cgroup ${path}: it has ${ids.length} device filters, not the one that tsrun made`,
+      { hint: 'see what else attaches filters there: bpftool cgroup show' },
+    )
   }
-  attach(path, fd.fd)
+  using former = programById(path, id)
+  attach(path, loadedProgram(path, program).fd, former.fd)
+}
+
+function loadedProgram(path: string, program: Uint8Array): OwnedFd {
+  const key = Buffer.from(program).toString('latin1')
+  const known = loaded.get(key)
+  if (known !== undefined) return known
+  const fd = loadProgram(path, program)
+  if (loaded.size >= MAX_KEPT) forgetAll()
+  loaded.set(key, fd)
+  return fd
+}
+
+function attachedPrograms(path: string): readonly number[] {
+  const batch = newBatch()
+  const cgroup = openCgroup(batch, path)
+  const ids = batch.zeros(4 * MAX_QUERIED)
+  // union bpf_attr: target_fd, attach_type, query_flags, attach_flags, prog_ids, prog_cnt.
+  const attributes = batch.words([BPF_CGROUP_DEVICE << 32n, 0, ids, MAX_QUERIED])
+  batch.store(4, attributes, 0, cgroup)
+  const queried = batch.sys('bpf', [BPF_PROG_QUERY, attributes, QUERY_ATTRIBUTE_SIZE], {
+    tolerate: ['*'],
+  })
+  batch.run('close', [cgroup])
+  const result = runBatch(batch)
+  const value = result.value(queried)
+  if (value < 0) throw attachError(path, 'find', -value)
+  const count = result.bytes(attributes).readUInt32LE(24)
+  return Array.from({ length: count }, (_, i) => result.bytes(ids).readUInt32LE(i * 4))
+}
+
+function programById(path: string, id: number): OwnedFd {
+  const batch = newBatch()
+  const attributes = batch.words([id, 0])
+  const fd = batch.sys('bpf', [BPF_PROG_GET_FD_BY_ID, attributes, ID_ATTRIBUTE_SIZE], {
+    tolerate: ['*'],
+  })
+  const value = runBatch(batch).value(fd)
+  if (value < 0) throw attachError(path, 'open', -value)
+  return new OwnedFd(value)
 }
 
 function forgetAll(): void {
@@ -66,10 +124,15 @@ function loadProgram(path: string, program: Uint8Array): OwnedFd {
   return new OwnedFd(value)
 }
 
-function attach(path: string, program: number): void {
+function openCgroup(batch: Batch, path: string): ReturnType<Batch['sys']> {
+  return batch.sys('openat', [AT_FDCWD, batch.string(path), O_RDONLY | O_CLOEXEC, 0])
+}
+
+function attach(path: string, program: number, former?: number): void {
   const batch = newBatch()
-  const cgroup = batch.sys('openat', [AT_FDCWD, batch.string(path), O_RDONLY | O_CLOEXEC, 0])
-  const attributes = batch.words([0, BPF_CGROUP_DEVICE | (BPF_F_ALLOW_MULTI << 32n), 0])
+  const cgroup = openCgroup(batch, path)
+  const flags = former === undefined ? BPF_F_ALLOW_MULTI : BPF_F_ALLOW_MULTI | BPF_F_REPLACE
+  const attributes = batch.words([0, BPF_CGROUP_DEVICE | (flags << 32n), former ?? 0])
   batch.store(4, attributes, 0, cgroup)
   batch.store(4, attributes, 4, program)
   const attached = batch.sys('bpf', [BPF_PROG_ATTACH, attributes, ATTACH_ATTRIBUTE_SIZE], {

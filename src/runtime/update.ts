@@ -1,6 +1,8 @@
 /** `update`: new limits for a container that is there. */
 import { join } from 'node:path'
+import { replaceDeviceFilter } from '../cgroup/attach-device-filter.ts'
 import { completeUpdate } from '../cgroup/complete-update.ts'
+import { compileDeviceFilter } from '../cgroup/device-filter.ts'
 import { TsrunError } from '../errors.ts'
 import { normalizeResources } from '../oci/normalize-runtime-config.ts'
 import type { Resources } from '../oci/runtime-config.ts'
@@ -26,10 +28,11 @@ export async function updateContainer(
       { hint: 'create it without --cgroup-manager disabled, on a host with cgroup v2' },
     )
   }
-  if ((resources.devices ?? []).length > 0)
-    throw new TsrunError('not-implemented', 'unsupported: update of linux.resources.devices')
   const normal = normalizeResources(resources, record.ociVersion)
   const complete = completeUpdate(normal, (file) => readTextIfThere(join(cgroup.path, file)))
   cgroup.refuseBelowUsage(complete)
   cgroup.apply(complete)
+  // podman 5 and the Kubernetes plugin of containerd send the whole list of the container with every update.
+  const { devices = [] } = complete
+  if (devices.length > 0) replaceDeviceFilter(cgroup.path, compileDeviceFilter(devices))
 }

@@ -222,6 +222,34 @@ describe('with a container', () => {
     runtime.succeed(['delete', '--force', 'p'])
   })
 
+  it('update changes the device rules, and keeps them where it is given none', async () => {
+    // The numbers of no driver: what open(2) says then tells whether the rules refused it.
+    const openDevice = (): string =>
+      runtime.run(['exec', 'd', 'sh', '-c', ': < /dev/unclaimed']).stderr
+    const update = (resources: object): void => {
+      runtime.succeed(['update', '--resources=-', 'd'], { input: JSON.stringify(resources) })
+    }
+    const denied = { allow: false, access: 'rwm' }
+    const allowed = { allow: true, type: 'c', major: 240, access: 'r' }
+    bundle.configure((config) => ({
+      ...withProcess(config, { args: ['sleep', '1000'] }),
+      linux: {
+        ...config.linux,
+        devices: [{ path: '/dev/unclaimed', type: 'c', major: 240, minor: 250 }],
+        resources: { devices: [denied] },
+      },
+    }))
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'd'], { stdio: 'ignore' })
+    expect(openDevice()).toContain('Operation not permitted')
+    update({ devices: [denied, allowed] })
+    expect(openDevice()).toContain('No such device or address')
+    update({})
+    expect(openDevice()).toContain('No such device or address')
+    update({ devices: [denied] })
+    expect(openDevice()).toContain('Operation not permitted')
+    runtime.succeed(['delete', '--force', 'd'])
+  })
+
   it('update with {} succeeds, as docker update --restart calls it', () => {
     bundle.command('sleep', '1000')
     runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'u'], { stdio: 'ignore' })

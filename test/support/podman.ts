@@ -1,5 +1,5 @@
 /** Debian's podman on directories of the test's own, with tsrun or a peer as its runtime. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildBusyboxImage } from '../../rootfs-cache/build-busybox-image.mjs'
@@ -30,6 +30,8 @@ tsrun = [${JSON.stringify(TSRUN)}]
 /** Makes the directories and loads the busybox image. */
 export async function startPodman(runtime: RuntimeName): Promise<Podman> {
   const directory = mkdtempSync(join(tmpdir(), 'tsrun-podman-'))
+  // The root of a user namespace has to reach its files.
+  chmodSync(directory, 0o711)
   const namespace = await holdMountNamespace()
   const configuration = join(directory, 'containers.conf')
   writeFileSync(configuration, CONTAINERS_CONF)
