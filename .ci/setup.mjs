@@ -8,6 +8,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { installDebianPackages } from './debian.mjs'
+import { setupCriu } from './newer-criu.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const BUILD_INPUTS = ['src', 'native-bindings', '.ci', 'package.json', 'package-lock.json']
@@ -16,6 +17,7 @@ const BUILD_INPUTS = ['src', 'native-bindings', '.ci', 'package.json', 'package-
 export async function setup(goal, log = console.log) {
   checkMachine()
   installDebianPackages(goal === 'build' ? ['build'] : ['build', 'test'], log)
+  if (goal !== 'build') setupCriu(log)
   installNpmPackages(log)
   const stamp = join(root, 'dist/.built-from')
   const inputs = hashInputs()

@@ -11,10 +11,8 @@ const FETCHED = join(repository, 'rootfs-cache/cache/criu/criu')
 
 /** A criu that says it can work here, or undefined: criu older than the kernel cannot. */
 export function workingCriu(): string | undefined {
-  const candidates = [process.env.TSRUN_TEST_CRIU, FETCHED, '/usr/sbin/criu']
-  return candidates.find(
-    (path) => path !== undefined && existsSync(path) && spawnSync(path, ['check']).status === 0,
-  )
+  const candidates = [FETCHED, '/usr/sbin/criu']
+  return candidates.find((path) => existsSync(path) && spawnSync(path, ['check']).status === 0)
 }
 
 export interface ScriptedCriu {

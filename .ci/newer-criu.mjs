@@ -1,0 +1,91 @@
+/**
+ * A criu that works on this kernel, for the tests of checkpoints: the distribution's when that does, or
+ * one of a newer Debian, unpacked with its libraries in rootfs-cache/cache/criu. Old ones do not know the
+ * vDSO of new kernels.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const SUITE = 'trixie'
+const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
+const MULTIARCH = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' }
+const cache = join(dirname(dirname(fileURLToPath(import.meta.url))), 'rootfs-cache/cache')
+const fetched = join(cache, 'criu')
+
+/** Fetches one unless one is there; says so when none can work here. */
+export function setupCriu(log) {
+  if (works('/usr/sbin/criu') || works(join(fetched, 'criu'))) return
+  log(`fetching criu of Debian ${SUITE}`)
+  const making = `${fetched}.tmp`
+  rmSync(making, { recursive: true, force: true })
+  mkdirSync(join(making, 'archives/partial'), { recursive: true })
+  download(making)
+  for (const file of readdirSync(join(making, 'archives'))) {
+    if (file.endsWith('.deb'))
+      run('dpkg', ['-x', join(making, 'archives', file), join(making, 'root')])
+  }
+  rmSync(join(making, 'archives'), { recursive: true })
+  rmSync(join(making, 'lists'), { recursive: true, force: true })
+  writeFileSync(join(making, 'criu'), wrapper(), { mode: 0o755 })
+  rmSync(fetched, { recursive: true, force: true })
+  renameSync(making, fetched)
+  const { status, stderr } = spawnSync(join(fetched, 'criu'), ['check'], { encoding: 'utf8' })
+  if (status !== 0)
+    log(
+      `criu does not work on this kernel, its tests are skipped: ${stderr.trim().split('\n').at(-1)}`,
+    )
+}
+
+function works(path) {
+  return spawnSync(path, ['check']).status === 0
+}
+
+// An apt of its own: no source of the machine is added, and nothing is installed on it.
+function download(directory) {
+  writeFileSync(join(directory, 'status'), '')
+  writeFileSync(
+    join(directory, 'sources.list'),
+    `deb [signed-by=${KEYRING}] http://deb.debian.org/debian ${SUITE} main\n`,
+  )
+  const settings = {
+    'Dir::Etc::sourcelist': join(directory, 'sources.list'),
+    'Dir::Etc::sourceparts': '-',
+    'Dir::State': directory,
+    'Dir::State::status': join(directory, 'status'),
+    'Dir::Cache': directory,
+    'Debug::NoLocking': '1',
+    'APT::Sandbox::User': 'root',
+  }
+  const options = Object.entries(settings).flatMap(([key, value]) => ['-o', `${key}=${value}`])
+  run('apt-get', [...options, 'update'])
+  run('apt-get', [
+    ...options,
+    'install',
+    '-y',
+    '--no-install-recommends',
+    '--download-only',
+    'criu',
+  ])
+}
+
+// The newer C library comes along, so it is started by its own loader.
+function wrapper() {
+  const multiarch = MULTIARCH[process.arch]
+  const loader = { x64: 'lib64/ld-linux-x86-64.so.2', arm64: 'lib/ld-linux-aarch64.so.1' }[
+    process.arch
+  ]
+  const root = join(fetched, 'root/usr')
+  const libraries = join(root, 'lib', multiarch)
+  return `#!/bin/sh\nexec ${join(root, loader)} --library-path ${libraries} ${join(root, 'sbin/criu')} "$@"\n`
+}
+
+function run(command, args) {
+  const { status, stderr, error } = spawnSync(command, args, {
+    encoding: 'utf8',
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },
+  })
+  if (status === 0) return
+  throw new Error(`cannot fetch criu: ${command} failed: ${error?.message ?? stderr.trim()}`)
+}
