@@ -36,7 +36,11 @@ export interface LinuxFeatures {
   }
   readonly apparmor: { readonly enabled: boolean }
   readonly selinux: { readonly enabled: boolean }
-  readonly intelRdt: { readonly enabled: boolean }
+  readonly intelRdt: {
+    readonly enabled: boolean
+    readonly schemata: boolean
+    readonly monitoring: boolean
+  }
   readonly memoryPolicy: { readonly modes: readonly string[]; readonly flags: readonly string[] }
   readonly mountExtensions: { readonly idmap: { readonly enabled: boolean } }
   readonly netDevices: { readonly enabled: boolean }
@@ -85,7 +89,7 @@ export function runtimeFeatures(facts: FeatureFacts): Features {
       seccomp: facts.seccomp,
       apparmor: { enabled: facts.apparmor },
       selinux: { enabled: facts.selinux },
-      intelRdt: { enabled: false },
+      intelRdt: { enabled: true, schemata: true, monitoring: true },
       memoryPolicy: {
         modes: Object.keys(MEMORY_POLICY_MODES),
         flags: Object.keys(MEMORY_POLICY_FLAGS),

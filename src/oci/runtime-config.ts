@@ -113,13 +113,22 @@ export interface Linux {
   readonly maskedPaths?: readonly string[]
   readonly readonlyPaths?: readonly string[]
   readonly mountLabel?: string
-  readonly intelRdt?: Readonly<Record<string, unknown>>
+  readonly intelRdt?: IntelRdt
   readonly personality?: { readonly domain: string; readonly flags?: readonly string[] }
   readonly memoryPolicy?: {
     readonly mode: string
     readonly nodes?: string
     readonly flags?: readonly string[]
   }
+}
+
+export interface IntelRdt {
+  /** A directory of resctrl; `/` is its root, absent means one of the container's own. */
+  readonly closID?: string
+  readonly l3CacheSchema?: string
+  readonly memBwSchema?: string
+  readonly schemata?: readonly string[]
+  readonly enableMonitoring?: boolean
 }
 
 export interface IdMapping {

@@ -9,7 +9,7 @@ export interface SecurityModules {
 }
 
 interface UnsupportedFeature {
-  /** Path of the field as the message names it: `linux.intelRdt`. */
+  /** Path of the field as the message names it: `linux.mountLabel`. */
   readonly name: string
   readonly asked: (config: RuntimeConfig, modules: SecurityModules) => boolean
 }
@@ -21,7 +21,6 @@ const UNSUPPORTED: readonly UnsupportedFeature[] = [
   section('windows'),
   section('zos'),
   section('freebsd'),
-  { name: 'linux.intelRdt', asked: ({ linux }) => linux?.intelRdt !== undefined },
   {
     name: 'linux.namespaces without a mount namespace',
     asked: ({ linux }) => linux?.namespaces?.some(({ type }) => type === 'mount') !== true,
@@ -46,7 +45,7 @@ export function unsupportedFeatures(
   return UNSUPPORTED.filter((feature) => feature.asked(config, modules)).map(({ name }) => name)
 }
 
-/** Throws `not-implemented` naming them all: `unsupported: vm, linux.intelRdt`. */
+/** Throws `not-implemented` naming them all: `unsupported: vm, zos`. */
 export function refuseUnsupported(config: RuntimeConfig, modules: SecurityModules): void {
   const names = unsupportedFeatures(config, modules)
   if (names.length > 0) throw new TsrunError('not-implemented', `unsupported: ${names.join(', ')}`)

@@ -4,6 +4,7 @@ import { PROPAGATION_FLAGS } from '../linux/mount-flags.ts'
 import { isNamespaceKind, NAMESPACES, type NamespaceKind } from '../linux/namespaces.ts'
 import { type JsonCursor, MAX_ID } from './json-cursor.ts'
 import { sysctlComponents, sysctlNamespace } from './sysctl-name.ts'
+import { checkIntelRdt } from './validate-intel-rdt.ts'
 import { checkMemoryPolicy } from './validate-memory-policy.ts'
 import { checkResources } from './validate-resources.ts'
 import { checkSeccomp } from './validate-seccomp.ts'
@@ -30,7 +31,7 @@ export function checkLinux(linux: JsonCursor): ConfiguredNamespaces {
   checkPropagation(linux.field('rootfsPropagation'))
   checkPaths(linux, namespaces)
   linux.field('mountLabel').string()
-  linux.field('intelRdt').object()
+  linux.field('intelRdt').object(checkIntelRdt)
   linux.field('personality').object(checkPersonality)
   linux.field('memoryPolicy').object(checkMemoryPolicy)
   return namespaces

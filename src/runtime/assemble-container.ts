@@ -17,11 +17,13 @@ import { timed, timedAsync } from '../util/timings.ts'
 import { rootfsOf } from './bundle.ts'
 import { openConsole } from './console.ts'
 import { applyLimits, makeCgroup } from './container-cgroup.ts'
+import { makeContainerRdt, removeContainerRdt } from './container-rdt.ts'
 import { COPY_UP_SOCKET } from './copy-up.ts'
 import type { CreatedContainer, CreateOptions } from './create.ts'
 import { followDanglingLinks } from './dangling-links.ts'
 import { driveCreate } from './drive-create.ts'
 import { completeConfig } from './home-directory.ts'
+import type { RdtGroups } from './intel-rdt.ts'
 import { connectPidfdSocket, PIDFD_SOCKET } from './pidfd-socket.ts'
 import type { SavedOptions } from './saved-options.ts'
 import { startGatePath } from './status.ts'
@@ -38,12 +40,13 @@ export interface Assembly {
   readonly given: RuntimeConfig
   readonly saved: SavedOptions
   readonly cgroup: CgroupfsManager | undefined
+  readonly rdt: RdtGroups | undefined
   readonly plan: Plan
   /** By the names of plan.descriptors; and the pidfd socket, and our end of `copyUp`. */
   readonly descriptors: ReadonlyMap<string, number>
 }
 
-/** Makes the container in its claimed folder. On failure the cgroup is gone again. */
+/** Makes the container in its claimed folder. On failure the cgroup and what resctrl got are gone again. */
 export async function assembleContainer(
   options: CreateOptions,
   bundle: string,
@@ -57,6 +60,7 @@ export async function assembleContainer(
   const cgroup = makeCgroup(options, config)
   const opened: OwnedFd[] = []
   try {
+    const rdt = makeContainerRdt(options.root, options.id, config)
     if (cgroup !== undefined) applyLimits(cgroup, config)
     const descriptors = openDescriptors(options, config, cgroup, opened)
     const saved: SavedOptions = {
@@ -94,9 +98,11 @@ export async function assembleContainer(
       cgroup,
       plan,
       descriptors,
+      rdt,
     })
   } catch (error) {
     await cgroup?.remove()
+    removeContainerRdt(options.root, options.id)
     throw error
   } finally {
     for (const fd of opened) fd.close()

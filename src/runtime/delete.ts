@@ -9,6 +9,7 @@ import {
   removeContainerDirectory,
 } from '../state/state-directory.ts'
 import { lockContainer } from './container-lock.ts'
+import { removeContainerRdt } from './container-rdt.ts'
 import { runHooksAnyway } from './hooks.ts'
 import { cgroupOf, killInit } from './kill.ts'
 import { openProcess } from './process-liveness.ts'
@@ -77,6 +78,7 @@ async function deleteRecorded(
   }
   await cgroupOf(record)?.remove()
   const config = configFor(root, record.id, force)
+  removeContainerRdt(root, record.id)
   removeContainerDirectory(root, record.id)
   return { hookFailures: config === undefined ? [] : await poststop(config, record) }
 }

@@ -25,6 +25,7 @@ import { explainFailure } from './explain-failure.ts'
 import { followPlan } from './follow-plan.ts'
 import { type HookState, runHooks, runHooksAnyway } from './hooks.ts'
 import { writeIdMappings } from './id-mappings.ts'
+import { joinRdtGroups } from './intel-rdt.ts'
 import { killInit } from './kill.ts'
 import { moveNetDevices } from './net-devices.ts'
 import { scheduleFromOutside } from './outside-scheduling.ts'
@@ -77,9 +78,10 @@ export async function driveCreate(assembly: Assembly): Promise<CreatedContainer>
 
 // Only where Node has nothing to do at a sync but to publish the record. The prepared one is enough to
 // find and kill init, should we be killed before that.
-function mayAnswerAhead({ options, plan, config }: Assembly): boolean {
+function mayAnswerAhead({ options, plan, config, rdt }: Assembly): boolean {
   const syncs = ['mappings', 'hooks', 'copyUp', 'network'] as const
-  const hasWork = syncs.some((point) => hasSync(plan, point)) || isInUserNamespace(config)
+  const hasWork =
+    syncs.some((point) => hasSync(plan, point)) || isInUserNamespace(config) || rdt !== undefined
   const isAsked = options.pidfdSocket !== undefined
   return options.startAtOnce === true && !hasWork && !isAsked
 }
@@ -126,6 +128,7 @@ async function answerSync(assembly: Assembly, point: SyncPoint, pid: number): Pr
   if (point === 'copyUp') await copyUp(assembly.descriptors.get(COPY_UP_SOCKET) ?? -1, pid)
   if (point === 'ready' && config.process !== undefined && isInUserNamespace(config))
     scheduleFromOutside(pid, config.process, config)
+  if (point === 'ready' && assembly.rdt !== undefined) joinRdtGroups(assembly.rdt, pid)
   const pidfdSocket = assembly.descriptors.get(PIDFD_SOCKET)
   if (point === 'ready' && pidfdSocket !== undefined) sendPidfd(pidfdSocket, pid, 'standard')
   if (point !== 'hooks') return

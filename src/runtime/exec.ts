@@ -24,10 +24,12 @@ import { timed } from '../util/timings.ts'
 import { seccompOf } from './assemble-container.ts'
 import { awaitExit } from './await-exit.ts'
 import { openConsole } from './console.ts'
+import { containerRdt } from './container-rdt.ts'
 import { writePidFile } from './drive-create.ts'
 import { explainFailure } from './explain-failure.ts'
 import { followPlan } from './follow-plan.ts'
 import { processWithHome } from './home-directory.ts'
+import { joinRdtGroups } from './intel-rdt.ts'
 import { loadContainer } from './load-container.ts'
 import { scheduleFromOutside } from './outside-scheduling.ts'
 import { connectPidfdSocket, PIDFD_SOCKET, sendPidfd } from './pidfd-socket.ts'
@@ -259,6 +261,8 @@ async function driveExec(exec: StartedExec): Promise<ExecProcess> {
     const sync = (point: SyncPoint, pid: number): void => {
       if (point !== 'ready') return
       if (inUserNamespace) scheduleFromOutside(pid, process, config)
+      const rdt = containerRdt(options.root, options.id)
+      if (rdt !== undefined) joinRdtGroups(rdt, pid)
       if (pidfdSocket !== undefined) sendPidfd(pidfdSocket, pid, 'setns')
       if (options.pidFile !== undefined) writePidFile(options.pidFile, pid)
       options.ready?.()

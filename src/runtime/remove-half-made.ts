@@ -10,6 +10,7 @@ import {
   removeContainerDirectory,
 } from '../state/state-directory.ts'
 import { tryLockContainer } from './container-lock.ts'
+import { removeContainerRdt } from './container-rdt.ts'
 import { killInit } from './kill.ts'
 
 /** The file that names the cgroup before it is made, so that it can be found after a crash. */
@@ -31,6 +32,7 @@ export async function removeHalfMade(root: string, id: string, damaged = false):
     // Empty: its maker was killed between making the file and writing it, so before the cgroup.
     if (cgroup !== undefined && cgroup !== '')
       await new CgroupfsManager(requireCgroups(), cgroup).remove()
+    removeContainerRdt(root, id)
     removeContainerDirectory(root, id)
     return true
   } finally {

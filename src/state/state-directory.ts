@@ -33,6 +33,7 @@ const CONTAINER_FILES = [
   'config.json',
   'options.json',
   'cgroup',
+  'rdt.json',
   'start',
 ] as const
 

@@ -177,4 +177,12 @@ describe('tsrun', () => {
     const { stderr } = execOutput(AFFINITY, { execCPUAffinity: { final: '5000' } })
     expect(stderr).toContain('process.execCPUAffinity.final: sched_setaffinity CPUs 5000: EINVAL')
   })
+
+  // No machine of ours has resctrl; test/unit/runtime/intel-rdt.test.ts has the rest.
+  it('says what linux.intelRdt needs, and leaves nothing behind', () => {
+    const { status, stderr } = output('true', {}, { intelRdt: { enableMonitoring: true } })
+    expect(status).toBe(1)
+    expect(stderr).toContain('no resctrl file system is mounted; hint: mount -t resctrl')
+    expect(runtime.succeed(['list', '--quiet'])).toBe('')
+  })
 })

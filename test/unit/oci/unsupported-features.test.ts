@@ -16,9 +16,9 @@ describe('unsupportedFeatures()', () => {
   })
 
   it('names sections of other platforms and of linux', () => {
-    const config = { ...CONFIG, vm: {}, linux: { ...CONFIG.linux, intelRdt: {} } }
+    const config = { ...CONFIG, vm: {}, zos: {} }
     expect(() => refuseUnsupported(config, { apparmor: false, selinux: false })).toThrow(
-      'unsupported: vm, linux.intelRdt',
+      'unsupported: vm, zos',
     )
   })
 

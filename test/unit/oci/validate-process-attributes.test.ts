@@ -92,3 +92,27 @@ describe('validateRuntimeConfig() of memoryPolicy and personality', () => {
     expect(problems({}, linux)).toEqual([expect.stringContaining(problem)])
   })
 })
+
+describe('validateRuntimeConfig() of intelRdt', () => {
+  it('accepts what resctrl takes', () => {
+    const intelRdt = {
+      closID: '/',
+      l3CacheSchema: 'L3:0=f',
+      memBwSchema: 'MB:0=20',
+      schemata: ['L2:0=1'],
+    }
+    expect(problems({}, { intelRdt })).toEqual([])
+    expect(problems({}, { intelRdt: { enableMonitoring: true } })).toEqual([])
+  })
+
+  it.each([
+    [{ closID: '../x' }, '/linux/intelRdt/closID must be'],
+    [{ closID: 'info' }, '/linux/intelRdt/closID must be'],
+    [{ memBwSchema: 'L3:0=1' }, '/linux/intelRdt/memBwSchema must start with "MB:"'],
+    [{ l3CacheSchema: 'L3:0=1\nMB:0=1' }, '/linux/intelRdt/l3CacheSchema must be one line'],
+    [{ schemata: ['a\nb'] }, '/linux/intelRdt/schemata/0 must be one line'],
+    [{ enableMonitoring: 1 }, '/linux/intelRdt/enableMonitoring must be true or false'],
+  ])('refuses %j', (intelRdt, problem) => {
+    expect(problems({}, { intelRdt })).toEqual([expect.stringContaining(problem)])
+  })
+})
