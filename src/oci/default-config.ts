@@ -52,7 +52,6 @@ export function defaultRuntimeConfig(options: DefaultConfigOptions = {}): Runtim
         bounding: CAPABILITIES,
         effective: CAPABILITIES,
         permitted: CAPABILITIES,
-        ambient: CAPABILITIES,
       },
       rlimits: [{ type: 'RLIMIT_NOFILE', hard: 1024, soft: 1024 }],
       noNewPrivileges: true,

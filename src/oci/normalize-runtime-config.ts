@@ -1,6 +1,14 @@
 /** Brings a valid config.json to the one form the compiler reads, and says what it had to change or ignore. */
 import { isCapabilityName } from '../linux/capabilities.ts'
-import type { Linux, Namespace, Process, Resources, RuntimeConfig, User } from './runtime-config.ts'
+import type {
+  Capabilities,
+  Linux,
+  Namespace,
+  Process,
+  Resources,
+  RuntimeConfig,
+  User,
+} from './runtime-config.ts'
 
 /**
  * Removes object fields that are null, in place: Go's encoder writes null for a nil pointer, slice or
@@ -67,10 +75,22 @@ export function runtimeConfigWarnings(config: RuntimeConfig): readonly string[] 
       if (!isCapabilityName(name) && !unknown.has(name)) unknown.set(name, set)
     }
   }
-  return [...unknown].map(
-    ([name, set]) =>
-      `process.capabilities.${set}: no capability of Linux is named ${JSON.stringify(name)}`,
-  )
+  return [
+    ...[...unknown].map(
+      ([name, set]) =>
+        `process.capabilities.${set}: no capability of Linux is named ${JSON.stringify(name)}`,
+    ),
+    ...ambientWarnings(config.process?.capabilities ?? {}),
+  ]
+}
+
+// capabilities(7): ambient can be what is both permitted and inheritable.
+function ambientWarnings(sets: Capabilities): readonly string[] {
+  const { ambient = [], permitted = [], inheritable = [] } = sets
+  return ambient
+    .filter((name) => isCapabilityName(name))
+    .filter((name) => !permitted.includes(name) || !inheritable.includes(name))
+    .map((name) => `can't raise ambient capability ${name}: it is not permitted and inheritable`)
 }
 
 function normalizeLinux(linux: Linux, ociVersion: string): Linux {

@@ -61,6 +61,7 @@ export function compileCreate(given: RuntimeConfig, options: CompileCreateOption
     options,
     report,
     ...(console === undefined ? {} : { console }),
+    ...(cgroup === undefined ? {} : { cgroup }),
     inUserNamespace: isInUserNamespace(config),
     rootfs: options.rootfs,
     bundle: options.bundle,
@@ -113,8 +114,6 @@ function compileContainer(
 ): Slot | undefined {
   const { b } = c
   emitIdMaps(c, cgroup !== undefined && !options.features.cloneIntoCgroup)
-  // Init may wait at the gate for long: it keeps nothing of the host open that it does not need.
-  if (cgroup !== undefined) b.at('init', () => b.run('close', [cgroup]))
   emitResetAffinity(b)
   b.at('init', () => {
     emitProcessName(b)

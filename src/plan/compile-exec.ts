@@ -42,6 +42,7 @@ export function compileExec(
     options,
     report,
     ...(console === undefined ? {} : { console }),
+    ...(cgroup === undefined ? {} : { cgroup }),
     inUserNamespace: joinsUser,
   }
   b.at('launcher', () => {

@@ -118,7 +118,9 @@ function explainExec(instruction: Instruction, name: string, pc: number, code: s
       ? { hint: `${name} is built for another architecture, or is a script without a #! line` }
       : {}
   const exitCode = code === 'ENOENT' || code === 'ENOTDIR' ? 127 : 126
-  const text = `unable to start container process: exec: ${quoted}: ${errnoText(code).toLowerCase()}`
+  // Found but refused by execve(2): runc names it without quotes then.
+  const program = isLookup ? `exec: ${quoted}` : `exec ${name}`
+  const text = `unable to start container process: ${program}: ${errnoText(code).toLowerCase()}`
   return new PlanError(kindOf(code), text, pc, instruction, code, {
     exitCode,
     ...missingInterpreter,

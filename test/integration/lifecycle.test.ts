@@ -1,5 +1,5 @@
 /** create, start, state, kill, delete and run as callers of runc see them; peers run the same cases. */
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { installedRuntimes, makeRuntime, type Runtime } from '../support/runtime.ts'
@@ -85,6 +85,17 @@ describe.each(installedRuntimes())('%s', (name) => {
       runtime.succeed(['delete', 'ended'])
     },
   )
+
+  it.skipIf(name !== 'tsrun')('create() leaves init with no file or directory open', () => {
+    bundle.command('true')
+    create('open')
+    const directory = `/proc/${runtime.state('open').pid}/fd`
+    const targets = readdirSync(directory)
+      .filter((fd) => Number(fd) > 2)
+      .map((fd) => readlinkSync(join(directory, fd)).replace(/:.*/, ''))
+    expect(new Set(targets)).toEqual(new Set(['socket', 'anon_inode']))
+    runtime.succeed(['delete', 'open'])
+  })
 
   it('start() leaves no signal blocked', async () => {
     bundle.command('sh', '-c', 'grep -E "^(SigBlk|ShdPnd)" /proc/self/status')

@@ -15,6 +15,8 @@ export interface ProcessContext {
   readonly report: Slot
   /** The connected console socket, when the process gets a terminal. */
   readonly console?: Slot
+  /** The directory of the cgroup that the process starts in. */
+  readonly cgroup?: Slot
   /** The process is in a user namespace other than ours. */
   readonly inUserNamespace: boolean
   /** The launcher's own procfs, when the process gets a security label. */

@@ -155,6 +155,8 @@ export function emitCloseLeftovers(c: ProcessContext, descriptors: number): void
     // The number of the plan's own descriptor was free from the start, so it may be in use again.
     b.run('close', [plan], { tolerate: ['EBADF'] })
     b.run('close_range', [plan + 1 + descriptors, 0xffffffff, 0])
+    // Init may wait at the gate for long: it keeps nothing of the host open that it does not need.
+    if (c.cgroup !== undefined) b.run('close', [c.cgroup])
   })
 }
 

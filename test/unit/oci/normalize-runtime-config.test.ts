@@ -29,6 +29,22 @@ describe('runtimeConfigWarnings()', () => {
       'process.capabilities.bounding: no capability of Linux is named "CAP_NEW"',
     ])
   })
+
+  it('names ambient capabilities that the kernel does not let the process have', () => {
+    const capabilities = {
+      permitted: ['CAP_KILL', 'CAP_CHOWN'],
+      inheritable: ['CAP_KILL', 'CAP_FOWNER'],
+      ambient: ['CAP_KILL', 'CAP_CHOWN', 'CAP_FOWNER'],
+    }
+    const warnings = runtimeConfigWarnings({
+      ociVersion: '1.0.0',
+      process: { cwd: '/', capabilities },
+    })
+    expect(warnings).toEqual([
+      "can't raise ambient capability CAP_CHOWN: it is not permitted and inheritable",
+      "can't raise ambient capability CAP_FOWNER: it is not permitted and inheritable",
+    ])
+  })
 })
 
 describe('normalizeResources()', () => {
