@@ -87,6 +87,14 @@ describe.skipIf(missing('root', 'standalone'))('the standalone executable', () =
     expect(existsSync(sprung)).toBe(false)
   })
 
+  it('starts in a directory that was removed, as a shim does that outlives a container', () => {
+    const gone = join(temporary.path, 'gone')
+    mkdirSync(gone)
+    const script = 'rmdir "$1" && exec "$0" oci list --quiet'
+    const { status, stderr } = run('/bin/sh', ['-c', script, tsrun, gone], {}, gone)
+    expect([status, stderr]).toEqual([0, ''])
+  })
+
   it('hands its arguments to nobody else', () => {
     for (const flag of ['--bun', '--inspect', `--preload=${trap}`, '--smol', '-e', '--eval=1']) {
       const { status, stderr } = run(tsrun, ['oci', flag, 'state', 'nobody'])
