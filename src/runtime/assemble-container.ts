@@ -76,7 +76,7 @@ export async function assembleContainer(
     }
     const filter = await seccompOf(config)
     for (const warning of warningsOf(config, filter)) options.warn?.(warning)
-    const compileOptions = {
+    const plan = compilePlan(config, {
       ...saved,
       architecture: hostArchitecture(),
       features,
@@ -86,8 +86,7 @@ export async function assembleContainer(
       gate: descriptors.has('gate'),
       containerId: options.id,
       bundle,
-    }
-    const plan = timed('compile', () => compileCreate(config, compileOptions))
+    })
     return await driveCreate({
       options,
       bundle,
@@ -107,6 +106,10 @@ export async function assembleContainer(
   } finally {
     for (const fd of opened) fd.close()
   }
+}
+
+function compilePlan(config: RuntimeConfig, options: Parameters<typeof compileCreate>[1]): Plan {
+  return timed('compile', () => compileCreate(config, options))
 }
 
 export interface CompiledSeccomp {

@@ -17,7 +17,10 @@ describe.skipIf(missing('root', 'cgroup2'))('kill -9', () => {
       .succeed(['ps', '-aq', '--no-trunc'])
       .split('\n')
       .filter((id) => id !== '')
-    if (ids.length > 0) engine.succeed(['rm', '-f', ...ids])
+    if (ids.length === 0) return ids
+    // A monitor that lost its tsrun may have removed one since it was listed.
+    const { status, stderr } = engine.run(['rm', '-f', ...ids])
+    if (status !== 0) expect(stderr).toMatch(/^(tsrun: no such container: [0-9a-f]+\n)+$/)
     return ids
   }
 
