@@ -97,8 +97,13 @@ export function runtimeFeatures(facts: FeatureFacts): Features {
       mountExtensions: { idmap: { enabled: facts.idmapMounts } },
       netDevices: { enabled: true },
     },
-    annotations: { 'org.tsrun.version': facts.version },
-    potentiallyUnsafeConfigAnnotations: [],
+    annotations: {
+      'org.tsrun.version': facts.version,
+      // runc's name, which crun has too: what callers look for.
+      'org.opencontainers.runc.checkpoint.enabled': 'true',
+    },
+    // It names a file of the host.
+    potentiallyUnsafeConfigAnnotations: ['org.criu.config'],
   }
 }
 

@@ -322,6 +322,32 @@ describe.skipIf(CRIU === undefined)('tsrun', () => {
     expect(mounts).not.toContain(runtime.root)
   })
 
+  it('leaves nothing of a restore that is killed, or a whole container', async () => {
+    using bundle = makeBundle()
+    using runtime = makeRuntime()
+    bundle.command('sleep', '1000')
+    const images = join(bundle.directory, 'images')
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'k'], { stdio: 'ignore' })
+    runtime.succeed(['checkpoint', '--image-path', images, 'k'])
+    const flags = ['-d', '--bundle', bundle.directory, '--image-path', images]
+    for (const delay of [120, 160, 200, 250, 300, 400]) {
+      const restoring = runtime.start(['restore', ...flags, 'k'])
+      const ended = new Promise((resolve) => restoring.on('exit', resolve))
+      setTimeout(() => restoring.kill('SIGKILL'), delay)
+      await ended
+      const state = runtime.run(['state', 'k'])
+      if (state.status === 0) {
+        await runtime.waitFor('k', 'running')
+        expect(runtime.succeed(['exec', 'k', 'echo', 'alive'])).toBe('alive\n')
+        runtime.succeed(['delete', '--force', 'k'])
+      }
+      expect(readdirSync(runtime.root)).toEqual([])
+      expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(runtime.root)
+    }
+    runtime.succeed(['restore', ...flags, 'k'], { stdio: 'ignore' })
+    runtime.succeed(['delete', '--force', 'k'])
+  })
+
   it('says in the words of criu why it could not save, and lets the container run', () => {
     using bundle = makeBundle()
     using runtime = makeRuntime()

@@ -52,7 +52,8 @@ export class ParsedArguments {
 }
 
 const TRUE_WORDS = new Set(['1', 't', 'T', 'true', 'TRUE', 'True'])
-const FALSE_WORDS = new Set(['0', 'f', 'F', 'false', 'FALSE', 'False'])
+/** Go's strconv.ParseBool. */
+export const FALSE_WORDS: ReadonlySet<string> = new Set(['0', 'f', 'F', 'false', 'FALSE', 'False'])
 
 /**
  * Parses flags from `argv` up to the first argument that is not one, or `--`; the rest is positional.

@@ -10,6 +10,7 @@ import { startTimings, timedAsync, timingsLine } from '../../util/timings.ts'
 import { VERSION } from '../../version.ts'
 import {
   checkArgumentCount,
+  FALSE_WORDS,
   type FlagTable,
   type ParsedArguments,
   parseArguments,
@@ -75,6 +76,7 @@ GLOBAL OPTIONS:
 
 const EXIT_USAGE = 1
 const EXIT_UNKNOWN_COMMAND = 3
+const ROOTLESS_AUTO = new Set(['', 'auto'])
 
 /** Runs `argv` (without the program's name) and returns the exit status; errors are reported here. */
 export async function runOciCli(argv: readonly string[]): Promise<number> {
@@ -163,7 +165,7 @@ function decodeGlobals(globals: ParsedArguments): OciGlobals {
   }
   // `auto` and `false` are what tsrun does; containers without root come later.
   const rootless = globals.string('rootless') ?? 'auto'
-  if (!['auto', 'false', '0'].includes(rootless)) {
+  if (!ROOTLESS_AUTO.has(rootless.toLowerCase()) && !FALSE_WORDS.has(rootless)) {
     throw new TsrunError('not-implemented', `unsupported: --rootless ${rootless}`)
   }
   const uid = process.geteuid?.() ?? 0
