@@ -64,14 +64,8 @@ export async function assembleContainer(
     if (cgroup !== undefined) applyLimits(cgroup, config)
     const descriptors = openDescriptors(options, config, cgroup, opened)
     const saved: SavedOptions = {
-      supervise: options.supervise === true,
-      tethered: options.tethered === true,
-      preservedFds: (options.preserved ?? []).length,
+      ...savedOptions(options, rootfs, config),
       console: descriptors.has('console'),
-      noPivot: options.noPivot === true,
-      wholeMounts: options.noPivot === true ? findWholeMounts(rootfs) : [],
-      noNewKeyring: options.noNewKeyring === true,
-      danglingLinks: followDanglingLinks(rootfs, config.mounts ?? []),
       ...(cgroup === undefined ? {} : { cgroupMount: cgroup.mountPoint }),
     }
     const filter = await seccompOf(config)
@@ -105,6 +99,22 @@ export async function assembleContainer(
     throw error
   } finally {
     for (const fd of opened) fd.close()
+  }
+}
+
+function savedOptions(
+  options: CreateOptions,
+  rootfs: string,
+  config: RuntimeConfig,
+): Omit<SavedOptions, 'console' | 'cgroupMount'> {
+  return {
+    supervise: options.supervise === true,
+    tethered: options.tethered === true,
+    preservedFds: (options.preserved ?? []).length,
+    noPivot: options.noPivot === true,
+    wholeMounts: options.noPivot === true ? findWholeMounts(rootfs) : [],
+    noNewKeyring: options.noNewKeyring === true,
+    danglingLinks: followDanglingLinks(rootfs, config.mounts ?? []),
   }
 }
 
