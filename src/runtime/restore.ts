@@ -27,6 +27,7 @@ import { DESCRIPTORS_FILE } from './checkpoint.ts'
 import { claimContainer } from './claim-container.ts'
 import { openConsole } from './console.ts'
 import { applyLimits, makeCgroup } from './container-cgroup.ts'
+import { containerRdt, makeContainerRdt, removeContainerRdt } from './container-rdt.ts'
 import {
   type CriuDirectories,
   type CriuFlags,
@@ -42,6 +43,7 @@ import { CriuSession, type Notification } from './criu/session.ts'
 import { writePidFile } from './drive-create.ts'
 import { searchPath } from './find-program.ts'
 import { runHooks } from './hooks.ts'
+import { joinRdtGroups } from './intel-rdt.ts'
 import { readProcStat } from './process-liveness.ts'
 import { streamName } from './stream-name.ts'
 
@@ -133,8 +135,10 @@ async function inCgroup<Result>(
   const cgroup = makeCgroup(options, config)
   try {
     if (cgroup !== undefined) applyLimits(cgroup, config)
+    makeContainerRdt(options.root, options.id, config)
     return await work(cgroup)
   } catch (error) {
+    removeContainerRdt(options.root, options.id)
     await cgroup?.remove()
     throw error
   }
@@ -209,6 +213,8 @@ async function converse(
   const { cgroup } = restore
   // What criu restores starts where criu is.
   if (cgroup !== undefined) writeFileSync(join(cgroup.path, 'cgroup.procs'), String(criu.pid))
+  const rdt = containerRdt(restore.options.root, restore.options.id)
+  if (rdt !== undefined) joinRdtGroups(rdt, criu.pid)
   const { pid } = await criu.request(
     'restore',
     { ...request, cgroupRoots: cgroupRootsOf(criu.pid) },

@@ -31,6 +31,12 @@ export class ParsedArguments {
     return this.#values.get(flag)?.at(-1)
   }
 
+  /** The last value; an empty one is the same as none, as with runc. */
+  given(flag: string): string | undefined {
+    const value = this.string(flag)
+    return value === '' ? undefined : value
+  }
+
   list(flag: string): readonly string[] {
     return this.#values.get(flag) ?? []
   }

@@ -3,7 +3,7 @@ import { TsrunError } from '../../errors.ts'
 import { checkpointContainer } from '../../runtime/checkpoint.ts'
 import { containerIdOf } from './arguments.ts'
 import { type OciCommand, ONE_ID } from './command.ts'
-import { CRIU_FLAGS, criuFlags, optionalText } from './criu-flags.ts'
+import { CRIU_FLAGS, criuFlags } from './criu-flags.ts'
 
 export const checkpointCommand: OciCommand = {
   usage: '[flags] <container-id>',
@@ -23,8 +23,8 @@ export const checkpointCommand: OciCommand = {
   positional: ONE_ID,
   async run(args, globals) {
     const statusFd = args.number('status-fd') ?? -1
-    const pageServer = parsePageServer(optionalText(args, 'page-server'))
-    const parentPath = optionalText(args, 'parent-path')
+    const pageServer = parsePageServer(args.given('page-server'))
+    const parentPath = args.given('parent-path')
     await checkpointContainer({
       ...criuFlags(args, globals),
       root: globals.root,

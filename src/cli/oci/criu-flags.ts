@@ -27,10 +27,10 @@ export function criuFlags(args: ParsedArguments, { criu }: OciGlobals): CriuFlag
       hint: 'give --empty-ns network',
     })
   }
-  const workPath = optionalText(args, 'work-path')
-  const mode = optionalText(args, 'manage-cgroups-mode')
+  const workPath = args.given('work-path')
+  const mode = args.given('manage-cgroups-mode')
   return {
-    imagePath: resolve(optionalText(args, 'image-path') ?? 'checkpoint'),
+    imagePath: resolve(args.given('image-path') ?? 'checkpoint'),
     ...(workPath === undefined ? {} : { workPath: resolve(workPath) }),
     ...(mode === undefined ? {} : { manageCgroupsMode: mode }),
     ...(criu === undefined ? {} : { criu }),
@@ -41,10 +41,4 @@ export function criuFlags(args: ParsedArguments, { criu }: OciGlobals): CriuFlag
     fileLocks: args.boolean('file-locks'),
     autoDedup: args.boolean('auto-dedup'),
   }
-}
-
-/** The value of a flag; an empty one is the same as none, as with runc. */
-export function optionalText(args: ParsedArguments, flag: string): string | undefined {
-  const value = args.string(flag) ?? ''
-  return value === '' ? undefined : value
 }

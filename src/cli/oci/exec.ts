@@ -29,14 +29,14 @@ export const execCommand: OciCommand = {
     const id = containerIdOf(args)
     const command = args.positional.slice(1)
     await loadContainer(globals.root, id)
-    const consoleSocket = given(args, 'console-socket')
-    const pidFile = given(args, 'pid-file')
-    const pidfdSocket = given(args, 'pidfd-socket')
+    const consoleSocket = args.given('console-socket')
+    const pidFile = args.given('pid-file')
+    const pidfdSocket = args.given('pidfd-socket')
     const cgroup = subCgroupPath(args.list('cgroup'))
     const detach = args.boolean('detach')
     refuseUnusedConsole(consoleSocket, detach)
     const process =
-      given(args, 'process') !== undefined
+      args.given('process') !== undefined
         ? processFromFile(args)
         : processFromFlags(args, command, globals.root, id)
     const onTerminal = process.terminal === true && consoleSocket === undefined && !detach
@@ -69,12 +69,6 @@ export const execCommand: OciCommand = {
   },
 }
 
-/** The value of a flag; an empty one is the same as none, as with runc. */
-function given(args: ParsedArguments, flag: string): string | undefined {
-  const value = args.string(flag) ?? ''
-  return value === '' ? undefined : value
-}
-
 function processFromFile(args: ParsedArguments): Process {
   const path = args.string('process') ?? ''
   try {
@@ -99,14 +93,14 @@ function processFromFlags(
   if (command.length === 0) throw new TsrunError('invalid-argument', 'process args cannot be empty')
   const own = savedConfig(root, id).process ?? { cwd: '/' }
   const user = args.string('user')
-  const selinuxLabel = given(args, 'process-label')
-  const apparmorProfile = given(args, 'apparmor')
+  const selinuxLabel = args.given('process-label')
+  const apparmorProfile = args.given('apparmor')
   const gids = args.list('additional-gids').map((gid) => parseId(gid, 'additional gid'))
   return {
     ...own,
     terminal: args.boolean('tty'),
     args: command,
-    cwd: given(args, 'cwd') ?? own.cwd,
+    cwd: args.given('cwd') ?? own.cwd,
     env: [...(own.env ?? []), ...args.list('env')],
     user: {
       ...(own.user ?? { uid: 0, gid: 0 }),

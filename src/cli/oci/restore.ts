@@ -8,7 +8,7 @@ import { type RestoreOptions, restoreContainer } from '../../runtime/restore.ts'
 import { containerIdOf, type ParsedArguments } from './arguments.ts'
 import { type OciCommand, type OciGlobals, ONE_ID } from './command.ts'
 import { refuseUnsupported, refuseUnusedConsole } from './create.ts'
-import { CRIU_FLAGS, criuFlags, optionalText } from './criu-flags.ts'
+import { CRIU_FLAGS, criuFlags } from './criu-flags.ts'
 import { forwardSignals } from './forward-signals.ts'
 
 export const restoreCommand: OciCommand = {
@@ -44,16 +44,16 @@ export const restoreCommand: OciCommand = {
 }
 
 function restoreOptions(args: ParsedArguments, globals: OciGlobals): RestoreOptions {
-  const consoleSocket = optionalText(args, 'console-socket')
-  const pidFile = optionalText(args, 'pid-file')
-  const lsmProfile = optionalText(args, 'lsm-profile')
-  const lsmMountContext = optionalText(args, 'lsm-mount-context')
+  const consoleSocket = args.given('console-socket')
+  const pidFile = args.given('pid-file')
+  const lsmProfile = args.given('lsm-profile')
+  const lsmMountContext = args.given('lsm-mount-context')
   return {
     ...criuFlags(args, globals),
     root: globals.root,
     stickyRoot: globals.stickyRoot,
     id: containerIdOf(args),
-    bundle: optionalText(args, 'bundle') ?? process.cwd(),
+    bundle: args.given('bundle') ?? process.cwd(),
     stdio: [0, 1, 2],
     environment: process.env,
     ...(globals.disableCgroups ? { cgroups: 'disabled' as const } : {}),

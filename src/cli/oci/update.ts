@@ -3,17 +3,13 @@ import { readFileSync } from 'node:fs'
 import { errnoCodeOf, TsrunError } from '../../errors.ts'
 import type { Resources } from '../../oci/runtime-config.ts'
 import { parseResources } from '../../oci/validate-runtime-config.ts'
+import { loadContainer } from '../../runtime/load-container.ts'
 import { updateContainer } from '../../runtime/update.ts'
+import { updateContainerRdt } from '../../runtime/update-rdt.ts'
 import { parseSize } from '../../util/size.ts'
 import { containerIdOf, type ParsedArguments } from './arguments.ts'
 import { type OciCommand, ONE_ID } from './command.ts'
 import { UPDATE_FLAGS } from './flag-tables.ts'
-
-// runc's words on a host without them.
-const NO_RDT = [
-  ['l3-cache-schema', 'Intel RDT/CAT: l3 cache schema is not enabled'],
-  ['mem-bw-schema', 'Intel RDT/MBA: memory bandwidth schema is not enabled'],
-] as const
 
 export const updateCommand: OciCommand = {
   usage: '[flags] <container-id>',
@@ -22,9 +18,13 @@ export const updateCommand: OciCommand = {
   positional: ONE_ID,
   async run(args, { root }) {
     const id = containerIdOf(args)
-    for (const [flag, text] of NO_RDT) {
-      if ((args.string(flag) ?? '') !== '') throw new TsrunError('failed-precondition', text)
-    }
+    const l3CacheSchema = args.given('l3-cache-schema')
+    const memBwSchema = args.given('mem-bw-schema')
+    await loadContainer(root, id)
+    updateContainerRdt(root, id, {
+      ...(l3CacheSchema === undefined ? {} : { l3CacheSchema }),
+      ...(memBwSchema === undefined ? {} : { memBwSchema }),
+    })
     const file = args.string('resources') ?? ''
     const resources = file === '' ? resourcesFromFlags(args) : resourcesFromFile(file)
     await updateContainer(root, id, resources)
