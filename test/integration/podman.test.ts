@@ -67,17 +67,18 @@ Seccomp:\t2`,
     prints: '0 100000 1000\n0\n0',
   },
   {
-    title: 'a read-only root, a tmpfs, masked and unmasked paths',
+    title: 'a read-only root, tmpfs with and without a copy of what is below, masked paths',
     flags: [
       '--read-only',
-      '--read-only-tmpfs=false',
+      '--tmpfs=/etc:size=1m',
       '--mount=type=tmpfs,destination=/t,tmpfs-size=1m,tmpfs-mode=700,notmpcopyup',
       '--security-opt=mask=/proc/version',
       '--security-opt=unmask=/proc/timer_list',
     ],
-    script: `touch /x /var/x 2>/dev/null || echo read-only; touch /t/x && stat -c %a /t
-      df /t | awk 'END { print $2 }'; cat /proc/version; stat -c %F /proc/timer_list`,
-    prints: 'read-only\n700\n1024\nregular empty file',
+    script: `touch /x /usr/x 2>/dev/null || echo read-only
+      touch /tmp/x /run/x /var/tmp/x /etc/x /t/x && ls /etc/group
+      stat -c %a /t; df /t | awk 'END { print $2 }'; cat /proc/version; stat -c %F /proc/timer_list`,
+    prints: 'read-only\n/etc/group\n700\n1024\nregular empty file',
   },
   {
     title: "the host's namespaces",
