@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { blankEnvironment } from './blank-environment.mjs'
-import { DEFER, deferBuiltins, sharedOptions } from './build.mjs'
+import { DEFER, deferBuiltins, ENGINE, engineApart, sharedOptions } from './build.mjs'
 import { bunFor } from './bun.mjs'
 import { collectLicenses } from './licenses.mjs'
 import { ARCHITECTURES, compileNative } from './native.mjs'
@@ -71,18 +71,6 @@ async function bundle(folder, parts) {
     await build(ENGINE, 'engine.cjs', 'Bun.unsafe.setJITPolicy(1);', [twins]),
   ]
   return inputs.flat()
-}
-
-const ENGINE = 'src/cli/engine/engine-cli.ts'
-
-const engineApart = {
-  name: 'engine-apart',
-  setup(build) {
-    build.onResolve({ filter: /\/engine-cli\.ts$/ }, () => ({
-      path: './engine.cjs',
-      external: true,
-    }))
-  },
 }
 
 /** What is written for Node, and its twin for Bun. */

@@ -8,8 +8,7 @@ const { join, resolve } = require('node:path')
 const { Script } = require('node:vm')
 
 const dist = resolve(process.argv[2])
-const file = join(dist, 'main.cjs')
-const script = new Script(readFileSync(file, 'latin1'), { filename: file })
+const scripts = new Map()
 const scratch = mkdtempSync(join(tmpdir(), 'tsrun-compile-cache-'))
 const root = join(scratch, 'root')
 const write = process.stdout.write
@@ -36,7 +35,10 @@ async function main() {
   process.exitCode = 0
   const cache = join(dist, 'compile-cache')
   mkdirSync(cache, { recursive: true })
-  writeFileSync(join(cache, `${process.version}-${process.arch}`), script.createCachedData())
+  for (const [name, script] of scripts) {
+    const file = `${process.version}-${process.arch}-${name}`
+    writeFileSync(join(cache, file), script.createCachedData())
+  }
   process.stdout.write = write
 }
 
@@ -65,6 +67,17 @@ function addFilter(path) {
 async function run(...argv) {
   process.argv = [process.execPath, join(dist, 'tsrun.cjs'), ...argv]
   process.env.TSRUN_ARGV0 = 'tsrun'
-  script.runInThisContext()(require, { exports: {} }, file, dist)
+  load('main')
   await new Promise((resolveLater) => setTimeout(resolveLater, 50))
+}
+
+/** As in loader.cjs. */
+function load(name) {
+  const file = join(dist, `${name}.cjs`)
+  if (!scripts.has(name))
+    scripts.set(name, new Script(readFileSync(file, 'latin1'), { filename: file }))
+  const loaded = { exports: {} }
+  const requireHere = (id) => (id === './engine.cjs' ? load('engine') : require(id))
+  scripts.get(name).runInThisContext()(requireHere, loaded, file, dist)
+  return loaded.exports
 }

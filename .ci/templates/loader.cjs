@@ -1,5 +1,5 @@
 'use strict'
-// Checks Node, then runs main.cjs with V8's compile cache when the build left one for this very Node
+// Checks Node, then runs the bundle with V8's compile cache when the build left one for this very Node
 // (module.enableCompileCache came with Node 22, and would write while users run).
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major > 20 || (major === 20 && minor >= 19)) {
@@ -16,19 +16,31 @@ function start() {
   giveBack('TSRUN_NODE_OPTIONS', 'NODE_OPTIONS')
   giveBack('TSRUN_EXTRA_CA_CERTS', 'NODE_EXTRA_CA_CERTS')
   delete process.env.TSRUN_NODE_OPTIONS
+  load('main')
+}
+
+/** Runs a script of the bundle and returns what it exports. */
+function load(name) {
   const { readFileSync } = require('node:fs')
   const { Script } = require('node:vm')
-  const file = `${__dirname}/main.cjs`
+  const file = `${__dirname}/${name}.cjs`
   let cachedData
   try {
-    cachedData = readFileSync(`${__dirname}/compile-cache/${process.version}-${process.arch}`)
+    cachedData = readFileSync(
+      `${__dirname}/compile-cache/${process.version}-${process.arch}-${name}`,
+    )
   } catch {
     // No cache for this Node: V8 compiles the source, 10 ms slower.
   }
   // latin1: the bundle is ASCII, and V8 keeps it in one byte a character without decoding.
   const script = new Script(readFileSync(file, 'latin1'), { filename: file, cachedData })
-  script.runInThisContext()(require, module, file, __dirname)
-  return script
+  const loaded = { exports: {} }
+  script.runInThisContext()(requireHere, loaded, file, __dirname)
+  return loaded.exports
+}
+
+function requireHere(id) {
+  return id === './engine.cjs' ? load('engine') : require(id)
 }
 
 function giveBack(from, to) {
