@@ -118,6 +118,19 @@ describe('run in the foreground', () => {
     expect(stdout).toContain('l   i   n   e  \\n')
   })
 
+  it('shows on the terminal what a hook wrote before it failed', () => {
+    bundle.configure((config) => ({
+      ...withProcess(config, { terminal: true, args: ['true'] }),
+      hooks: {
+        startContainer: [{ path: '/bin/sh', args: ['sh', '-c', 'echo broken >&2; exit 1'] }],
+      },
+    }))
+    const command = `${TSRUN} --root ${runtime.root} run --bundle ${bundle.directory} hooked`
+    const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8' })
+    expect(stdout).toContain('broken')
+    expect(stdout).toContain('startContainer hook #0')
+  })
+
   it('passes signals on', async () => {
     bundle.command('sh', '-c', 'trap "exit 9" TERM; while :; do sleep 0.01; done')
     const child = runtime.start(['run', '--bundle', bundle.directory, 's'])

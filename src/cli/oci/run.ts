@@ -49,7 +49,11 @@ async function runForeground(options: CreateOptions, keep: boolean): Promise<num
     await relay?.drained()
     return exitCode
   } finally {
-    if (!keep) await deleteContainer(root, id, true)
+    if (!keep) {
+      await deleteContainer(root, id, true)
+      // What it printed before it failed to start is shown too.
+      await relay?.drained()
+    }
   }
 }
 
