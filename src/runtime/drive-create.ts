@@ -173,7 +173,14 @@ async function untilStarted(
 function failureOf(assembly: Assembly, event: ExecutorEvent): TsrunError {
   const { config, options, plan } = assembly
   if (event.type === 'failed') {
-    const cause = explainFailure(plan, config, config.process?.args ?? [], event.pc, event.errno)
+    const cause = explainFailure(
+      plan,
+      config,
+      config.process?.args ?? [],
+      event.pc,
+      event.errno,
+      assembly.rootfs,
+    )
     return new TsrunError(cause.kind, `cannot create container "${options.id}"`, {
       cause,
       ...(cause.exitCode === undefined ? {} : { exitCode: cause.exitCode }),

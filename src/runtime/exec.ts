@@ -250,7 +250,14 @@ interface StartedExec {
 async function driveExec(exec: StartedExec): Promise<ExecProcess> {
   const { options, config, process, session, inUserNamespace, pidfdSocket } = exec
   const explain = (pc: number, errno: number): TsrunError => {
-    const cause = explainFailure(session.plan, config, process.args ?? [], pc, errno)
+    const cause = explainFailure(
+      session.plan,
+      config,
+      process.args ?? [],
+      pc,
+      errno,
+      `/proc/${exec.record.pid}/root`,
+    )
     return new TsrunError(cause.kind, 'exec failed', { cause, exitCode: cause.exitCode ?? 255 })
   }
   const failure = (event: ExecutorEvent): TsrunError =>

@@ -3,13 +3,17 @@ import { type ErrorKind, TsrunError } from '../errors.ts'
 import { errnoName, errnoText } from '../linux/errno.ts'
 import { signalName } from '../linux/signals.ts'
 import { decodeWaitStatus } from '../linux/wait-status.ts'
+import { hostArchitecture } from '../native/library.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Instruction } from '../plan/instruction.ts'
 import { HOOK_STATUS, type Plan } from '../plan/plan.ts'
 import { PC_REFUSED, REFUSALS } from '../plan/wire-format.ts'
+import { executableHint, HEAD_SIZE } from './executable-hint.ts'
 import { failureHint } from './failure-hints.ts'
 import { hookName } from './hooks.ts'
 import { mountHint } from './mount-hint.ts'
+import { namespaceHint } from './namespace-hint.ts'
+import { readInRootfs } from './read-in-rootfs.ts'
 
 /** The failed instruction, for `--debug` and tests. */
 export class PlanError extends TsrunError {
@@ -33,13 +37,17 @@ export class PlanError extends TsrunError {
   }
 }
 
-/** The error for a `failed` report of `plan`, which was compiled from `config` with `args` as its process. */
+/**
+ * The error for a `failed` report of `plan`, which was compiled from `config` with `args` as its process.
+ * `rootfs` is where the container's files can be looked at.
+ */
 export function explainFailure(
   plan: Plan,
   config: RuntimeConfig,
   args: readonly string[],
   pc: number,
   errno: number,
+  rootfs?: string,
 ): PlanError {
   if (pc === PC_REFUSED) {
     return new PlanError(
@@ -54,11 +62,14 @@ export function explainFailure(
   const instruction = plan.instructions[pc]
   const code = errnoName(errno)
   if (instruction?.origin === '/process/args/0')
-    return explainExec(instruction, args[0] ?? '', pc, code)
+    return explainExec({ instruction, config, rootfs, name: args[0] ?? '', pc, code })
   if (instruction?.note === HOOK_STATUS) return explainHook(instruction, config, pc, errno)
   const origin = instruction === undefined ? '' : `${describeOrigin(instruction.origin, config)}: `
   const message = `${origin}${describeCall(instruction)}: ${code} (${errnoText(code)})`
-  const hint = mountHint(instruction, config, code) ?? failureHint(instruction, code)
+  const hint =
+    mountHint(instruction, config, code) ??
+    (isRefusedNamespace(instruction, code) ? namespaceHint() : undefined) ??
+    failureHint(instruction, code)
   return new PlanError(
     kindOf(code),
     message,
@@ -90,8 +101,37 @@ function explainHook(
   )
 }
 
+interface ExecFailure {
+  readonly instruction: Instruction
+  readonly config: RuntimeConfig
+  readonly rootfs: string | undefined
+  readonly name: string
+  readonly pc: number
+  readonly code: string
+}
+
+function isRefusedNamespace(instruction: Instruction | undefined, code: string): boolean {
+  const call = instruction?.op === 'sys' ? instruction.name : ''
+  return ['clone3', 'unshare'].includes(call) && ['EPERM', 'EACCES', 'ENOSPC'].includes(code)
+}
+
+/** What the file itself and the mount it is on say about the refusal. */
+function hintOf({ instruction, config, rootfs, name, code }: ExecFailure): string | undefined {
+  const path = instruction.note?.startsWith('/') === true ? instruction.note : name
+  return executableHint(code, {
+    path,
+    head:
+      rootfs !== undefined && path.startsWith('/')
+        ? readInRootfs(rootfs, path, HEAD_SIZE)
+        : undefined,
+    mounts: config.mounts ?? [],
+    architecture: hostArchitecture(),
+  })
+}
+
 // runc's words: podman, containerd and dockerd derive 126 and 127 from them.
-function explainExec(instruction: Instruction, name: string, pc: number, code: string): PlanError {
+function explainExec(failure: ExecFailure): PlanError {
+  const { instruction, name, pc, code } = failure
   const quoted = JSON.stringify(name)
   const isLookup = instruction.op !== 'sys' || instruction.name !== 'execve'
   if (code === 'ENOENT' && isLookup) {
@@ -107,24 +147,14 @@ function explainExec(instruction: Instruction, name: string, pc: number, code: s
       { exitCode: 127 },
     )
   }
-  const missingInterpreter =
-    code === 'ENOENT'
-      ? {
-          hint: `${name} is there, but the interpreter it names (ELF loader or #! line) is not in the container`,
-        }
-      : {}
-  const wrongFormat =
-    code === 'ENOEXEC'
-      ? { hint: `${name} is built for another architecture, or is a script without a #! line` }
-      : {}
+  const hint = hintOf(failure)
   const exitCode = code === 'ENOENT' || code === 'ENOTDIR' ? 127 : 126
   // Found but refused by execve(2): runc names it without quotes then.
   const program = isLookup ? `exec: ${quoted}` : `exec ${name}`
   const text = `unable to start container process: ${program}: ${errnoText(code).toLowerCase()}`
   return new PlanError(kindOf(code), text, pc, instruction, code, {
     exitCode,
-    ...missingInterpreter,
-    ...wrongFormat,
+    ...(hint === undefined ? {} : { hint }),
   })
 }
 

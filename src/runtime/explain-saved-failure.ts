@@ -30,5 +30,5 @@ export async function explainSavedFailure(
     containerId: record.id,
     bundle: record.bundle,
   })
-  return explainFailure(plan, config, config.process?.args ?? [], pc, errno)
+  return explainFailure(plan, config, config.process?.args ?? [], pc, errno, record.rootfs)
 }

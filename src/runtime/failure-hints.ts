@@ -142,6 +142,37 @@ const HINTS: readonly FailureHint[] = [
     code: 'EINVAL',
     hint: 'none of these CPUs is online and in the cgroup’s cpuset.cpus: see /sys/devices/system/cpu/online',
   },
+  {
+    call: 'setresuid',
+    code: 'EINVAL',
+    hint: 'the user namespace of the container does not map this uid: see linux.uidMappings',
+  },
+  {
+    call: 'setresgid',
+    code: 'EINVAL',
+    hint: 'the user namespace of the container does not map this gid: see linux.gidMappings',
+  },
+  {
+    call: 'setgroups',
+    code: 'EINVAL',
+    hint: 'the user namespace of the container does not map one of these gids: see linux.gidMappings',
+  },
+  {
+    call: 'sendmsg',
+    code: 'EPIPE',
+    origin: '/process/terminal',
+    hint: 'whoever listened at the console socket is gone, and the terminal with it',
+  },
+  {
+    call: 'openat2',
+    code: 'ENOENT',
+    origin: '/process/terminal',
+    hint: 'a terminal needs a devpts: mount one on /dev/pts, or set process.terminal to false',
+  },
+  {
+    code: 'ENOSYS',
+    hint: 'the kernel does not have this system call, or a seccomp profile around tsrun hides it',
+  },
 ]
 
 /** A clause without a final period, or undefined when there is nothing to advise. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { errnoNumber } from '../../../src/linux/errno.ts'
 import { defaultRuntimeConfig } from '../../../src/oci/default-config.ts'
 import { PlanBuilder } from '../../../src/plan/plan-builder.ts'
 import { PC_REFUSED } from '../../../src/plan/wire-format.ts'
@@ -62,6 +63,19 @@ describe('explainFailure()', () => {
     ['mknodat', 'default devices', 'device filter of a cgroup above'],
   ] as const)('tells why %s may not be allowed', (call, origin, hint) => {
     expect(explain(origin, EPERM, (b) => b.run(call, [0, 0, 0])).hint).toContain(hint)
+  })
+
+  it.each([
+    ['/process/user/uid', 'setresuid', 'EINVAL', 'linux.uidMappings'],
+    ['/process/user/additionalGids', 'setgroups', 'EINVAL', 'linux.gidMappings'],
+    ['/process/terminal', 'sendmsg', 'EPIPE', 'console socket is gone'],
+    ['/process/terminal', 'openat2', 'ENOENT', 'mount one on /dev/pts'],
+    ['/mounts/0', 'fsopen', 'ENOSYS', 'the kernel does not have this system call'],
+    ['/process/apparmorProfile', 'write', 'ENOENT', 'apparmor_parser -r'],
+    ['/process/selinuxLabel', 'write', 'EINVAL', 'no such context'],
+  ])('advises for %s: %s %s', (origin, call, code, text) => {
+    const error = explain(origin, errnoNumber(code) ?? 0, (b) => b.run(call, [0]))
+    expect(error.hint).toContain(text)
   })
 
   it('tells a refused plan from a failed one', () => {
