@@ -3,6 +3,7 @@ import { isCapabilityName } from '../linux/capabilities.ts'
 import type {
   Capabilities,
   Linux,
+  Mount,
   Namespace,
   Process,
   Resources,
@@ -81,7 +82,20 @@ export function runtimeConfigWarnings(config: RuntimeConfig): readonly string[] 
         `process.capabilities.${set}: no capability of Linux is named ${JSON.stringify(name)}`,
     ),
     ...ambientWarnings(config.process?.capabilities ?? {}),
+    ...mountWarnings(config.mounts ?? []),
   ]
+}
+
+// mount(8), "Bind mounts": these are of the superblock, which a bind mount shares with the host.
+function mountWarnings(mounts: readonly Mount[]): readonly string[] {
+  const superblock = new Set(['sync', 'dirsync', 'mand', 'lazytime'])
+  return mounts.flatMap(({ type, options = [] }, i) =>
+    type === 'bind' || options.includes('bind') || options.includes('rbind')
+      ? options
+          .filter((option) => superblock.has(option))
+          .map((option) => `mounts[${i}].options: ${option} has no effect on a bind mount`)
+      : [],
+  )
 }
 
 // capabilities(7): ambient can be what is both permitted and inheritable.

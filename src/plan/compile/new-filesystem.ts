@@ -1,4 +1,6 @@
 /** A new file system: configured and mounted, detached (fsopen(2), fsconfig(2), fsmount(2)). */
+
+import { TsrunError } from '../../errors.ts'
 import {
   FSCONFIG_CMD_CREATE,
   FSCONFIG_SET_FLAG,
@@ -101,12 +103,29 @@ export function emitFilesystemOptions(
   }
 }
 
-// overlay: many layers do not fit one value; `lowerdir+` (6.5) takes them one by one.
+// overlay: many layers do not fit one value; `lowerdir+` (6.5) takes them one by one. A colon in a path
+// is escaped in the list and not alone (overlayfs.rst).
 function splitLongLayers(
   option: readonly [string, string | undefined],
 ): readonly (readonly [string, string | undefined])[] {
   const [key, value] = option
-  if (key !== 'lowerdir' || value === undefined || value.length <= FSCONFIG_VALUE_MAX)
-    return [option]
-  return value.split(':').map((layer) => ['lowerdir+', layer] as const)
+  if (value === undefined || fits(value)) return [option]
+  if (key !== 'lowerdir') refuseLong(key)
+  const layers = value.split(/(?<!\\):/).map((layer) => layer.replaceAll('\\:', ':'))
+  if (!layers.every(fits)) refuseLong(key)
+  return layers.map((layer) => ['lowerdir+', layer] as const)
+}
+
+function fits(value: string): boolean {
+  return Buffer.byteLength(value) <= FSCONFIG_VALUE_MAX
+}
+
+function refuseLong(key: string): never {
+  throw new TsrunError(
+    'invalid-argument',
+    `cannot mount a file system with the option ${key}: its value is longer than ${FSCONFIG_VALUE_MAX} bytes`,
+    {
+      hint: 'fsconfig(2) takes no longer ones: give a shorter path, for example by a symbolic link',
+    },
+  )
 }

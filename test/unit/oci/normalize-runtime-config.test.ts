@@ -17,6 +17,17 @@ describe('removeNulls()', () => {
 })
 
 describe('runtimeConfigWarnings()', () => {
+  it('names options of a superblock on a bind mount', () => {
+    const warnings = runtimeConfigWarnings({
+      ociVersion: '1.0.0',
+      mounts: [
+        { destination: '/a', type: 'tmpfs', options: ['sync'] },
+        { destination: '/b', source: '/b', options: ['rbind', 'ro', 'sync'] },
+      ],
+    })
+    expect(warnings).toEqual(['mounts[1].options: sync has no effect on a bind mount'])
+  })
+
   it('names unknown capabilities once', () => {
     const warnings = runtimeConfigWarnings({
       ociVersion: '1.0.0',

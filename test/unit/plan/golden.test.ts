@@ -325,6 +325,17 @@ describe('compileCreate() refusals', () => {
     )
   })
 
+  test.each(['upperdir', 'lowerdir'])('a value of %s that the kernel does not take', (key) => {
+    const options = [`${key}=/${'x'.repeat(255)}`]
+    const config = {
+      ...SMALL,
+      mounts: [{ destination: '/x', type: 'overlay', source: 'overlay', options }],
+    }
+    expect(() => compileCreate(config, OPTIONS)).toThrow(
+      `cannot mount a file system with the option ${key}: its value is longer than 255 bytes`,
+    )
+  })
+
   test('a container without a mount namespace is refused by name', () => {
     const config = { ...SMALL, linux: { namespaces: [] } }
     expect(() => compileCreate(config, OPTIONS)).toThrow(
