@@ -59,7 +59,7 @@ describe.skipIf(CRIU === undefined).each(names)('%s', (name) => {
     )
   }
   const count = (id: string): number =>
-    Number(runtime.succeed(['exec', id, 'cat', '/dev/shm/count']))
+    Number(runtime.run(['exec', id, 'cat', '/dev/shm/count']).stdout)
   const untilCount = async (id: string): Promise<number> => {
     for (;;) {
       const value = count(id)
