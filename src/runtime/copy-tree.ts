@@ -19,7 +19,9 @@ import {
   symlinkSync,
 } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
-import { AT_FDCWD } from '../linux/open-flags.ts'
+import { TsrunError } from '../errors.ts'
+import { AT_FDCWD, O_PATH } from '../linux/open-flags.ts'
+import { openPlainFile } from '../native/open-file-in-root.ts'
 import { OwnedFd } from '../native/owned-fd.ts'
 import { newBatch, runBatch } from '../native/run-batch.ts'
 import { copyXattrs } from '../native/xattrs.ts'
@@ -74,8 +76,11 @@ function copyEntry(copy: Copy, source: Buffer, target: Buffer, stat: Stats): voi
 }
 
 function copyContent(source: Buffer, target: Buffer): void {
-  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants
-  using file = new OwnedFd(openSync(source, O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
+  using place = new OwnedFd(openSync(source, O_PATH | constants.O_NOFOLLOW))
+  using file = openPlainFile(place.fd)
+  // It was one a moment ago.
+  if (file === undefined)
+    throw new TsrunError('failed-precondition', `${source} is being replaced while it is copied`)
   copyFileSync(`/proc/self/fd/${file.fd}`, target, constants.COPYFILE_EXCL)
 }
 

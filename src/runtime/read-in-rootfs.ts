@@ -1,40 +1,28 @@
 /** Reads a file of a container's root filesystem from outside. */
-import { readSync } from 'node:fs'
+import { fstatSync, readSync } from 'node:fs'
 import { errnoCodeOf } from '../errors.ts'
-import {
-  AT_FDCWD,
-  O_CLOEXEC,
-  O_NONBLOCK,
-  O_PATH,
-  RESOLVE_IN_ROOT,
-  RESOLVE_NO_MAGICLINKS,
-} from '../linux/open-flags.ts'
-import { OwnedFd } from '../native/owned-fd.ts'
-import { newBatch, runBatch } from '../native/run-batch.ts'
+import { openFileInRoot } from '../native/open-file-in-root.ts'
+import type { OwnedFd } from '../native/owned-fd.ts'
 
 const CHUNK = 1 << 12
 
 /**
- * At most `limit` bytes of `path` below `rootfs`, undefined when there is no such plain file. The image is
- * hostile: symlinks resolve inside it, and what is not a plain file is not read.
+ * At most `limit` bytes of `path` below `rootfs`, undefined when there is no such plain file that can be
+ * opened. The image is hostile: symlinks resolve inside it, and what is not a plain file is not opened.
  */
 export function readInRootfs(rootfs: string, path: string, limit: number): Buffer | undefined {
-  const batch = newBatch()
-  const how = batch.words([O_CLOEXEC | O_NONBLOCK, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS])
-  const root = batch.sys('openat', [AT_FDCWD, batch.string(rootfs), O_PATH | O_CLOEXEC, 0], {
-    tolerate: ['*'],
-  })
-  const fd = batch.sys('openat2', [root, batch.string(path), how, 24], { tolerate: ['*'] })
-  batch.run('close', [root], { tolerate: ['EBADF'] })
-  const opened = runBatch(batch).value(fd)
-  if (opened < 0) return undefined
-  using file = new OwnedFd(opened)
+  using file = openOrNothing(rootfs, path)
+  if (file === undefined) return undefined
+  // A file of a procfs says 0: none is wanted here, and to read /proc/kmsg takes from it.
+  return readUpTo(file.fd, Math.min(fstatSync(file.fd).size, limit))
+}
+
+function openOrNothing(rootfs: string, path: string): OwnedFd | undefined {
   try {
-    return readUpTo(file.fd, limit)
+    return openFileInRoot(rootfs, path)
   } catch (error) {
-    const code = errnoCodeOf(error)
-    if (code === 'EISDIR' || code === 'ESPIPE' || code === 'EINVAL') return undefined
-    throw error
+    if (errnoCodeOf(error) === undefined) throw error
+    return undefined
   }
 }
 
