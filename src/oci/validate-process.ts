@@ -89,7 +89,7 @@ function checkScheduler(scheduler: JsonCursor): void {
 
 function checkIoPriority(ioPriority: JsonCursor): void {
   ioPriority.field('class').required().oneOf(Object.keys(IO_PRIORITY_CLASSES))
-  ioPriority.field('priority').integer(0, 7)
+  ioPriority.field('priority').required().integer(0, 7)
 }
 
 function checkAffinity(affinity: JsonCursor): void {

@@ -26,6 +26,7 @@ export function checkResources(resources: JsonCursor): void {
     if (!device.object()) continue
     device.field('hcaHandles').uint32()
     device.field('hcaObjects').uint32()
+    checkOneOf(device, 'hcaHandles', 'hcaObjects')
   }
   resources.field('unified').object(checkUnified)
 }
@@ -57,6 +58,12 @@ function checkCpu(cpu: JsonCursor): void {
   for (const key of ['cpus', 'mems']) cpu.field(key).string()
 }
 
+// config-linux.md "Block IO" and "RDMA": an entry that sets nothing is a mistake.
+function checkOneOf(entry: JsonCursor, one: string, other: string): void {
+  if (!entry.field(one).present && !entry.field(other).present)
+    entry.report(`must have ${one} or ${other}`)
+}
+
 function checkBlockIo(blockIo: JsonCursor): void {
   blockIo.field('weight').integer(0, 1000)
   blockIo.field('leafWeight').integer(0, 1000)
@@ -64,6 +71,7 @@ function checkBlockIo(blockIo: JsonCursor): void {
     checkDeviceNumbers(device)
     device.field('weight').integer(0, 1000)
     device.field('leafWeight').integer(0, 1000)
+    checkOneOf(device, 'weight', 'leafWeight')
   }
   for (const key of THROTTLES) {
     for (const device of blockIo.field(key).items()) {

@@ -73,7 +73,7 @@ describe('create() refuses', () => {
     refuse('unsupported: linux.intelRdt')
   })
 
-  it('a root filesystem that is not there', () => {
+  it('a root filesystem that is not there [config.md#root/3]', () => {
     bundle.configure((config) => ({ ...config, root: { path: 'elsewhere' } }))
     refuse('rootfs', join(bundle.directory, 'elsewhere'))
   })
@@ -99,7 +99,7 @@ describe('create() refuses', () => {
     refuse(`unable to start container process: ${text}`)
   })
 
-  it('a cgroup that somebody else is in, and leaves them alone', async () => {
+  it('a cgroup that somebody else is in, and leaves them alone [config-linux.md#control-groups/1]', async () => {
     const mountPoint = detectCgroups()?.mountPoint ?? ''
     const foreign = join(mountPoint, 'tsrun-test-foreign')
     mkdirSync(foreign)

@@ -80,12 +80,12 @@ describe.each(installedRuntimes())('%s', (name) => {
     expect(result.stdout).toBe('text\ntext\n')
   })
 
-  it('takes a relative destination from /', () => {
+  it('takes a relative destination from / [config.md#mounts/3]', () => {
     const result = probe(runtime, bundle, mountOf('/data'), { mounts: [bind(host, 'data', 'ro')] })
     expect(result.stdout).toMatch(/^ro/)
   })
 
-  it('mounts in the listed order: over and inside what is there', () => {
+  it('mounts in the listed order: over and inside what is there [config.md#mounts/1]', () => {
     for (const part of ['a', 'b', 'c']) {
       mkdirSync(join(host, part, 'x'), { recursive: true })
       writeFileSync(join(host, part, 'name'), part)

@@ -42,7 +42,7 @@ const withoutDevMount = (config: RuntimeConfig): RuntimeConfig => ({
 describe.each(installedRuntimes())('%s', (name) => {
   beforeEach(() => setUp(name))
 
-  it('makes the default devices and links', () => {
+  it('makes the default devices and links [config-linux.md#default-devices/1] [runtime-linux.md#dev-symbolic-links/1]', () => {
     const script = [
       'cd /dev; stat -c "%n %a %t:%T" null zero full random urandom tty',
       'for l in fd stdin stdout stderr ptmx; do echo $l $(readlink $l); done',
@@ -63,7 +63,7 @@ describe.each(installedRuntimes())('%s', (name) => {
     ])
   })
 
-  it('makes devices with their numbers, modes and owners, and fifos', () => {
+  it('makes devices with their numbers, modes and owners, and fifos [config-linux.md#devices/1]', () => {
     const script = 'stat -c "%n %F %a %u:%g %t:%T" /dev/mine /dev/deep/disk /dev/pipe'
     const result = probe(runtime, bundle, script, {
       change: withDevices(
@@ -147,7 +147,7 @@ describe('tsrun', () => {
     expect(stdout).toBe('1:3\n1:5\n')
   })
 
-  it('refuses a file in the place of a device that the config asks for', () => {
+  it('refuses a file in the place of a device that the config asks for [config-linux.md#devices/3]', () => {
     mkdirSync(join(bundle.rootfs, 'dev'), { recursive: true })
     const run = () =>
       probe(runtime, bundle, 'echo ran', {

@@ -63,7 +63,7 @@ function logged(): readonly (readonly [string, Record<string, unknown>])[] {
 describe('hooks', () => {
   beforeEach(() => mkdirSync(join(bundle.directory, 'shared')))
 
-  it('run in the order of the specification, each with the state', () => {
+  it('run in the order of the specification, each with the state [runtime.md#lifecycle/5] [runtime.md#lifecycle/7] [runtime.md#lifecycle/9] [runtime.md#lifecycle/11] [runtime.md#lifecycle/14] [runtime.md#lifecycle/17] [config.md#prestart/2] [config.md#createcontainer-hooks/2] [config.md#posix-platform-hooks/11] [features.md#hooks/1]', () => {
     configure({
       prestart: [recorder('prestart')],
       createRuntime: [recorder('createRuntime')],
@@ -101,7 +101,7 @@ describe('hooks', () => {
   })
 
   it.each(['prestart', 'createRuntime', 'createContainer'] as const)(
-    'a failing %s hook fails create, and poststop runs',
+    'a failing %s hook fails create, and poststop runs [runtime.md#lifecycle/6] [runtime.md#lifecycle/8] [runtime.md#lifecycle/10]',
     (kind) => {
       configure({
         [kind]: [
@@ -128,7 +128,7 @@ describe('hooks', () => {
     await runtime.waitFor('h', 'stopped')
   })
 
-  it('a failing poststop hook is a warning', () => {
+  it('a failing poststop hook is a warning [runtime.md#lifecycle/18] [runtime.md#warnings/1]', () => {
     configure({ poststop: [{ path: '/bin/false' }, recorder('poststop')] })
     runtime.succeed(['create', '--bundle', bundle.directory, 'h'], { stdio: 'ignore' })
     const result = runtime.run(['delete', 'h'])

@@ -42,7 +42,7 @@ const owners = (directory = '/data'): string => `cd ${directory} && stat -c '%n 
 const TO_CONTAINER = map([0, 100000, 65536])
 
 describe('mapped ids', () => {
-  it('show the files of the host with the owners of the mapping', () => {
+  it('show the files of the host with the owners of the mapping [config.md#linux-mount-options/2]', () => {
     const result = probe(runtime, bundle, owners(), {
       mounts: [mapped(bind(host, '/data', 'idmap'), map([0, 1000, 1], [1000, 0, 1]))],
     })
@@ -102,7 +102,7 @@ describe('mapped ids', () => {
     runtime.succeed(['delete', '--force', 'first'])
   })
 
-  it('of mounts below are mapped with ridmap alone', () => {
+  it('of mounts below are mapped with ridmap alone [config.md#linux-mount-options/3]', () => {
     const before = `mkdir -p ${host}/in; mount --bind ${bundle.directory}/inner ${host}/in`
     mkdirSync(join(bundle.directory, 'inner'))
     writeFileSync(join(bundle.directory, 'inner/of-0'), '')

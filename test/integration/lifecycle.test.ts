@@ -28,7 +28,7 @@ describe.each(installedRuntimes())('%s', (name) => {
     if (name !== 'crun') expect(text).toMatch(pattern)
   }
 
-  it('create() waits at the start gate, and the pid file is digits alone', () => {
+  it('create() waits at the start gate, and the pid file is digits alone [runtime.md#lifecycle/3] [runtime.md#create/3] [runtime.md#create/5]', () => {
     bundle.command('echo', 'hello')
     const pidFile = join(bundle.directory, 'pid')
     createIn(runtime, bundle, 'gate', ['--pid-file', pidFile])
@@ -39,7 +39,7 @@ describe.each(installedRuntimes())('%s', (name) => {
     expectText(runtime.run(['state', 'gate']).stderr, /does not exist/)
   })
 
-  it('start() runs the process with the standard streams of create', async () => {
+  it('start() runs the process with the standard streams of create [runtime.md#lifecycle/13] [runtime.md#start/3]', async () => {
     bundle.command('sh', '-c', 'echo out; echo err >&2')
     const path = join(bundle.directory, 'output')
     const output = openSync(path, 'w')
@@ -111,7 +111,7 @@ describe.each(installedRuntimes())('%s', (name) => {
     runtime.succeed(['delete', 'before'])
   })
 
-  it('start() refuses a container that was started', async () => {
+  it('start() refuses a container that was started [runtime.md#start/2]', async () => {
     bundle.command('sleep', '1000')
     create('twice')
     runtime.succeed(['start', 'twice'])
@@ -137,7 +137,7 @@ describe.each(installedRuntimes())('%s', (name) => {
     runtime.succeed(['delete', 'signals'])
   })
 
-  it('delete() refuses a running container without --force', () => {
+  it('delete() refuses a running container without --force [runtime.md#delete/2]', () => {
     bundle.command('sleep', '1000')
     create('running')
     runtime.succeed(['start', 'running'])
@@ -147,7 +147,7 @@ describe.each(installedRuntimes())('%s', (name) => {
     runtime.succeed(['delete', '--force', 'running'])
   })
 
-  it('delete() --force of an unknown id succeeds, without --force it does not', () => {
+  it('delete() --force of an unknown id succeeds, without --force it does not [runtime.md#query-state/2]', () => {
     expect(runtime.run(['delete', '--force', 'unknown'])).toMatchObject({ status: 0, stderr: '' })
     const refused = runtime.run(['delete', 'unknown'])
     expect(refused.status).toBe(1)
@@ -165,7 +165,7 @@ describe.each(installedRuntimes())('%s', (name) => {
     expect(output.match(/\b0{16}\b/g)).toHaveLength(5)
   })
 
-  it('create() refuses a taken id', () => {
+  it('create() refuses a taken id [runtime.md#state/3] [runtime.md#create/2]', () => {
     bundle.command('true')
     create('taken')
     const again = runtime.run(['create', '--bundle', bundle.directory, 'taken'])
@@ -175,7 +175,7 @@ describe.each(installedRuntimes())('%s', (name) => {
     runtime.succeed(['delete', '--force', 'taken'])
   })
 
-  it('create() fails for a missing program and leaves nothing', () => {
+  it('create() fails for a missing program and leaves nothing [runtime.md#create/6] [runtime.md#lifecycle/2]', () => {
     bundle.command('/nonexistent')
     const result = runtime.run(['create', '--bundle', bundle.directory, 'missing'])
     expect(result.status).toBe(1)

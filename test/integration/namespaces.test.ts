@@ -55,7 +55,7 @@ describe('a user namespace', () => {
 })
 
 describe('a namespace by path', () => {
-  it('is joined, and exec goes there too', () => {
+  it('is joined, and exec goes there too [config-linux.md#namespaces/3]', () => {
     bundle.configure((config) =>
       withProcess(
         {
@@ -80,7 +80,7 @@ describe('a namespace by path', () => {
     expect(pid).not.toBe(`${readlinkSync('/proc/self/ns/pid')}\n`)
   })
 
-  it('of the wrong type is refused', () => {
+  it('of the wrong type is refused [config-linux.md#namespaces/4]', () => {
     bundle.configure((config) => ({
       ...config,
       linux: {

@@ -49,7 +49,7 @@ function run(
 }
 
 describe('linux.netDevices', () => {
-  it('moves an interface with its lasting addresses, renamed and up', () => {
+  it('moves an interface with its lasting addresses, renamed and up [config-linux.md#network-devices/1] [config-linux.md#network-devices/4] [config-linux.md#network-devices/5]', () => {
     const { stdout, stderr } = run(
       { tsrun0: { name: 'eth0' } },
       'ip -o addr show dev eth0; ip link show dev eth0',
@@ -64,7 +64,7 @@ describe('linux.netDevices', () => {
     expect(stdout).toContain('02:00:00:00:00:07')
   })
 
-  it('keeps the name of the host, and numbers a template', () => {
+  it('keeps the name of the host, and numbers a template [config-linux.md#network-devices/3]', () => {
     const devices = { tsrun0: {}, tsrun1: { name: 'eth%d' } }
     const { stdout, stderr } = run(devices, 'cd /sys/class/net && echo *')
     expect({ stdout, stderr }).toEqual({ stdout: 'eth0 lo tsrun0\n', stderr: '' })
@@ -105,14 +105,17 @@ describe('linux.netDevices', () => {
     ],
     [{ lo: { name: 'lo1' } }, 'into the container: EINVAL'],
     [{ tsrun0: { name: 'eth%s' } }, '/linux/netDevices/tsrun0/name must be the name'],
-  ])('refuses %j, and leaves the host as it was', (devices, message) => {
-    const { status, stderr, stdout } = run(
-      devices,
-      'true',
-      'cd /sys/class/net; ip -o addr show dev tsrun0',
-    )
-    expect(status).toBe(1)
-    expect(stderr).toContain(message)
-    expect(stdout).toContain('10.77.0.2/24')
-  })
+  ])(
+    'refuses %j, and leaves the host as it was [config-linux.md#network-devices/2] [runtime.md#errors/1]',
+    (devices, message) => {
+      const { status, stderr, stdout } = run(
+        devices,
+        'true',
+        'cd /sys/class/net; ip -o addr show dev tsrun0',
+      )
+      expect(status).toBe(1)
+      expect(stderr).toContain(message)
+      expect(stdout).toContain('10.77.0.2/24')
+    },
+  )
 })

@@ -192,7 +192,7 @@ describe('with a container', () => {
     expect(flags & O_NONBLOCK).toBe(0)
   })
 
-  it('changes of the bundle after create have no effect', async () => {
+  it('changes of the bundle after create have no effect [runtime.md#lifecycle/4]', async () => {
     bundle.command('sh', '-c', 'exit 0')
     runtime.succeed(['create', '--bundle', bundle.directory, 'copy'], { stdio: 'ignore' })
     bundle.command('/nonexistent')

@@ -71,7 +71,7 @@ describe.each(installedRuntimes().filter((name) => name !== 'crun'))('%s: usage'
     expect(JSON.parse(result.log.at(-1) ?? '').msg).toContain('does not exist')
   })
 
-  it.each(['a/b', '.', '..', 'a b'])('create refuses the id %j', (id) => {
+  it.each(['a/b', '.', '..', 'a b'])('create refuses the id %j [runtime.md#create/2]', (id) => {
     const result = runtime.run(['create', '--bundle', '/', id])
     expect(result.status).toBe(1)
   })

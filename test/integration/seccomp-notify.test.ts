@@ -91,22 +91,25 @@ describe.each(installedRuntimes())('%s', (name) => {
     runtime = makeRuntime(name)
   })
 
-  it.each([true, false])('lets the agent answer, with noNewPrivileges %s', async (no) => {
-    startAgent(ENOMEDIUM)
-    configure(MKDIR, { args: ['mkdir', '/tmp/x'], noNewPrivileges: no })
-    const { status, stderr } = await run(['run', '--bundle', bundle.directory, 'notify'])
-    expect(stderr).toContain('No medium found')
-    expect(status).toBe(1)
-    const [document] = agent?.documents ?? []
-    expect(document).toMatchObject({
-      fds: ['seccompFd'],
-      metadata: 'opaque data',
-      pid: expect.any(Number),
-      state: { id: 'notify', bundle: bundle.directory, pid: document?.pid },
-    })
-  })
+  it.each([true, false])(
+    'lets the agent answer, with noNewPrivileges %s [config-linux.md#the-container-process-state/1] [config-linux.md#the-container-process-state/2] [config-linux.md#the-container-process-state/3]',
+    async (no) => {
+      startAgent(ENOMEDIUM)
+      configure(MKDIR, { args: ['mkdir', '/tmp/x'], noNewPrivileges: no })
+      const { status, stderr } = await run(['run', '--bundle', bundle.directory, 'notify'])
+      expect(stderr).toContain('No medium found')
+      expect(status).toBe(1)
+      const [document] = agent?.documents ?? []
+      expect(document).toMatchObject({
+        fds: ['seccompFd'],
+        metadata: 'opaque data',
+        pid: expect.any(Number),
+        state: { id: 'notify', bundle: bundle.directory, pid: document?.pid },
+      })
+    },
+  )
 
-  it('answers for an exec with a listener of its own', async () => {
+  it('answers for an exec with a listener of its own [config-linux.md#seccomp/4]', async () => {
     startAgent(ENOMEDIUM)
     configure(MKDIR, { args: ['sleep', '1000'] })
     await detach(['run', '--detach', '--bundle', bundle.directory, 'notify'])
@@ -133,7 +136,7 @@ describe.each(installedRuntimes())('%s', (name) => {
     expect(runtime.succeed(['run', '--bundle', bundle.directory, 'notify'])).toBe('hi\n')
   })
 
-  it('fails when nobody listens', () => {
+  it('fails when nobody listens [config-linux.md#seccomp/6]', () => {
     configure(MKDIR, { args: ['sleep', '1000'] })
     expect(runtime.run(['run', '--bundle', bundle.directory, 'notify']).status).not.toBe(0)
   })

@@ -16,7 +16,7 @@ describe('cgroupPath()', () => {
     expect(cgroupPath(hierarchy, given, 'id')).toBe(path)
   })
 
-  it('takes a relative path below our own cgroup, and never out of the mount', () => {
+  it('takes a relative path below our own cgroup, and never out of the mount [config-linux.md#cgroups-path/1]', () => {
     expect(cgroupPath(hierarchy, 'a', 'id')).toMatch(/^\/cg\/(.*\/)?a$/)
     expect(cgroupPath(hierarchy, '../../../../../../../../x', 'id')).toBe('/cg/x')
   })

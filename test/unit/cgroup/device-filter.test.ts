@@ -77,7 +77,7 @@ describe('compileDeviceFilter()', () => {
     expect(isAllowed(program, 'b', 8, 0, 'rwm')).toBe(true)
   })
 
-  test('agrees with the rules on random lists', () => {
+  test('agrees with the rules on random lists [config-linux.md#allowed-device-list/1]', () => {
     let seed = 7
     const random = (below: number): number => {
       seed = (seed * 1103515245 + 12345) % 2147483648

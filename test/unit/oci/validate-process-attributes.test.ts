@@ -43,7 +43,10 @@ describe('validateRuntimeConfig() of ioPriority and execCPUAffinity', () => {
       { ioPriority: { class: 'IOPRIO_CLASS_RT', priority: 8 } },
       '/process/ioPriority/priority must',
     ],
-    [{ ioPriority: { class: 'IOPRIO_CLASS_NONE' } }, '/process/ioPriority/class must be one of'],
+    [
+      { ioPriority: { class: 'IOPRIO_CLASS_NONE', priority: 0 } },
+      '/process/ioPriority/class must be one of',
+    ],
     [{ execCPUAffinity: { initial: '0-' } }, '/process/execCPUAffinity/initial must be a list'],
     [{ execCPUAffinity: { final: '9-1' } }, '/process/execCPUAffinity/final must be a list'],
   ])('refuses %j', (process, problem) => {
@@ -112,7 +115,10 @@ describe('validateRuntimeConfig() of intelRdt', () => {
     [{ l3CacheSchema: 'L3:0=1\nMB:0=1' }, '/linux/intelRdt/l3CacheSchema must be one line'],
     [{ schemata: ['a\nb'] }, '/linux/intelRdt/schemata/0 must be one line'],
     [{ enableMonitoring: 1 }, '/linux/intelRdt/enableMonitoring must be true or false'],
-  ])('refuses %j', (intelRdt, problem) => {
-    expect(problems({}, { intelRdt })).toEqual([expect.stringContaining(problem)])
-  })
+  ])(
+    'refuses %j [config-linux.md#intelrdt/5] [config-linux.md#intelrdt/6]',
+    (intelRdt, problem) => {
+      expect(problems({}, { intelRdt })).toEqual([expect.stringContaining(problem)])
+    },
+  )
 })

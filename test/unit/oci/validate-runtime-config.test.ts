@@ -291,7 +291,7 @@ describe('validateRuntimeConfig()', () => {
     )
   })
 
-  it('tolerates unknown fields, odd env strings and unknown capabilities', () => {
+  it('tolerates unknown fields, odd env strings and unknown capabilities [config.md#extensibility/1]', () => {
     expect(
       problemsOf(
         config({ future: {}, process: { env: ['A'], capabilities: { bounding: ['CAP_X'] } } }),
