@@ -147,7 +147,7 @@ describe.each(installedRuntimes())('%s', (name) => {
     runtime.succeed(['delete', '--force', 'running'])
   })
 
-  it('delete() --force of an unknown id succeeds, without --force it does not [runtime.md#query-state/2]', () => {
+  it('delete() --force of an unknown id succeeds, without --force it does not', () => {
     expect(runtime.run(['delete', '--force', 'unknown'])).toMatchObject({ status: 0, stderr: '' })
     const refused = runtime.run(['delete', 'unknown'])
     expect(refused.status).toBe(1)
@@ -175,7 +175,7 @@ describe.each(installedRuntimes())('%s', (name) => {
     runtime.succeed(['delete', '--force', 'taken'])
   })
 
-  it('create() fails for a missing program and leaves nothing [runtime.md#create/6] [runtime.md#lifecycle/2]', () => {
+  it('create() fails for a missing program and leaves nothing [runtime.md#query-state/2] [runtime.md#create/6] [runtime.md#lifecycle/2]', () => {
     bundle.command('/nonexistent')
     const result = runtime.run(['create', '--bundle', bundle.directory, 'missing'])
     expect(result.status).toBe(1)
