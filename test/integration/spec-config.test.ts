@@ -260,8 +260,6 @@ describe.each(installedRuntimes())('%s', (name) => {
         source: 'tmpfs',
         options: [option],
       }))
-      // The kernel has not had i_version as an option of tmpfs for long.
-      const usable = mounts
       const { stdout, stderr } = probe(runtime, bundle, 'cat /proc/self/mountinfo', {
         mounts,
       })
