@@ -12,7 +12,7 @@ import {
 } from '../../src/native/executor-protocol.ts'
 import type { OwnedFd } from '../../src/native/owned-fd.ts'
 import { newBatch, runBatch } from '../../src/native/run-batch.ts'
-import { reap, streamPair } from '../../src/native/syscalls.ts'
+import { reap, seqpacketPair, streamPair } from '../../src/native/syscalls.ts'
 import { emitRecord, emitSync } from '../../src/plan/compile/report-records.ts'
 import { encodePlan } from '../../src/plan/wire-format.ts'
 import { newPlan, runInit, startInit } from './start-init.ts'
@@ -32,6 +32,22 @@ function send(fd: number, bytes: Buffer): void {
   batch.run('sendto', [fd, batch.bytes(bytes), bytes.length, 0, 0, 0])
   runBatch(batch)
 }
+
+describe('receiveEvent()', () => {
+  it.each([
+    ['stream', streamPair],
+    ['seqpacket', seqpacketPair],
+  ])('hears the last word of a plan that left an answer unread: %s', async (_kind, pair) => {
+    const [ours, theirs] = pair()
+    using report = ours
+    send(theirs.fd, record(RECORD_TYPES.failed, 7, 13))
+    expect(reply(report.fd, 1)).toBe(true)
+    theirs.close()
+    expect(await receiveEvent(report.fd)).toEqual({ type: 'failed', pc: 7, errno: 13 })
+    expect(await receiveEvent(report.fd)).toEqual({ type: 'end' })
+    expect(reply(report.fd, 1)).toBe(false)
+  })
+})
 
 describe('decodeEvent()', () => {
   it('reads each record', () => {
