@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { TsrunError } from '../errors.ts'
+import { trySyscall } from '../native/syscalls.ts'
 import type { Hook, HookKind, RuntimeConfig } from '../oci/runtime-config.ts'
 
 /** The state document that hooks read from standard input. */
@@ -48,6 +49,12 @@ export function hookName(kind: string, index: number | string): string {
   return `${kind} hook #${index}`
 }
 
+// What our caller left open without close-on-exec is not for hooks (the leaks of CVE-2024-21626).
+function keepDescriptors(): void {
+  const CLOSE_RANGE_CLOEXEC = 4 // Linux 5.11; older kernels keep the caller's leaks.
+  trySyscall('close_range', [3, 0xffff_ffff, CLOSE_RANGE_CLOEXEC])
+}
+
 function runHook(name: string, hook: Hook, state: HookState): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (detail: string, cause?: unknown): void => {
@@ -58,6 +65,7 @@ function runHook(name: string, hook: Hook, state: HookState): Promise<void> {
       )
     }
     const [argv0 = hook.path, ...args] = hook.args ?? [hook.path]
+    keepDescriptors()
     const child = spawn(hook.path, args, {
       argv0,
       env: environmentOf(hook.env ?? []),
