@@ -66,11 +66,8 @@ describe('create() refuses', () => {
   })
 
   it('what it does not do, by name', () => {
-    configure((config) => ({
-      ...config,
-      linux: { namespaces: [{ type: 'mount' }], intelRdt: { closID: 'x' } },
-    }))
-    refuse('unsupported: linux.intelRdt')
+    configure((config) => Object.assign({}, config, { vm: {}, zos: {} }))
+    refuse('unsupported: vm, zos')
   })
 
   it('a root filesystem that is not there [config.md#root/3]', () => {
