@@ -10,7 +10,7 @@ import {
 } from '../native/executor-protocol.ts'
 import { pidfdGetfd, pidfdOpen } from '../native/syscalls.ts'
 import { isInUserNamespace } from '../plan/compile/credentials.ts'
-import { hasSync } from '../plan/compile/report-records.ts'
+import { syncPoints } from '../plan/compile/report-records.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
 import {
   prepareContainerRecord,
@@ -30,10 +30,9 @@ import { killInit } from './kill.ts'
 import { moveNetDevices } from './net-devices.ts'
 import { scheduleFromOutside } from './outside-scheduling.ts'
 import { PIDFD_SOCKET, sendPidfd } from './pidfd-socket.ts'
-import { readProcStat } from './process-liveness.ts'
+import { recordOf } from './record-of.ts'
 import { OPTIONS_FILE } from './saved-options.ts'
 import { handOverListener } from './seccomp-listener.ts'
-import { streamName } from './stream-name.ts'
 
 /** Starts the plan and sees it through to `ready`; kills what it started when something fails. */
 export async function driveCreate(assembly: Assembly): Promise<CreatedContainer> {
@@ -76,12 +75,14 @@ export async function driveCreate(assembly: Assembly): Promise<CreatedContainer>
   }
 }
 
+// Where Node does no more than publish the record, and what comes after that.
+const ANSWERED_AHEAD = ['ready', 'listener']
+
 // Only where Node has nothing to do at a sync but to publish the record. The prepared one is enough to
 // find and kill init, should we be killed before that.
 function mayAnswerAhead({ options, plan, config, rdt }: Assembly): boolean {
-  const syncs = ['mappings', 'hooks', 'copyUp', 'network'] as const
-  const hasWork =
-    syncs.some((point) => hasSync(plan, point)) || isInUserNamespace(config) || rdt !== undefined
+  const isStopped = [...syncPoints(plan)].some((point) => !ANSWERED_AHEAD.includes(point))
+  const hasWork = isStopped || isInUserNamespace(config) || rdt !== undefined
   const isAsked = options.pidfdSocket !== undefined
   return options.startAtOnce === true && !hasWork && !isAsked
 }
@@ -210,25 +211,6 @@ function publish({ options: { pidFile, root, id } }: Assembly, record?: Containe
 
 function initIsGone(id: string): TsrunError {
   return new TsrunError('internal', `cannot create container "${id}": its init is gone`)
-}
-
-/** Undefined when init has ended: the plan failed, and its next event says why. */
-function recordOf(assembly: Assembly, pid: number): ContainerRecord | undefined {
-  const { options, config, bundle, rootfs, cgroup } = assembly
-  const stat = readProcStat(pid)
-  if (stat === undefined) return undefined
-  return {
-    ociVersion: config.ociVersion,
-    id: options.id,
-    bundle,
-    rootfs,
-    created: new Date().toISOString(),
-    pid,
-    startTime: stat.startTime,
-    ...(cgroup === undefined ? {} : { cgroup: cgroup.path }),
-    stdio: options.stdio.map(streamName),
-    owner: process.geteuid?.() ?? 0,
-  }
 }
 
 /** Digits without a newline: callers parse the raw bytes, and read them once this command has ended. */

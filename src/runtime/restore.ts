@@ -14,7 +14,6 @@ import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { refuseUnsupported } from '../oci/unsupported-features.ts'
 import { withCgroupBinds } from '../plan/compile/cgroup-mount.ts'
 import { compileCriu } from '../plan/compile-criu.ts'
-import type { ContainerRecord } from '../state/container-record.ts'
 import {
   containerDirectory,
   prepareContainerRecord,
@@ -44,8 +43,7 @@ import { writePidFile } from './drive-create.ts'
 import { searchPath } from './find-program.ts'
 import { runHooks } from './hooks.ts'
 import { joinRdtGroups } from './intel-rdt.ts'
-import { readProcStat } from './process-liveness.ts'
-import { streamName } from './stream-name.ts'
+import { recordOf } from './record-of.ts'
 
 const LOG_FILE = 'restore.log'
 const SIGKILL = 9
@@ -266,28 +264,9 @@ async function answer(restore: Restore, { script, pid, descriptor }: Notificatio
   // It is held still by criu, so the pid is its own.
   restore.init = pidfdOpen(pid)
   const record = recordOf(restore, pid)
+  if (record === undefined) throw new TsrunError('internal', `the restored init ${pid} is gone`)
   prepareContainerRecord(options.root, record)
   publishContainerRecord(options.root, options.id)
-}
-
-function recordOf(
-  { options, config, bundle, rootfs, cgroup }: Restore,
-  pid: number,
-): ContainerRecord {
-  const stat = readProcStat(pid)
-  if (stat === undefined) throw new TsrunError('internal', `the restored init ${pid} is gone`)
-  return {
-    ociVersion: config.ociVersion,
-    id: options.id,
-    bundle,
-    rootfs,
-    created: new Date().toISOString(),
-    pid,
-    startTime: stat.startTime,
-    ...(cgroup === undefined ? {} : { cgroup: cgroup.path }),
-    stdio: options.stdio.map(streamName),
-    owner: process.geteuid?.() ?? 0,
-  }
 }
 
 /** Each controller's cgroup of a process, as criu wants the places of what it restores. */

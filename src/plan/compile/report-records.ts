@@ -27,13 +27,12 @@ export function emitRecord(
   })
 }
 
-/** Whether `plan` stops at `point` for Node. */
-export function hasSync(plan: Plan, point: keyof typeof POINTS): boolean {
-  return plan.instructions.some(({ origin }) => origin === syncOrigin(point))
-}
+const SYNC_ORIGIN = 'sync '
 
-function syncOrigin(point: keyof typeof POINTS): string {
-  return `sync ${point}`
+/** The points at which `plan` stops for Node. */
+export function syncPoints(plan: Plan): ReadonlySet<string> {
+  const stops = plan.instructions.filter(({ origin }) => origin.startsWith(SYNC_ORIGIN))
+  return new Set(stops.map(({ origin }) => origin.slice(SYNC_ORIGIN.length)))
 }
 
 /** Hands control to Node and waits for its reply, the returned bytes; ends the process when Node is gone. */
@@ -43,7 +42,7 @@ export function emitSync(
   point: keyof typeof POINTS,
   descriptor?: Slot,
 ): DataRef {
-  return b.at(syncOrigin(point), () => {
+  return b.at(`${SYNC_ORIGIN}${point}`, () => {
     emitRecord(b, report, 'sync', POINTS[point], descriptor)
     const answer = b.zeros(RECORD_SIZE)
     const received = b.sys('recvfrom', [report, answer, RECORD_SIZE, 0, 0, 0], {

@@ -1,0 +1,33 @@
+/** The record of a container whose init has come to be. */
+import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import type { ContainerRecord } from '../state/container-record.ts'
+import { readProcStat } from './process-liveness.ts'
+import { streamName } from './stream-name.ts'
+
+/** What the makers of containers know of theirs. */
+export interface ContainerInMaking {
+  readonly options: { readonly id: string; readonly stdio: readonly number[] }
+  readonly config: RuntimeConfig
+  readonly bundle: string
+  readonly rootfs: string
+  readonly cgroup: { readonly path: string } | undefined
+}
+
+/** Undefined when the process `pid` has ended already. */
+export function recordOf(made: ContainerInMaking, pid: number): ContainerRecord | undefined {
+  const { options, config, bundle, rootfs, cgroup } = made
+  const stat = readProcStat(pid)
+  if (stat === undefined) return undefined
+  return {
+    ociVersion: config.ociVersion,
+    id: options.id,
+    bundle,
+    rootfs,
+    created: new Date().toISOString(),
+    pid,
+    startTime: stat.startTime,
+    ...(cgroup === undefined ? {} : { cgroup: cgroup.path }),
+    stdio: options.stdio.map(streamName),
+    owner: process.geteuid?.() ?? 0,
+  }
+}
