@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bundleProgram, type Program } from '../support/bundle-program.ts'
-import { inCgroup2 } from '../support/cgroup2.ts'
+import { inOwnCgroup } from '../support/own-cgroup.ts'
 import { missing } from '../support/requires.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
 
@@ -29,14 +29,12 @@ describe.skipIf(missing('root', 'cgroup2', 'userns'))('damaged configs', () => {
   it(`run or are refused, ${COUNT} of them`, { timeout: 900_000 }, () => {
     const root = join(bundle.directory, 'state')
     mkdirSync(root)
-    const output = execFileSync(
-      'unshare',
-      [
-        ...['--net', '--uts', '--ipc', '--pid', '--fork', '--mount-proc', '--kill-child'],
-        ...inCgroup2([process.execPath, program.path, bundle.directory, root, '1', String(COUNT)]),
-      ],
-      { encoding: 'utf8', maxBuffer: 1 << 28 },
-    )
+    const runner = [process.execPath, program.path, bundle.directory, root, '1', String(COUNT)]
+    const [command, ...args] = inOwnCgroup(`tsrun-mutated-${process.pid}`, [
+      ...['unshare', '--net', '--uts', '--ipc', '--pid', '--fork', '--mount-proc', '--kill-child'],
+      ...runner,
+    ])
+    const output = execFileSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 })
     const summary = JSON.parse(output)
     if (process.env.TSRUN_MUTATIONS_REPORT !== undefined)
       writeFileSync(process.env.TSRUN_MUTATIONS_REPORT, JSON.stringify(summary, null, 1))

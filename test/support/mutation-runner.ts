@@ -1,11 +1,22 @@
 /**
  * Runs damaged configs one after the other and prints what came of them as JSON. A process of its own in
- * namespaces of its own: `node mutation-runner.mjs <bundle> <root> <first seed> <count>`.
+ * namespaces of its own, the cgroup one too: `node mutation-runner.mjs <bundle> <root> <first seed> <count>`.
  */
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+} from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { TsrunError } from '../../src/errors.ts'
+import { cgroupPath } from '../../src/cgroup/cgroupfs-manager.ts'
+import { requireCgroups } from '../../src/cgroup/detect.ts'
+import { errnoCodeOf, TsrunError } from '../../src/errors.ts'
 import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import { parseRuntimeConfig } from '../../src/oci/validate-runtime-config.ts'
 import { createContainer } from '../../src/runtime/create.ts'
@@ -39,9 +50,7 @@ const output = join(bundle, 'output')
 for (let seed = -20; seed < 0; seed++) await tryOne(seed)
 const before = machine()
 for (let seed = Number(first); seed < Number(first) + Number(count); seed++) await tryOne(seed)
-// Launchers are reaped a moment after their last word.
-await sleep(50)
-const after = machine()
+const after = await settledMachine()
 if (after !== before) summary.faults.push(`left behind: ${before} became ${after}`)
 process.stdout.write(JSON.stringify(summary))
 
@@ -61,6 +70,30 @@ async function tryOne(seed: number): Promise<void> {
   } finally {
     closeSync(sink)
     rmSync(output, { force: true })
+    removeCgroupParents(config, `mutated-${seed}`)
+  }
+}
+
+/**
+ * A runtime removes the cgroup that a config names and leaves those above it (runc and crun too): they are
+ * the caller's, which is us. One that is not empty stays, and {@link machine} shows it.
+ */
+function removeCgroupParents(config: RuntimeConfig, id: string): void {
+  const hierarchy = requireCgroups()
+  const path = cgroupPath(hierarchy, config.linux?.cgroupsPath, id)
+  for (
+    let above = dirname(path);
+    above.startsWith(`${hierarchy.mountPoint}/`);
+    above = dirname(above)
+  )
+    if (existsSync(above)) removeIfEmpty(above)
+}
+
+function removeIfEmpty(cgroup: string): void {
+  try {
+    rmdirSync(cgroup)
+  } catch (error) {
+    if (errnoCodeOf(error) !== 'EBUSY' && errnoCodeOf(error) !== 'ENOTEMPTY') throw error
   }
 }
 
@@ -139,17 +172,41 @@ async function inTime<Value>(promise: Promise<Value>): Promise<Value | 'late'> {
 function processes(): readonly string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
-    .map((pid) => `${pid} ${readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ', 3).join(' ')}`)
+    .flatMap((pid) => processLine(pid) ?? [])
+}
+
+function processLine(pid: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ', 3).join(' ')
+  } catch (error) {
+    if (errnoCodeOf(error) === 'ENOENT' || errnoCodeOf(error) === 'ESRCH') return undefined
+    throw error
+  }
+}
+
+/** Every directory of the hierarchy: in a cgroup namespace all of them are ours. */
+function cgroups(): readonly string[] {
+  return readdirSync(requireCgroups().mountPoint, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+}
+
+/** The machine as it was before, or as it still is when nothing more can be on its way. */
+async function settledMachine(): Promise<string> {
+  const deadline = Date.now() + PATIENCE_MS
+  // Launchers are reaped, and pipes seen to end, a moment after their last word.
+  while (machine() !== before && Date.now() < deadline) await sleep(10)
+  return machine()
 }
 
 function machine(): string {
-  const cgroups = readdirSync('/sys/fs/cgroup').filter((name) => name.startsWith('tsrun-mutated'))
   return JSON.stringify({
     descriptors: ownDescriptors(),
     mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').length,
     containers: readdirSync(root),
     bundle: readdirSync(bundle).sort(),
     processes: processes(),
-    cgroups,
+    cgroups: cgroups(),
   })
 }
