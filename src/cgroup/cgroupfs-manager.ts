@@ -3,7 +3,6 @@ import {
   constants,
   existsSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   readSync,
   rmdirSync,
@@ -16,6 +15,7 @@ import { untilChanged } from '../native/readiness.ts'
 import { newBatch, runBatch } from '../native/run-batch.ts'
 import type { Resources } from '../oci/runtime-config.ts'
 import type { CgroupManager } from './cgroup-manager.ts'
+import { cgroupDirectories, cgroupProcesses } from './cgroup-tree.ts'
 import type { CgroupHierarchy } from './detect.ts'
 import { isKernelDefault } from './kernel-defaults.ts'
 import { readIfThere } from './read-if-there.ts'
@@ -115,12 +115,7 @@ export class CgroupfsManager implements CgroupManager {
   }
 
   processes(): readonly number[] {
-    return this.#directories(this.path).flatMap((directory) =>
-      readIfThere(join(directory, 'cgroup.procs'))
-        .split('\n')
-        .filter((line) => line !== '')
-        .map(Number),
-    )
+    return cgroupProcesses(this.path)
   }
 
   kill(): void {
@@ -152,7 +147,7 @@ export class CgroupfsManager implements CgroupManager {
       this.kill()
       await this.#waitUntilEmpty()
     }
-    for (const directory of [...this.#directories(this.path)].reverse())
+    for (const directory of [...cgroupDirectories(this.path)].reverse())
       await removeDirectory(directory)
     this.#removeDefaultParent()
   }
@@ -179,20 +174,6 @@ export class CgroupfsManager implements CgroupManager {
       const code = errnoCodeOf(error)
       if (code !== 'EBUSY' && code !== 'ENOTEMPTY' && code !== 'ENOENT') throw error
     }
-  }
-
-  // Parents first: a directory, then what is in it.
-  #directories(directory: string): readonly string[] {
-    let entries: readonly string[]
-    try {
-      entries = readdirSync(directory, { withFileTypes: true })
-        .filter((entry) => entry.isDirectory())
-        .map((entry) => join(directory, entry.name))
-    } catch (error) {
-      if (errnoCodeOf(error) === 'ENOENT') return []
-      throw error
-    }
-    return [directory, ...entries.flatMap((entry) => this.#directories(entry))]
   }
 
   #read(file: string): string {

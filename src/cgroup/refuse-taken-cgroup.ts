@@ -2,10 +2,11 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { TsrunError } from '../errors.ts'
+import { cgroupProcesses } from './cgroup-tree.ts'
 import type { CgroupHierarchy } from './detect.ts'
 import { readIfThere } from './read-if-there.ts'
 
-/** Throws `failed-precondition` when the cgroup at `path` is there already with somebody in it, or is frozen. */
+/** Throws `failed-precondition` when the cgroup at `path` is there already with somebody in or below it, or is frozen. */
 export function refuseTakenCgroup(hierarchy: CgroupHierarchy, path: string): void {
   // What is not there yet would be frozen like the cgroup above it.
   let nearest = path
@@ -15,12 +16,14 @@ export function refuseTakenCgroup(hierarchy: CgroupHierarchy, path: string): voi
   if (nearest === path) refuseForeignProcesses(path)
 }
 
+// Below it too: the end of the container kills and removes everything down there (cgroup.kill).
 function refuseForeignProcesses(path: string): void {
-  const own = readIfThere(join(path, 'cgroup.procs')).trim()
-  if (own === '') return
+  if (readIfThere(join(path, 'cgroup.events')).split('\n').includes('populated 0')) return
+  const foreign = cgroupProcesses(path).length
+  if (foreign === 0) return
   throw new TsrunError(
     'failed-precondition',
-    `container's cgroup is not empty: ${own.split('\n').length} process(es) found in ${path}`,
+    `container's cgroup is not empty: ${foreign} process(es) found in ${path}`,
     {
       hint: 'choose another linux.cgroupsPath, or end these processes',
     },

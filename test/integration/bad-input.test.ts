@@ -96,26 +96,33 @@ describe('create() refuses', () => {
     refuse(`unable to start container process: ${text}`)
   })
 
-  it('a cgroup that somebody else is in, and leaves them alone [config-linux.md#control-groups/1]', async () => {
-    const mountPoint = detectCgroups()?.mountPoint ?? ''
-    const foreign = join(mountPoint, 'tsrun-test-foreign')
-    mkdirSync(foreign)
-    const sleeper = spawn('sleep', ['1000'], { stdio: 'ignore' })
-    const ended = new Promise((resolve) => sleeper.on('exit', resolve))
-    try {
-      writeFileSync(join(foreign, 'cgroup.procs'), String(sleeper.pid))
-      bundle.configure((config) => ({
-        ...config,
-        linux: { ...config.linux, cgroupsPath: '/tsrun-test-foreign' },
-      }))
-      refuse('not empty', foreign)
-      expect(sleeper.exitCode).toBeNull()
-    } finally {
-      sleeper.kill('SIGKILL')
-      await ended
-      rmdirSync(foreign)
-    }
-  })
+  it.each([
+    ['in', '/tsrun-test-foreign', '/tsrun-test-foreign'],
+    ['below', '/tsrun-test-foreign', '/tsrun-test-foreign/below'],
+  ])(
+    'a cgroup that somebody else is %s, and leaves them alone [config-linux.md#control-groups/1]',
+    async (_, cgroupsPath, path) => {
+      const mountPoint = detectCgroups()?.mountPoint ?? ''
+      const foreign = join(mountPoint, path)
+      mkdirSync(foreign, { recursive: true })
+      const sleeper = spawn('sleep', ['1000'], { stdio: 'ignore' })
+      const ended = new Promise((resolve) => sleeper.on('exit', resolve))
+      try {
+        writeFileSync(join(foreign, 'cgroup.procs'), String(sleeper.pid))
+        bundle.configure((config) => ({
+          ...config,
+          linux: { ...config.linux, cgroupsPath },
+        }))
+        refuse('not empty', join(mountPoint, cgroupsPath))
+        expect(sleeper.exitCode).toBeNull()
+      } finally {
+        sleeper.kill('SIGKILL')
+        await ended
+        for (const directory of new Set([foreign, join(mountPoint, cgroupsPath)]))
+          rmdirSync(directory)
+      }
+    },
+  )
 
   it('a cgroup that is frozen, where init would never begin', () => {
     const frozen = join(detectCgroups()?.mountPoint ?? '', 'tsrun-test-frozen')
