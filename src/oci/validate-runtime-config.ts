@@ -77,9 +77,14 @@ function parseDocument(json: string, what: string): unknown {
   try {
     return removeNulls(JSON.parse(json))
   } catch (cause) {
-    const detail = cause instanceof Error ? cause.message : String(cause)
-    throw new TsrunError('invalid-argument', `cannot parse "${what}": not JSON: ${detail}`)
+    throw new TsrunError('invalid-argument', `cannot parse "${what}": ${parseProblem(cause)}`)
   }
+}
+
+// The stack is what bounds nesting; a document of the specification has six levels.
+function parseProblem(cause: unknown): string {
+  if (cause instanceof RangeError) return 'nested too deeply'
+  return `not JSON: ${cause instanceof Error ? cause.message : String(cause)}`
 }
 
 function refuseProblems(problems: readonly Problem[], what: string): void {

@@ -1,4 +1,5 @@
 /** Append-only emitter of plans that stamps each instruction with its origin. */
+import { TsrunError } from '../errors.ts'
 import type {
   Condition,
   DataRef,
@@ -9,6 +10,7 @@ import type {
   Width,
 } from './instruction.ts'
 import type { Architecture, Plan, Relocation } from './plan.ts'
+import { MAX_PLAN_LENGTH, NO_SLOT } from './wire-format.ts'
 
 export interface SysOptions {
   /** errno names that count as success; `*` alone means each. */
@@ -66,7 +68,9 @@ export class PlanBuilder {
     return this.slot(name)
   }
 
+  /** Throws TsrunError `invalid-argument` when the plan has no room for another. */
   slot(name: string): Slot {
+    if (this.#slots.length === NO_SLOT - 1) throw this.#tooLarge()
     const slot: Slot = Object.freeze({ kind: 'slot', index: this.#slots.length, name })
     this.#slots.push(slot)
     return slot
@@ -217,8 +221,19 @@ export class PlanBuilder {
     this.#instructions.push(instruction)
   }
 
+  // Told while it is built: a list of a million entries is not worth compiling to its end.
+  #tooLarge(): TsrunError {
+    const what = this.#origin === '' ? 'the config' : this.#origin
+    return new TsrunError(
+      'invalid-argument',
+      `cannot compile ${what}: one container has room for ${NO_SLOT - 1} results and ${MAX_PLAN_LENGTH >> 20} MiB of text`,
+      { hint: 'name fewer mounts, devices and paths, or make the texts shorter' },
+    )
+  }
+
   #grow(needed: number): void {
     if (needed <= this.#data.length) return
+    if (needed > MAX_PLAN_LENGTH) throw this.#tooLarge()
     const grown = new Uint8Array(Math.max(needed, this.#data.length * 2))
     grown.set(this.#data)
     this.#data = grown

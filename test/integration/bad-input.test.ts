@@ -44,6 +44,9 @@ const configure = (change: (config: RuntimeConfig) => unknown): void =>
     ),
   )
 
+const fifo = (path: string) => ({ path, type: 'p' as const })
+const tmpfs = (destination: string) => ({ destination, type: 'tmpfs', source: 'tmpfs' })
+
 describe('create() refuses', () => {
   it('a missing bundle', () => {
     rmSync(bundle.directory, { recursive: true })
@@ -58,6 +61,27 @@ describe('create() refuses', () => {
   it('a wrong type, by JSON pointer', () => {
     configure((config) => ({ ...config, mounts: [{ destination: 7 }] }))
     refuse('/mounts/0/destination', 'must be a string')
+  })
+
+  it('a config.json of 300,000 levels', () => {
+    const deep = `${'['.repeat(300_000)}${']'.repeat(300_000)}`
+    writeFileSync(join(bundle.directory, 'config.json'), `{"ociVersion": "1.0.0", "x": ${deep}}`)
+    refuse('config.json', 'nested too deeply')
+  })
+
+  // Each costs the runtime a multiple of what it costs the writer: told before the work is done.
+  it.each<[string, (paths: string[]) => Partial<RuntimeConfig>]>([
+    ['linux/maskedPaths', (paths) => ({ linux: { maskedPaths: paths } })],
+    ['linux/readonlyPaths', (paths) => ({ linux: { readonlyPaths: paths } })],
+    ['linux/devices', (paths) => ({ linux: { devices: paths.map((path) => fifo(path)) } })],
+    ['mounts', (paths) => ({ mounts: paths.map((destination) => tmpfs(destination)) })],
+  ])('300,000 entries of %s', (pointer, change) => {
+    const paths = Array.from({ length: 300_000 }, (_, i) => `/a${i}`)
+    bundle.configure((config) => {
+      const { linux, ...rest } = change(paths)
+      return { ...config, ...rest, linux: { ...config.linux, ...linux } }
+    })
+    refuse(`cannot compile /${pointer}/`, 'has room for', 'hint: ')
   })
 
   it('a version that it does not know', () => {

@@ -14,8 +14,10 @@ export function emitMaskedPaths(c: CreateContext, root: Slot): void {
   const { b } = c
   const nullDevice = b.at('/linux/maskedPaths', () => openHostNull(b))
   const tmpfs = b.slot('empty directory')
+  const seen = new Set<string>()
   paths.forEach((path, i) => {
-    if (paths.indexOf(path) < i) return
+    if (seen.has(path)) return
+    seen.add(path)
     b.at(`/linux/maskedPaths/${i}`, () => emitMask(c, root, path, nullDevice, tmpfs))
   })
 }
