@@ -31,6 +31,7 @@ import { isStillAt, takeLock } from '../native/file-lock.ts'
 import { OwnedFd, openIfThere } from '../native/owned-fd.ts'
 import { flock } from '../native/syscalls.ts'
 import { namesIn } from '../util/if-there.ts'
+import { nameFile } from '../util/name-file.ts'
 import { checkName, randomName } from './container-names.ts'
 import { type ContainerRecord, parseRecord, shortId } from './container-record.ts'
 
@@ -157,7 +158,7 @@ export class ContainerStore {
   /** Replaces the record as a whole. Not synced: after a power cut no container runs that needs it. */
   write(record: ContainerRecord): void {
     const path = join(this.directory(record.id), 'container.json')
-    writeFileSync(`${path}.tmp`, JSON.stringify(record), { mode: 0o600 })
+    nameFile(path, () => writeFileSync(`${path}.tmp`, JSON.stringify(record), { mode: 0o600 }))
     renameSync(`${path}.tmp`, path)
   }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { nativePart } from '../native/library.ts'
 import type { Mount } from '../oci/runtime-config.ts'
 import { readTextIfThere } from '../util/if-there.ts'
+import { nameFile } from '../util/name-file.ts'
 
 const LOCALHOST = `127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
@@ -50,6 +51,6 @@ export function engineMounts(directory: string, readOnly: boolean): readonly Mou
 
 // Every user of the container reads them, whatever the caller's umask is.
 function write(path: string, content: string | Uint8Array, mode = 0o644): void {
-  writeFileSync(path, content)
+  nameFile(path, () => writeFileSync(path, content))
   chmodSync(path, mode)
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describeError } from '../errors.ts'
 import type { ExitStatus } from '../native/syscalls.ts'
 import { createContainer } from '../runtime/create.ts'
+import { nameFile } from '../util/name-file.ts'
 import { buildContainerConfig, completeRecord, newRecord } from './build-container.ts'
 import { imageOf } from './container-image.ts'
 import type { ContainerRecord } from './container-record.ts'
@@ -55,7 +56,8 @@ export async function startOwned(
       network: request.network ?? 'none',
       init: request.init === true,
     })
-    writeFileSync(join(directory, 'config.json'), JSON.stringify(config), { mode: 0o600 })
+    const path = join(directory, 'config.json')
+    nameFile(path, () => writeFileSync(path, JSON.stringify(config), { mode: 0o600 }))
     return await startSupervised(engine, { unfinished, record, config })
   } catch (error) {
     await removeOwned(engine, unfinished)

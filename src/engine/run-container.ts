@@ -6,6 +6,7 @@ import { type AttachClient, attachToMonitor } from '../monitor/attach-client.ts'
 import { MonitorLaunch } from '../monitor/launch-monitor.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { createContainer } from '../runtime/create.ts'
+import { nameFile } from '../util/name-file.ts'
 import { buildContainerConfig, completeRecord, newRecord } from './build-container.ts'
 import { type ImageOptions, imageOf } from './container-image.ts'
 import { LOG_FILE } from './container-logs.ts'
@@ -75,7 +76,8 @@ function writeBundle(directory: string, config: RuntimeConfig, record: Container
     network,
     init: record.request.init === true,
   })
-  writeFileSync(join(directory, 'config.json'), JSON.stringify(config), { mode: 0o600 })
+  const path = join(directory, 'config.json')
+  nameFile(path, () => writeFileSync(path, JSON.stringify(config), { mode: 0o600 }))
 }
 
 interface Start {

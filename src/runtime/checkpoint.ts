@@ -9,12 +9,14 @@ import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { withCgroupBinds } from '../plan/compile/cgroup-mount.ts'
 import { compileCriu } from '../plan/compile-criu.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
+import { nameFile } from '../util/name-file.ts'
 import { lockContainer } from './container-lock.ts'
 import {
   type CriuDirectories,
   type CriuFlags,
   commonOptions,
   openDirectories,
+  refuseShared,
 } from './criu/criu-flags.ts'
 import { withLog } from './criu/explain-log.ts'
 import { mountsToName } from './criu/external-mounts.ts'
@@ -81,6 +83,7 @@ async function dump(options: CheckpointOptions, record: ContainerRecord): Promis
   const config = savedConfig(options.root, options.id)
   refuseIdMappedMounts(config)
   mkdirSync(options.imagePath, { recursive: true, mode: 0o700 })
+  refuseShared(options.imagePath)
   if (options.preDump !== true) saveStreams(options.imagePath, record)
   using nothing = new OwnedFd(openSync('/dev/null', 'r+'))
   const plan = compileCriu({
@@ -196,5 +199,6 @@ function checkStatusFd(fd: number | undefined): void {
 
 // A restore gives the new streams in place of those that are pipes.
 function saveStreams(imagePath: string, { stdio = [] }: ContainerRecord): void {
-  writeFileSync(join(imagePath, DESCRIPTORS_FILE), JSON.stringify(stdio), { mode: 0o600 })
+  const path = join(imagePath, DESCRIPTORS_FILE)
+  nameFile(path, () => writeFileSync(path, JSON.stringify(stdio), { mode: 0o600 }))
 }

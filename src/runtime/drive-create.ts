@@ -17,6 +17,7 @@ import {
   publishContainerRecord,
   writeContainerFile,
 } from '../state/state-directory.ts'
+import { nameFile } from '../util/name-file.ts'
 import type { Assembly } from './assemble-container.ts'
 import { awaitExit } from './await-exit.ts'
 import { COPY_UP_SOCKET, copyUp } from './copy-up.ts'
@@ -215,5 +216,5 @@ function initIsGone(id: string): TsrunError {
 
 /** Digits without a newline: callers parse the raw bytes, and read them once this command has ended. */
 export function writePidFile(path: string, pid: number): void {
-  writeFileSync(path, String(pid), { mode: 0o644 })
+  nameFile(path, () => writeFileSync(path, String(pid), { mode: 0o644 }))
 }

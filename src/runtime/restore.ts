@@ -32,6 +32,7 @@ import {
   type CriuFlags,
   commonOptions,
   openDirectories,
+  refuseShared,
 } from './criu/criu-flags.ts'
 import { withLog } from './criu/explain-log.ts'
 import { mountsToRestore } from './criu/external-mounts.ts'
@@ -97,6 +98,7 @@ export async function restoreContainer(options: RestoreOptions): Promise<Restore
   const rootfs = realpathSync(rootfsOf(bundle, config))
   checkRootfs(rootfs)
   const program = findCriu(options.criu, options.environment)
+  refuseShared(options.imagePath)
   const streams = savedStreams(options.imagePath)
   const claim = await claimContainer(options.root, options.id, options.stickyRoot === true)
   try {

@@ -12,18 +12,20 @@
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmdirSync,
-  statSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { namesIn } from '../util/if-there.ts'
+import { nameFile } from '../util/name-file.ts'
+import { whoCanChange } from '../util/who-can-change.ts'
 import { type ContainerRecord, parseContainerRecord } from './container-record.ts'
 
 const ID_PATTERN = /^(?!\.{1,2}$)[A-Za-z0-9_+.-]+$/
@@ -54,15 +56,30 @@ export function containerDirectory(root: string, id: string): string {
   return join(root, id)
 }
 
-/** Makes `<root>` and a new `<root>/<id>`; false when the id is taken. */
+// Records say which processes to signal, which cgroups to remove and which hooks to run: as root. In a
+// sticky directory, `/tmp` for one, others can only add folders, and those are looked at one by one.
+function checkRoot(root: string): void {
+  const folder = whoCanChange(root)
+  if (folder?.stranger === undefined || folder.isSticky) return
+  throw new TsrunError(
+    'failed-precondition',
+    `cannot keep containers in ${root}: ${folder.stranger}`,
+    { hint: 'give --root a directory that belongs to you and that nobody else may write in' },
+  )
+}
+
+/** Makes `<root>` and a new `<root>/<id>`; false when the id is taken. Throws as {@link readContainerRecord}. */
 export function makeContainerDirectory(root: string, id: string, sticky: boolean): boolean {
   const directory = containerDirectory(root, id)
+  checkRoot(root)
   try {
     if (!sticky && isMade(directory)) return true
   } catch (error) {
     if (errnoCodeOf(error) !== 'ENOENT') throw error
   }
-  mkdirSync(root, { recursive: true, mode: 0o700 })
+  nameFile(root, () => mkdirSync(root, { recursive: true, mode: 0o700 }))
+  // Somebody else may have been faster.
+  checkRoot(root)
   // The sticky bit keeps cleaners of $XDG_RUNTIME_DIR away (XDG base directory specification).
   if (sticky) chmodSync(root, 0o1700)
   return isMade(directory)
@@ -70,7 +87,7 @@ export function makeContainerDirectory(root: string, id: string, sticky: boolean
 
 function isMade(directory: string): boolean {
   try {
-    mkdirSync(directory, { mode: 0o700 })
+    nameFile(directory, () => mkdirSync(directory, { mode: 0o700 }))
     return true
   } catch (error) {
     if (errnoCodeOf(error) === 'EEXIST') return false
@@ -117,8 +134,7 @@ export function checkContainerDirectory(root: string, id: string): void {
 
 /** The names in a container's folder, undefined when there is no such folder. Throws for any other folder. */
 function ownFiles(directory: string): readonly string[] | undefined {
-  const stat = statSync(directory, { throwIfNoEntry: false })
-  if (stat === undefined) return undefined
+  if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) return undefined
   const names = namesIn(directory)
   const foreign = names.find((name) => !isContainerFile(name))
   if (foreign === undefined && isPrivate(directory)) return names
@@ -132,18 +148,26 @@ function ownFiles(directory: string): readonly string[] | undefined {
 
 // What is in a folder that others can write is their word, not ours: its `cgroup` could name any cgroup.
 function isPrivate(directory: string): boolean {
-  const stat = statSync(directory, { throwIfNoEntry: false })
-  return stat !== undefined && stat.uid === process.geteuid?.() && (stat.mode & 0o077) === 0
+  const stat = lstatSync(directory, { throwIfNoEntry: false })
+  return (
+    stat?.isDirectory() === true && stat.uid === process.geteuid?.() && (stat.mode & 0o077) === 0
+  )
 }
 
 function isContainerFile(name: string): boolean {
   return CONTAINER_FILES.some((file) => file === name)
 }
 
-/** The record of a complete container, undefined when it is half made. Throws `not-found`. */
+/**
+ * The record of a complete container, undefined when it is half made. Throws `not-found`, and
+ * `failed-precondition` where others could have written it.
+ */
 export function readContainerRecord(root: string, id: string): ContainerRecord | undefined {
   checkContainerId(id)
-  const path = join(containerDirectory(root, id), 'state.json')
+  checkRoot(root)
+  const directory = containerDirectory(root, id)
+  const path = join(directory, 'state.json')
+  if (!isPrivate(directory) && existsSync(path)) throw notOurs(directory)
   try {
     return parseContainerRecord(readFileSync(path, 'utf8'), path)
   } catch (error) {
@@ -151,6 +175,14 @@ export function readContainerRecord(root: string, id: string): ContainerRecord |
   }
   if (containerExists(root, id)) return undefined
   throw containerNotFound(id)
+}
+
+function notOurs(directory: string): TsrunError {
+  return new TsrunError(
+    'failed-precondition',
+    `cannot use ${directory}: it is not the folder of a container, others may write in it`,
+    { hint: 'give --root the directory that the containers were made with' },
+  )
 }
 
 export function containerNotFound(id: string): TsrunError {
@@ -168,7 +200,8 @@ export function writeContainerFile(
   name: ContainerFile,
   text: string,
 ): void {
-  writeFileSync(join(containerDirectory(root, id), name), text, { mode: 0o600 })
+  const path = join(containerDirectory(root, id), name)
+  nameFile(path, () => writeFileSync(path, text, { mode: 0o600 }))
 }
 
 /** Where a record waits until its container is complete. */
@@ -189,8 +222,9 @@ export function readContainerFile(root: string, id: string, name: string): strin
   return readFileSync(join(containerDirectory(root, id), name), 'utf8')
 }
 
-/** Ids of all container folders, half-made ones too, sorted. */
+/** Ids of all container folders, half-made ones too, sorted. Throws as {@link readContainerRecord}. */
 export function listContainerIds(root: string): readonly string[] {
+  checkRoot(root)
   try {
     return readdirSync(root, { withFileTypes: true })
       .filter((entry) => entry.isDirectory() && ID_PATTERN.test(entry.name))

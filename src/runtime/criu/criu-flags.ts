@@ -4,6 +4,7 @@ import { errnoCodeOf, TsrunError } from '../../errors.ts'
 import { CLONE_NEWNET } from '../../linux/namespaces.ts'
 import { OwnedFd } from '../../native/owned-fd.ts'
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
+import { whoCanChange } from '../../util/who-can-change.ts'
 import { criuIsGone } from './criu-error.ts'
 import { CGROUP_MODES, type CriuOptions } from './messages.ts'
 
@@ -43,6 +44,7 @@ export function openDirectories(
   try {
     if (workPath !== undefined) {
       mkdirSync(workPath, { recursive: true, mode: 0o700 })
+      refuseShared(workPath)
       work = openDirectory(workPath, criu)
     }
   } catch (error) {
@@ -57,6 +59,18 @@ export function openDirectories(
       work?.close()
     },
   }
+}
+
+/**
+ * Throws `failed-precondition` when others may change what is in the directory: a restored process is
+ * what its images say, capabilities included, and criu follows the links that it finds in their place.
+ */
+export function refuseShared(path: string): void {
+  const { stranger } = whoCanChange(path) ?? {}
+  if (stranger === undefined) return
+  throw new TsrunError('failed-precondition', `cannot use ${path} for criu: ${stranger}`, {
+    hint: 'keep images, and what criu works on, in a directory of your own with mode 0700',
+  })
 }
 
 function openDirectory(path: string, criu: number | 'self'): OwnedFd {
