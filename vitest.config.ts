@@ -26,6 +26,17 @@ const ALONE = {
   hookTimeout: 120_000,
 } as const
 
+// Only in the test machine (npm run test:vm), which is some five times slower than the one it runs on.
+const MACHINE = {
+  test: {
+    name: 'vm',
+    include: ['test/vm/suite/**/*.test.ts'],
+    ...ALONE,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+  },
+}
+
 export default defineConfig({
   test: {
     projects: [
@@ -53,6 +64,7 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
         },
       },
+      ...(process.env.TSRUN_TEST_MACHINE === undefined ? [] : [MACHINE]),
     ],
   },
 })
