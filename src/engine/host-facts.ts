@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node
 import { hostname, release } from 'node:os'
 import { join } from 'node:path'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
-import { CAPABILITY_NAMES, capabilityMask } from '../linux/capabilities.ts'
+import { boundingSet } from '../linux/bounding-set.ts'
 import { hostFeatures } from '../native/host-features.ts'
 import { hostArchitecture } from '../native/library.ts'
 import { lookupsOf } from '../spec/lookups.ts'
@@ -41,9 +41,7 @@ function ensureSource(path: string, create: boolean): void {
 
 /** The bounding set: what this process may give to a container at most. */
 export function ownCapabilities(): readonly string[] {
-  const status = readFileSync('/proc/self/status', 'latin1')
-  const bits = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`)
-  return CAPABILITY_NAMES.filter((name) => (bits & capabilityMask([name])) !== 0n)
+  return boundingSet(readFileSync('/proc/self/status', 'latin1'))
 }
 
 function readProfile(path: string): string {

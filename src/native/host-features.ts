@@ -2,6 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { release } from 'node:os'
 import { TsrunError } from '../errors.ts'
+import { boundingSet } from '../linux/bounding-set.ts'
+import { CAPABILITY_NAMES } from '../linux/capabilities.ts'
 import { errnoNumber } from '../linux/errno.ts'
 import type { HostFeatures } from '../plan/host-features.ts'
 import { readTextIfThere } from '../util/if-there.ts'
@@ -43,14 +45,14 @@ export function checkKernel(
 
 function probe(): HostFeatures {
   checkKernel(release(), trySyscall)
+  const status = readFileSync('/proc/self/status', 'utf8')
+  const lastCapability = Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8'))
   return Object.freeze({
     cloneIntoCgroup: true,
-    lastCapability: Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8')),
+    lastCapability,
+    withheldCapabilities: withheldCapabilities(status, lastCapability),
     timeNamespaces: existsSync('/proc/self/ns/time'),
-    makesDevices: makesDevices(
-      readFileSync('/proc/self/status', 'utf8'),
-      readFileSync('/proc/self/uid_map', 'utf8'),
-    ),
+    makesDevices: makesDevices(status, readFileSync('/proc/self/uid_map', 'utf8')),
     apparmor: readTextIfThere('/sys/module/apparmor/parameters/enabled')?.startsWith('Y') === true,
     selinux: existsSync('/sys/fs/selinux/enforce'),
   })
@@ -62,4 +64,10 @@ export function makesDevices(status: string, uidMap: string): boolean {
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`)
   const isFirst = /^\s*0\s+0\s+4294967295$/.test(uidMap.trimEnd())
   return isFirst && ((effective >> CAP_MKNOD) & 1n) === 1n
+}
+
+/** The capabilities of the kernel that a process with this /proc/self/status cannot pass on. */
+export function withheldCapabilities(status: string, lastCapability: number): readonly string[] {
+  const own: readonly string[] = boundingSet(status)
+  return CAPABILITY_NAMES.slice(0, lastCapability + 1).filter((name) => !own.includes(name))
 }

@@ -67,23 +67,43 @@ export function normalizeProcess(process: Process): Process {
   return { ...process, user: { ...user, uid: user.uid ?? 0, gid: user.gid ?? 0 } }
 }
 
-/** What the caller may want to hear about a valid document: nothing here keeps it from running. */
-export function runtimeConfigWarnings(config: RuntimeConfig): readonly string[] {
-  const unknown = new Map<string, string>()
-  for (const [set, names] of Object.entries(config.process?.capabilities ?? {})) {
-    if (!Array.isArray(names)) continue
-    for (const name of names) {
-      if (!isCapabilityName(name) && !unknown.has(name)) unknown.set(name, set)
-    }
-  }
+/**
+ * What the caller may want to hear about a valid document: nothing here keeps it from running.
+ * `withheld` are the capabilities of the kernel that cannot be given.
+ */
+export function runtimeConfigWarnings(
+  config: RuntimeConfig,
+  withheld: readonly string[] = [],
+): readonly string[] {
+  const sets = config.process?.capabilities ?? {}
   return [
-    ...[...unknown].map(
-      ([name, set]) =>
-        `process.capabilities.${set}: no capability of Linux is named ${JSON.stringify(name)}`,
-    ),
-    ...ambientWarnings(config.process?.capabilities ?? {}),
+    ...capabilityWarnings(sets, withheld),
+    ...ambientWarnings(sets, withheld),
     ...mountWarnings(config.mounts ?? []),
   ]
+}
+
+/** config.md "Linux Process": what cannot be mapped or granted is a warning. Each name once. */
+export function capabilityWarnings(
+  sets: Capabilities,
+  withheld: readonly string[],
+): readonly string[] {
+  const warnings = new Map<string, string>()
+  for (const [set, names] of Object.entries(sets)) {
+    if (!Array.isArray(names)) continue
+    for (const name of names) {
+      const problem = capabilityProblem(name, withheld)
+      if (problem !== undefined && !warnings.has(name))
+        warnings.set(name, `process.capabilities.${set}: ${problem}`)
+    }
+  }
+  return [...warnings.values()]
+}
+
+function capabilityProblem(name: string, withheld: readonly string[]): string | undefined {
+  if (!isCapabilityName(name)) return `no capability of Linux is named ${JSON.stringify(name)}`
+  if (!withheld.includes(name)) return undefined
+  return `the process does not get ${name}, which tsrun does not have itself here`
 }
 
 // mount(8), "Bind mounts": these are of the superblock, which a bind mount shares with the host.
@@ -99,10 +119,10 @@ function mountWarnings(mounts: readonly Mount[]): readonly string[] {
 }
 
 // capabilities(7): ambient can be what is both permitted and inheritable.
-function ambientWarnings(sets: Capabilities): readonly string[] {
+function ambientWarnings(sets: Capabilities, withheld: readonly string[]): readonly string[] {
   const { ambient = [], permitted = [], inheritable = [] } = sets
   return ambient
-    .filter((name) => isCapabilityName(name))
+    .filter((name) => capabilityProblem(name, withheld) === undefined)
     .filter((name) => !permitted.includes(name) || !inheritable.includes(name))
     .map((name) => `can't raise ambient capability ${name}: it is not permitted and inheritable`)
 }

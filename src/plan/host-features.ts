@@ -5,6 +5,8 @@ export interface HostFeatures {
   readonly cloneIntoCgroup: boolean
   /** The highest capability the kernel knows (/proc/sys/kernel/cap_last_cap). */
   readonly lastCapability: number
+  /** Known to the kernel, but not in our bounding set: not ours to give, but in a user namespace. */
+  readonly withheldCapabilities: readonly string[]
   /** The kernel was built with time namespaces (5.6). */
   readonly timeNamespaces: boolean
   /** mknod(2) of devices is allowed to us: CAP_MKNOD, in the first user namespace. */

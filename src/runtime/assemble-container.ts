@@ -9,8 +9,10 @@ import { seqpacketPair } from '../native/syscalls.ts'
 import { runtimeConfigWarnings } from '../oci/normalize-runtime-config.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { refuseUnsupported } from '../oci/unsupported-features.ts'
+import { isInUserNamespace } from '../plan/compile/credentials.ts'
 import { needsCopyUp } from '../plan/compile/tmpfs-copy-up.ts'
 import { compileCreate } from '../plan/compile-create.ts'
+import type { HostFeatures } from '../plan/host-features.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { CompiledFilter } from '../seccomp/compile-filter.ts'
 import { timed, timedAsync } from '../util/timings.ts'
@@ -69,7 +71,7 @@ export async function assembleContainer(
       ...(cgroup === undefined ? {} : { cgroupMount: cgroup.mountPoint }),
     }
     const filter = await seccompOf(config)
-    for (const warning of warningsOf(config, filter)) options.warn?.(warning)
+    for (const warning of warningsOf(config, filter, features)) options.warn?.(warning)
     const plan = compilePlan(config, {
       ...saved,
       architecture: hostArchitecture(),
@@ -127,8 +129,14 @@ export interface CompiledSeccomp {
 }
 
 /** What in `config` has no effect here, each with its place. */
-export function warningsOf(config: RuntimeConfig, { seccomp }: CompiledSeccomp): readonly string[] {
-  return [...runtimeConfigWarnings(config), ...(seccomp?.warnings ?? [])]
+export function warningsOf(
+  config: RuntimeConfig,
+  { seccomp }: CompiledSeccomp,
+  features: HostFeatures,
+): readonly string[] {
+  // In a user namespace everybody starts with all capabilities.
+  const withheld = isInUserNamespace(config) ? [] : features.withheldCapabilities
+  return [...runtimeConfigWarnings(config, withheld), ...(seccomp?.warnings ?? [])]
 }
 
 /** The compiled filter of `linux.seccomp`, spread into compile options; its tables are loaded only when there is one. */

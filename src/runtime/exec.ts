@@ -26,6 +26,7 @@ import { awaitExit } from './await-exit.ts'
 import { openConsole } from './console.ts'
 import { containerRdt } from './container-rdt.ts'
 import { writePidFile } from './drive-create.ts'
+import { execWarnings } from './exec-warnings.ts'
 import { explainFailure } from './explain-failure.ts'
 import { followPlan } from './follow-plan.ts'
 import { processWithHome } from './home-directory.ts'
@@ -58,6 +59,8 @@ export interface ExecOptions {
   /** A cgroup below the container's own, as runc's `--cgroup` takes. */
   readonly cgroup?: string
   readonly noNewKeyring?: boolean
+  /** Hears of what the process does not get. */
+  readonly warn?: (problem: string) => void
   /** Ends an exec that is under way. */
   readonly signal?: AbortSignal
   readonly start?: (plan: Plan, options: StartOptions) => ExecutorSession
@@ -81,6 +84,9 @@ export async function execInContainer(options: ExecOptions): Promise<ExecProcess
   const features = hostFeatures()
   refuseUnsupported({ ...config, process }, features)
   const joinFlags = differentNamespaces(record.pid)
+  const inUserNamespace = (joinFlags & NAMESPACES.user.cloneFlag) !== 0
+  const withheld = inUserNamespace ? [] : features.withheldCapabilities
+  for (const warning of execWarnings(process, config, withheld)) options.warn?.(warning)
   const opened: OwnedFd[] = []
   try {
     const descriptors = openExecDescriptors(options, process, record, opened)
@@ -103,7 +109,6 @@ export async function execInContainer(options: ExecOptions): Promise<ExecProcess
       preserved: options.preserved ?? [],
       descriptors: plan.descriptors.slice(1).map((name) => descriptors.get(name) ?? -1),
     })
-    const inUserNamespace = (joinFlags & NAMESPACES.user.cloneFlag) !== 0
     const pidfdSocket = descriptors.get(PIDFD_SOCKET)
     return await driveExec({
       options,

@@ -46,7 +46,7 @@ export async function explainPlan({
     containerId: id,
     bundle,
   })
-  const warnings = warningsOf(config, filter).map((warning) => `# warning: ${warning}\n`)
+  const warnings = warningsOf(config, filter, features).map((warning) => `# warning: ${warning}\n`)
   const program = options.seccomp === true ? await explainFilter(filter) : ''
   return `${warnings.join('')}${formatPlan(plan)}${program}`
 }

@@ -1,7 +1,8 @@
 /** config.json as runtime-spec 1.3 demands it: what is refused, what is ignored, what takes effect. */
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import { bind, probe } from '../support/mount-probe.ts'
@@ -236,6 +237,39 @@ describe.each(installedRuntimes())('%s', (name) => {
     expect({ status, stdout }).toEqual({ status: 0, stdout: 'on\n' })
     if (name !== 'crun') expect(log.join()).toMatch(/CAP_NO_SUCH/)
   })
+
+  // Peers refuse it: EPERM.
+  it.skipIf(name !== 'tsrun')(
+    'a capability that the runtime itself does not have is a warning, for exec too [config.md#linux-process/1]',
+    () => {
+      const names = ['CAP_CHOWN', 'CAP_WAKE_ALARM']
+      const capabilities = { bounding: names, permitted: names, effective: names }
+      const show = ['/bin/grep', '-E', 'Cap(Prm|Eff|Bnd)', '/proc/self/status']
+      const expected = /^CapPrm:\t0+1\nCapEff:\t0+1\nCapBnd:\t0+1\n$/
+      const lacking = ['setpriv', '--bounding-set=-wake_alarm']
+      const runLacking = (...args: readonly string[]) => {
+        const [command = '', ...words] = [...lacking, ...runtime.commandLine(args)]
+        const { stdout } = spawnSync(command, words, { encoding: 'utf8' })
+        return { stdout, log: readFileSync(join(dirname(runtime.root), 'log.json'), 'utf8') }
+      }
+      bundle.configure((config) => withProcess(config, { args: show, capabilities }))
+      const ran = runLacking('run', '--bundle', bundle.directory, 'lacking')
+      expect(ran.stdout).toMatch(expected)
+      expect(ran.log).toContain('the process does not get CAP_WAKE_ALARM')
+
+      const own = { bounding: ['CAP_CHOWN'] }
+      bundle.configure((config) =>
+        withProcess(config, { args: ['sleep', '1000'], capabilities: own }),
+      )
+      runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'lacking'], { stdio: 'ignore' })
+      const file = join(bundle.directory, 'process.json')
+      writeFileSync(file, JSON.stringify({ cwd: '/', args: show, capabilities }))
+      const executed = runLacking('exec', '--process', file, 'lacking')
+      expect(executed.stdout).toMatch(expected)
+      expect(executed.log).toContain('the process does not get CAP_WAKE_ALARM')
+      runtime.succeed(['delete', '--force', 'lacking'])
+    },
+  )
 
   // runc 1.1 hands `defaults` to the tmpfs, crun 1.8 `loud`: EINVAL.
   it.skipIf(name !== 'tsrun')(

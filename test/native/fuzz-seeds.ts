@@ -12,6 +12,7 @@ const OPTIONS: CompileCreateOptions = {
   features: {
     cloneIntoCgroup: true,
     lastCapability: 40,
+    withheldCapabilities: [],
     makesDevices: true,
     timeNamespaces: true,
     apparmor: false,

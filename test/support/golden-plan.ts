@@ -9,6 +9,7 @@ import type { Plan } from '../../src/plan/plan.ts'
 export const FEATURES = {
   cloneIntoCgroup: true,
   lastCapability: 40,
+  withheldCapabilities: [],
   makesDevices: true,
   timeNamespaces: true,
   apparmor: false,

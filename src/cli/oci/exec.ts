@@ -55,6 +55,7 @@ export const execCommand: OciCommand = {
       supervise: !detach,
       ignorePaused: args.boolean('ignore-paused'),
       noNewKeyring: args.boolean('no-new-keyring'),
+      warn: globals.warn,
       ...(consoleSocket === undefined ? {} : { consoleSocket }),
       ...(relay === undefined ? {} : { consoleFd: relay.consoleFd, ready: relay.begin }),
       ...(pidFile === undefined ? {} : { pidFile }),

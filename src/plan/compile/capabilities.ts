@@ -11,10 +11,15 @@ const PR_CAP_AMBIENT_CLEAR_ALL = 4
 const LINUX_CAPABILITY_VERSION_3 = 0x20080522
 const SYS_ADMIN = 1n << BigInt(CAPABILITIES.CAP_SYS_ADMIN)
 
-/** Names the kernel does not know are left out, as runc does with a warning. */
+/**
+ * What the kernel does not know, and what we do not have to give, is left out, with a warning elsewhere
+ * (config.md "Linux Process"). In a user namespace everybody starts with all capabilities.
+ */
 function mask(c: ProcessContext, names: readonly string[] | undefined): bigint {
-  const known = (1n << BigInt(c.options.features.lastCapability + 1)) - 1n
-  return capabilityMask(names ?? []) & known
+  const { lastCapability, withheldCapabilities } = c.options.features
+  const known = (1n << BigInt(lastCapability + 1)) - 1n
+  const withheld = c.inUserNamespace ? 0n : capabilityMask(withheldCapabilities)
+  return capabilityMask(names ?? []) & known & ~withheld
 }
 
 // A config without capabilities means none, as to runc and crun; what it does not list, nobody has.

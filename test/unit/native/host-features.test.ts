@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { checkKernel, makesDevices } from '../../../src/native/host-features.ts'
+import {
+  checkKernel,
+  makesDevices,
+  withheldCapabilities,
+} from '../../../src/native/host-features.ts'
 
 const EBADF = -9
 const ENOSYS = -38
@@ -28,5 +32,14 @@ describe('makesDevices()', () => {
     expect(makesDevices(status('000001fff7ffffff'), FIRST)).toBe(false)
     expect(makesDevices(status('000001ffffffffff'), '0 100000 65536\n')).toBe(false)
     expect(makesDevices('', FIRST)).toBe(false)
+  })
+})
+
+describe('withheldCapabilities()', () => {
+  it('is what the kernel knows and the bounding set does not have', () => {
+    const status = (set: string): string => `CapEff:\tffff\nCapBnd:\t${set}\nSeccomp:\t0\n`
+    expect(withheldCapabilities(status('000001fffeffffff'), 40)).toEqual(['CAP_SYS_RESOURCE'])
+    expect(withheldCapabilities(status('000001ffffffffff'), 40)).toEqual([])
+    expect(withheldCapabilities(status('0000000000000002'), 1)).toEqual(['CAP_CHOWN'])
   })
 })

@@ -41,6 +41,18 @@ describe('runtimeConfigWarnings()', () => {
     ])
   })
 
+  it('names capabilities that cannot be given once, and does not say it again of ambient ones', () => {
+    const sets = ['CAP_KILL', 'CAP_SYS_ADMIN']
+    const config = {
+      ociVersion: '1.0.0',
+      process: { cwd: '/', capabilities: { bounding: sets, permitted: sets, ambient: sets } },
+    }
+    expect(runtimeConfigWarnings(config, ['CAP_SYS_ADMIN', 'CAP_CHOWN'])).toEqual([
+      'process.capabilities.bounding: the process does not get CAP_SYS_ADMIN, which tsrun does not have itself here',
+      "can't raise ambient capability CAP_KILL: it is not permitted and inheritable",
+    ])
+  })
+
   it('names ambient capabilities that the kernel does not let the process have', () => {
     const capabilities = {
       permitted: ['CAP_KILL', 'CAP_CHOWN'],
