@@ -84,7 +84,7 @@ export function runtimeFeatures(facts: FeatureFacts): Features {
         v2: true,
         systemd: facts.systemdCgroup,
         systemdUser: facts.systemdCgroup,
-        rdma: false,
+        rdma: true,
       },
       seccomp: facts.seccomp,
       apparmor: { enabled: facts.apparmor },

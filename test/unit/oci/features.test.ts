@@ -19,6 +19,10 @@ describe('runtimeFeatures()', () => {
     expect(features.mountOptions).toEqual(['bind', 'ro', 'rro'])
   })
 
+  it('names the limits of RDMA devices, which tsrun writes', () => {
+    expect(features.linux.cgroup).toMatchObject({ v1: false, v2: true, rdma: true })
+  })
+
   it('lists only capabilities the kernel has', () => {
     expect(features.linux.capabilities).toHaveLength(40)
     expect(features.linux.capabilities).not.toContain('CAP_CHECKPOINT_RESTORE')
