@@ -53,24 +53,43 @@ static uint8_t *read_plan(int descriptor, size_t *length) {
   return (uint8_t *)address;
 }
 
+// Reads and checks the plan behind `descriptor`. `*pc` as verify_plan says.
+static enum refusal load_plan(int descriptor, struct plan *plan, uint32_t *pc) {
+  size_t length = 0;
+  uint8_t *image = read_plan(descriptor, &length);
+  *pc = PC_REFUSED;
+  return image == NULL ? REFUSED_LENGTH : verify_plan(image, length, plan, pc);
+}
+
+static _Noreturn void refuse(int report, enum refusal refusal) {
+  report_failure(report, PC_REFUSED, (int)refusal);
+  leave(EXIT_REFUSED);
+}
+
+// A plan may come in two parts, so that its first system calls are made while the rest is compiled.
+static struct outcome run_all(struct plan *plan, int report) {
+  struct outcome outcome = run_plan(plan, report);
+  while (outcome.extended) {
+    struct plan longer;
+    uint32_t pc;
+    enum refusal refusal = load_plan(outcome.status, &longer, &pc);
+    if (refusal == REFUSED_NOTHING) refusal = extend_plan(plan, outcome.pc, &longer);
+    if (refusal != REFUSED_NOTHING) refuse(report, refusal);
+    *plan = longer;
+    outcome = continue_plan(plan, outcome.pc + 1);
+  }
+  return outcome;
+}
+
 _Noreturn void start(long *stack) {
   int descriptor = stack[0] == 2 ? parse_descriptor((const char *)stack[2]) : -1;
   if (descriptor < 0) leave(EXIT_REFUSED);
-  size_t length = 0;
-  uint8_t *image = read_plan(descriptor, &length);
-  (void)SYS1(close, descriptor);
-  if (image == NULL) {
-    report_failure(descriptor + 1, PC_REFUSED, REFUSED_LENGTH);
-    leave(EXIT_REFUSED);
-  }
   struct plan plan;
   uint32_t pc;
-  enum refusal refusal = verify_plan(image, length, &plan, &pc);
-  if (refusal != REFUSED_NOTHING) {
-    report_failure(descriptor + 1, PC_REFUSED, (int)refusal);
-    leave(EXIT_REFUSED);
-  }
-  struct outcome outcome = run_plan(&plan, descriptor + 1);
+  enum refusal refusal = load_plan(descriptor, &plan, &pc);
+  (void)SYS1(close, descriptor);
+  if (refusal != REFUSED_NOTHING) refuse(descriptor + 1, refusal);
+  struct outcome outcome = run_all(&plan, descriptor + 1);
   if (!outcome.failed) leave(outcome.status);
   // Slot 0 of a plan without descriptors is any result: nothing may be sent there.
   report_failure(plan.descriptor_count > 0 ? plan.slots[0] : -1, outcome.pc, outcome.error);

@@ -103,19 +103,33 @@ static int op_fail(const struct plan *plan, const struct instruction *instructio
   return (int)(error < 0 ? -error : error);
 }
 
-static void prepare(const struct plan *plan, int first_descriptor) {
+static void relocate(const struct plan *plan) {
   for (uint32_t i = 0; i < plan->relocation_count; i++) {
     uint64_t address = (uint64_t)(uintptr_t)(plan->data + plan->relocations[i].target);
     memcpy(plan->data + plan->relocations[i].at, &address, sizeof address);
   }
-  for (unsigned i = 0; i < plan->slot_count; i++)
-    plan->slots[i] = i < plan->descriptor_count ? first_descriptor + (int)i : -1;
 }
 
 struct outcome run_plan(const struct plan *plan, int first_descriptor) {
+  relocate(plan);
+  for (unsigned i = 0; i < plan->slot_count; i++)
+    plan->slots[i] = i < plan->descriptor_count ? first_descriptor + (int)i : -1;
+  return continue_plan(plan, 0);
+}
+
+enum refusal extend_plan(const struct plan *plan, uint32_t pc, const struct plan *longer) {
+  if (longer->instruction_count <= pc || longer->data_length < plan->data_length ||
+      longer->slot_count < plan->slot_count || longer->descriptor_count != plan->descriptor_count)
+    return REFUSED_LENGTH;
+  memcpy(longer->data, plan->data, plan->data_length);
+  relocate(longer);
+  for (unsigned i = 0; i < longer->slot_count; i++)
+    longer->slots[i] = i < plan->slot_count ? plan->slots[i] : -1;
+  return REFUSED_NOTHING;
+}
+
+struct outcome continue_plan(const struct plan *plan, uint32_t pc) {
   struct outcome outcome = {0};
-  prepare(plan, first_descriptor);
-  uint32_t pc = 0;
   while (pc < plan->instruction_count) {
     const struct instruction *instruction = &plan->instructions[pc];
     uint32_t next = pc + 1;
@@ -141,7 +155,8 @@ struct outcome run_plan(const struct plan *plan, int first_descriptor) {
         outcome.error = op_fail(plan, instruction);
         outcome.failed = 1;
         break;
-      default:
+      default: // OP_EXIT and OP_EXTEND
+        outcome.extended = instruction->opcode == OP_EXTEND;
         outcome.status = (int)operand(plan, instruction, 0);
         outcome.pc = pc;
         return outcome;

@@ -92,6 +92,7 @@ static enum refusal verify_instruction(const struct plan *plan, uint32_t pc) {
       return verify_memory(instruction, 2);
     case OP_FAIL:
     case OP_EXIT:
+    case OP_EXTEND:
       return verify_end(instruction);
     default:
       return REFUSED_OPCODE;

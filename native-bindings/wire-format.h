@@ -48,6 +48,7 @@ enum opcode {
   OP_STORE = 5,   // aux bytes at data operand0 = operand1
   OP_FAIL = 6,    // report errno operand0 (either sign; EINVAL for what is none) and end
   OP_EXIT = 7,    // end with status operand0
+  OP_EXTEND = 8,  // go on in the longer plan that descriptor operand0 holds; this one is its beginning
 };
 
 enum condition { COND_EQ = 1, COND_NE, COND_LT, COND_LE, COND_GT, COND_GE, COND_LAST = COND_GE };

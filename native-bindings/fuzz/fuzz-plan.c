@@ -19,7 +19,7 @@ _Static_assert(sizeof refusals / sizeof refusals[0] == REFUSED_RESERVED + 1, "a 
 
 static struct image seeds[MAX_SEEDS];
 static size_t seed_count;
-static uint64_t fuzz_seed, iteration, refused[REFUSED_RESERVED + 1];
+static uint64_t fuzz_seed, iteration, extended, refused[REFUSED_RESERVED + 1];
 
 static void say_iteration(void) {
   fprintf(stderr, "fuzz-plan: in iteration %llu of seed %llu\n", (unsigned long long)iteration,
@@ -59,6 +59,24 @@ static void check_seed(const struct image *seed, const char *path) {
   exit(2);
 }
 
+// Another plan takes over, of exactly its size too: nothing but what fits may be handed over.
+static void extend_accepted(const struct plan *plan, uint32_t pc) {
+  static uint8_t mutated[MAX_IMAGE];
+  size_t length = mutate(mutated, seeds, seed_count);
+  uint8_t *image = malloc(length);
+  struct plan longer;
+  uint32_t refused_pc;
+  if (image == NULL) abort();
+  memcpy(image, mutated, length);
+  if (verify_plan(image, length, &longer, &refused_pc) == REFUSED_NOTHING &&
+      extend_plan(plan, pc, &longer) == REFUSED_NOTHING) {
+    if (longer.instruction_count <= pc) violation("a plan goes on behind its end");
+    if (memcmp(longer.slots, plan->slots, plan->slot_count * 8) != 0) violation("slots are lost");
+    extended++;
+  }
+  free(image);
+}
+
 static void run_accepted(uint8_t *image, size_t length, const struct sections *sections,
                          const struct plan *plan) {
   size_t code = (size_t)(plan->data - image);
@@ -69,6 +87,7 @@ static void run_accepted(uint8_t *image, size_t length, const struct sections *s
   start_model(image, sections, descriptor);
   struct outcome outcome = run_plan(plan, descriptor);
   finish_model(&outcome);
+  if (outcome.extended) extend_accepted(plan, outcome.pc);
   if (memcmp(before, image, code) != 0) violation("the run changes the code");
   free(before);
 }
@@ -103,6 +122,7 @@ static void print_counts(void) {
   printf("restarts %llu\n", (unsigned long long)totals.restarts);
   printf("failed %llu\n", (unsigned long long)totals.failed);
   printf("exited %llu\n", (unsigned long long)totals.exited);
+  printf("extended %llu\n", (unsigned long long)extended);
   printf("ended %llu\n", (unsigned long long)totals.ended);
 }
 

@@ -40,7 +40,7 @@ static int flow_is_valid(const struct sections *s, const uint8_t *instruction, u
   if (opcode == 3) return aux >= 1 && aux <= 7 && is_unused(instruction, aux == 1 ? 1 : 2);
   if (opcode == 4) return is_width(instruction) && is_unused(instruction, 1);
   if (opcode == 5) return is_width(instruction) && is_unused(instruction, 2);
-  return (opcode == 6 || opcode == 7) && aux == 0 && is_unused(instruction, 1);
+  return opcode >= 6 && opcode <= 8 && aux == 0 && is_unused(instruction, 1);
 }
 
 static int instruction_is_valid(const struct sections *s, uint64_t pc) {

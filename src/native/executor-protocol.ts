@@ -3,7 +3,8 @@
  *
  *   launcher                       init (child)                     Node
  *      │ clone3 ────────────────────►│
- *      │ pid ─────────────────────────────────────────────────────────►│
+ *      │ pid ─────────────────────────────────────────────────────────►│ compiles the rest meanwhile
+ *      │                             │◄── reply: the plan is whole ────│
  *      │                             │ sync mappings ─────────────────►│ writes uid_map, gid_map
  *      │                             │◄──────────────────────── reply ─│
  *      │                             │ sync network ──────────────────►│ moves linux.netDevices

@@ -108,12 +108,22 @@ export function reap(pidfd: number, wait: boolean): ExitStatus | undefined {
 
 /** A new memfd with `content`, sealed against every change (memfd_create(2), F_ADD_SEALS). */
 export function sealedMemfd(name: string, content: Uint8Array, executable: boolean): OwnedFd {
+  const memfd = emptyMemfd(name, executable)
+  try {
+    fillMemfd(memfd.fd, content)
+  } catch (error) {
+    memfd.close()
+    throw error
+  }
+  return memfd
+}
+
+/** A file in memory to be filled once, by {@link fillMemfd}. */
+export function emptyMemfd(name: string, executable: boolean): OwnedFd {
   const MFD_CLOEXEC = 1
   const MFD_ALLOW_SEALING = 2
   const MFD_NOEXEC_SEAL = 8 // since 6.3; older kernels answer EINVAL
   const MFD_EXEC = 16
-  const F_ADD_SEALS = 1033
-  const ALL_SEALS = 15 // F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
   const batch = newBatch()
   const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING
   const label = batch.string(name)
@@ -124,16 +134,16 @@ export function sealedMemfd(name: string, content: Uint8Array, executable: boole
   batch.branch(fd, 'ge', 0, made)
   batch.sys('memfd_create', [label, flags], { into: fd })
   batch.place(made)
-  const memfd = new OwnedFd(runBatch(batch).value(fd))
-  try {
-    // RLIMIT_FSIZE cuts a write short before it fails one: only a whole copy may be sealed.
-    for (let done = 0; done < content.length; ) done += writeSync(memfd.fd, content, done)
-    syscall('fcntl', [memfd.fd, F_ADD_SEALS, ALL_SEALS])
-  } catch (error) {
-    memfd.close()
-    throw error
-  }
-  return memfd
+  return new OwnedFd(runBatch(batch).value(fd))
+}
+
+/** Writes `content` into the empty `fd` of {@link emptyMemfd} and forbids every further change. */
+export function fillMemfd(fd: number, content: Uint8Array): void {
+  const F_ADD_SEALS = 1033
+  const ALL_SEALS = 15 // F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
+  // RLIMIT_FSIZE cuts a write short before it fails one: only a whole copy may be sealed.
+  for (let done = 0; done < content.length; ) done += writeSync(fd, content, done)
+  syscall('fcntl', [fd, F_ADD_SEALS, ALL_SEALS])
 }
 
 /** A connected pair of AF_UNIX SOCK_SEQPACKET sockets, close-on-exec: record boundaries are kept. */

@@ -25,8 +25,9 @@ import {
   emitTimeNamespace,
   newNamespaceFlags,
 } from './compile/namespaces.ts'
-import { emitNetDevices } from './compile/net-devices.ts'
+import { emitNetDevices, hasNetDevices } from './compile/net-devices.ts'
 import { openOrMake } from './compile/path-in-root.ts'
+import { emitExtend } from './compile/plan-extension.ts'
 import { emitOomScore, emitProcessName, emitUndumpable } from './compile/process-attributes.ts'
 import { emitRlimits } from './compile/rlimits.ts'
 import { emitEnterRoot, emitLateReadonly, emitRootMount } from './compile/rootfs.ts'
@@ -39,12 +40,28 @@ import type { Slot } from './instruction.ts'
 import type { Plan } from './plan.ts'
 import { PlanBuilder } from './plan-builder.ts'
 
+/** What only the second part of a plan depends on. */
+export type LateOptions = Pick<CompileCreateOptions, 'seccomp' | 'danglingLinks'>
+
+export interface PlanInParts {
+  /** Up to its `extend`: the launcher, and init in its new namespaces. It can be started at once. */
+  readonly beginning: Plan
+  /** The whole plan, which begins as {@link beginning}. Once only. */
+  complete(late: LateOptions): Plan
+}
+
+/** As {@link compileInParts}, in one go. */
+export function compileCreate(config: RuntimeConfig, options: CompileCreateOptions): Plan {
+  return compileInParts(config, options).complete(options)
+}
+
 /**
- * Compiles a validated config. Descriptors of the plan, in this order: `report`, then `gate`,
- * `console` and `cgroup` where the options say so, and `copyUp` where the config does. Throws TsrunError `not-implemented` for what
- * tsrun does not do, by name.
+ * Compiles a validated config, so that the kernel makes the namespaces while the rest is compiled.
+ * Descriptors of the plan, in this order: `report`, then `gate`, `console` and `cgroup` where the options
+ * say so, `copyUp` where the config does, and `plan`, a file which holds the whole plan when the report
+ * socket says so. Throws TsrunError `not-implemented` for what tsrun does not do, by name.
  */
-export function compileCreate(given: RuntimeConfig, options: CompileCreateOptions): Plan {
+export function compileInParts(given: RuntimeConfig, options: CompileCreateOptions): PlanInParts {
   const config = withCgroupBinds(given, options.cgroupMount ?? '/sys/fs/cgroup')
   const b = new PlanBuilder(options.architecture)
   const report = b.descriptor('report')
@@ -54,6 +71,7 @@ export function compileCreate(given: RuntimeConfig, options: CompileCreateOption
   const copyUp = needsCopyUp(config) ? b.descriptor('copyUp') : undefined
   const descriptors =
     1 + [gate, console, cgroup, copyUp].filter((slot) => slot !== undefined).length
+  const whole = b.descriptor('plan')
   const c: CreateContext = {
     b,
     config,
@@ -65,17 +83,29 @@ export function compileCreate(given: RuntimeConfig, options: CompileCreateOption
     inUserNamespace: isInUserNamespace(config),
     rootfs: options.rootfs,
     bundle: options.bundle,
-    danglingLinks: options.danglingLinks ?? {},
+    danglingLinks: {},
     idMaps: new Map(),
     copyUpTrees: new Map(),
     ...(copyUp === undefined ? {} : { copyUpSocket: copyUp }),
     lateReadonly: [],
   }
   compileLauncher(c, cgroup)
-  const slave = compileContainer(c, options, cgroup)
-  if (slave !== undefined) emitControllingTerminal(c, slave)
-  compileProcess(c, gate, descriptors)
-  return b.finish()
+  const joinsCgroupLate = cgroup !== undefined && !options.features.cloneIntoCgroup
+  // Node answers questions once it has compiled the whole: no question may come before that.
+  const asks = asksInNamespaces(c, joinsCgroupLate)
+  if (!asks) compileInNamespaces(c, joinsCgroupLate)
+  emitExtend(b, report, whole)
+  return {
+    beginning: b.finish(),
+    complete({ danglingLinks = {}, ...seccomp }) {
+      const rest: CreateContext = { ...c, options: { ...options, ...seccomp }, danglingLinks }
+      if (asks) compileInNamespaces(rest, joinsCgroupLate)
+      const slave = compileContainer(rest, options)
+      if (slave !== undefined) emitControllingTerminal(rest, slave)
+      compileProcess(rest, gate, descriptors)
+      return b.finish()
+    },
+  }
 }
 
 /** The launcher: still in the caller's namespaces and with the caller's rights. */
@@ -106,14 +136,10 @@ function compileLauncher(c: CreateContext, cgroup: Slot | undefined): void {
   )
 }
 
-/** Init, up to the moment when the container is complete; returns the slave of its terminal. */
-function compileContainer(
-  c: CreateContext,
-  options: CompileCreateOptions,
-  cgroup: Slot | undefined,
-): Slot | undefined {
-  const { b } = c
-  emitIdMaps(c, cgroup !== undefined && !options.features.cloneIntoCgroup)
+/** Init makes itself at home in its namespaces. */
+function compileInNamespaces(c: CreateContext, joinsCgroupLate: boolean): void {
+  const { b, options } = c
+  emitIdMaps(c, joinsCgroupLate)
   emitResetAffinity(b)
   b.at('init', () => {
     emitProcessName(b)
@@ -127,6 +153,15 @@ function compileContainer(
   emitHostname(c)
   emitLoopback(c)
   emitNetDevices(c)
+}
+
+function asksInNamespaces({ config }: CreateContext, joinsCgroupLate: boolean): boolean {
+  return joinsCgroupLate || hasNamespace(config, 'user', 'new') || hasNetDevices(config)
+}
+
+/** Init, up to the moment when the container is complete; returns the slave of its terminal. */
+function compileContainer(c: CreateContext, options: CompileCreateOptions): Slot | undefined {
+  const { b } = c
   const root = emitRootMount(c)
   emitMounts(c, root)
   if (ownsDev(c)) emitDevices(c, root)

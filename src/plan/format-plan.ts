@@ -76,6 +76,8 @@ function operandsRead(instruction: Instruction): readonly Operand[] {
       return [instruction.error]
     case 'exit':
       return [instruction.status]
+    case 'extend':
+      return [instruction.from]
     case 'load':
       return []
   }
@@ -111,6 +113,8 @@ function formatInstruction(
       return `fail ${plain(instruction.error)}`
     case 'exit':
       return `exit ${plain(instruction.status)}`
+    case 'extend':
+      return `extend ${plain(instruction.from)}`
   }
 }
 

@@ -84,6 +84,13 @@ export interface ExitInstruction extends Common {
   readonly status: Operand
 }
 
+/** The plan goes on in a longer one, of which it is the beginning: its first calls are made meanwhile. */
+export interface ExtendInstruction extends Common {
+  readonly op: 'extend'
+  /** Descriptor of the file that holds the longer plan. */
+  readonly from: Operand
+}
+
 export type Instruction =
   | SysInstruction
   | BranchInstruction
@@ -92,3 +99,4 @@ export type Instruction =
   | StoreInstruction
   | FailInstruction
   | ExitInstruction
+  | ExtendInstruction

@@ -191,6 +191,12 @@ export class PlanBuilder {
     this.#push({ op: 'exit', status, ...this.#common() })
   }
 
+  /** The plan goes on in the file `from`, which holds what the builder has once it has gone on, too. */
+  extend(from: Operand): void {
+    this.#push({ op: 'extend', from, ...this.#common() })
+  }
+
+  /** The plan so far. The builder can go on; branches of what it returned lead no further. */
   finish(): Plan {
     // The list is frozen, its instructions are readonly by type: freezing hundreds of objects would
     // cost as much as making them.

@@ -38,6 +38,7 @@ export const OPCODES: Readonly<Record<Instruction['op'], number>> = {
   store: 5,
   fail: 6,
   exit: 7,
+  extend: 8,
 }
 
 export const CONDITIONS: Readonly<Record<Condition, number>> = {
@@ -187,6 +188,8 @@ function operandsOf(instruction: Instruction): readonly Operand[] {
       return [instruction.error]
     case 'exit':
       return [instruction.status]
+    case 'extend':
+      return [instruction.from]
   }
 }
 

@@ -5,24 +5,18 @@ import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { hostFeatures } from '../native/host-features.ts'
 import { hostArchitecture } from '../native/library.ts'
 import { OwnedFd } from '../native/owned-fd.ts'
-import { seqpacketPair } from '../native/syscalls.ts'
-import { runtimeConfigWarnings } from '../oci/normalize-runtime-config.ts'
+import { emptyMemfd, seqpacketPair } from '../native/syscalls.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { refuseUnsupported } from '../oci/unsupported-features.ts'
-import { isInUserNamespace } from '../plan/compile/credentials.ts'
 import { needsCopyUp } from '../plan/compile/tmpfs-copy-up.ts'
-import { compileCreate } from '../plan/compile-create.ts'
-import type { HostFeatures } from '../plan/host-features.ts'
-import type { Plan } from '../plan/plan.ts'
-import type { CompiledFilter } from '../seccomp/compile-filter.ts'
-import { timed, timedAsync } from '../util/timings.ts'
+import { compileInParts, type PlanInParts } from '../plan/compile-create.ts'
+import { timed } from '../util/timings.ts'
 import { rootfsOf } from './bundle.ts'
 import { openConsole } from './console.ts'
 import { applyLimits, makeCgroup } from './container-cgroup.ts'
 import { makeContainerRdt, removeContainerRdt } from './container-rdt.ts'
 import { COPY_UP_SOCKET } from './copy-up.ts'
 import type { CreatedContainer, CreateOptions } from './create.ts'
-import { followDanglingLinks } from './dangling-links.ts'
 import { driveCreate } from './drive-create.ts'
 import { completeConfig } from './home-directory.ts'
 import type { RdtGroups } from './intel-rdt.ts'
@@ -32,6 +26,9 @@ import { startGatePath } from './status.ts'
 import { listenUnix } from './unix-socket.ts'
 import { findWholeMounts } from './whole-mounts.ts'
 
+/** What is saved for `start`, as far as it is known before init is started. */
+export type EarlyOptions = Omit<SavedOptions, 'danglingLinks'>
+
 /** Everything that a container in the making holds; released by {@link Disposable} on every path. */
 export interface Assembly {
   readonly options: CreateOptions
@@ -40,11 +37,11 @@ export interface Assembly {
   readonly config: RuntimeConfig
   /** The config as it was given, without what `create` completed. */
   readonly given: RuntimeConfig
-  readonly saved: SavedOptions
+  readonly saved: EarlyOptions
   readonly cgroup: CgroupfsManager | undefined
   readonly rdt: RdtGroups | undefined
-  readonly plan: Plan
-  /** By the names of plan.descriptors; and the pidfd socket, and our end of `copyUp`. */
+  readonly parts: PlanInParts
+  /** By the names of the plan's descriptors; and the pidfd socket, and our end of `copyUp`. */
   readonly descriptors: ReadonlyMap<string, number>
 }
 
@@ -65,24 +62,23 @@ export async function assembleContainer(
     const rdt = makeContainerRdt(options.root, options.id, config)
     if (cgroup !== undefined) applyLimits(cgroup, config)
     const descriptors = openDescriptors(options, config, cgroup, opened)
-    const saved: SavedOptions = {
-      ...savedOptions(options, rootfs, config),
+    const saved: EarlyOptions = {
+      ...savedOptions(options, rootfs),
       console: descriptors.has('console'),
       ...(cgroup === undefined ? {} : { cgroupMount: cgroup.mountPoint }),
     }
-    const filter = await seccompOf(config)
-    for (const warning of warningsOf(config, filter, features)) options.warn?.(warning)
-    const plan = compilePlan(config, {
-      ...saved,
-      architecture: hostArchitecture(),
-      features,
-      ...filter,
-      cgroup: cgroup !== undefined,
-      rootfs,
-      gate: descriptors.has('gate'),
-      containerId: options.id,
-      bundle,
-    })
+    const parts = timed('compile', () =>
+      compileInParts(config, {
+        ...saved,
+        architecture: hostArchitecture(),
+        features,
+        cgroup: cgroup !== undefined,
+        rootfs,
+        gate: descriptors.has('gate'),
+        containerId: options.id,
+        bundle,
+      }),
+    )
     return await driveCreate({
       options,
       bundle,
@@ -91,7 +87,7 @@ export async function assembleContainer(
       given,
       saved,
       cgroup,
-      plan,
+      parts,
       descriptors,
       rdt,
     })
@@ -107,8 +103,7 @@ export async function assembleContainer(
 function savedOptions(
   options: CreateOptions,
   rootfs: string,
-  config: RuntimeConfig,
-): Omit<SavedOptions, 'console' | 'cgroupMount'> {
+): Omit<EarlyOptions, 'console' | 'cgroupMount'> {
   return {
     supervise: options.supervise === true,
     tethered: options.tethered === true,
@@ -116,35 +111,7 @@ function savedOptions(
     noPivot: options.noPivot === true,
     wholeMounts: options.noPivot === true ? findWholeMounts(rootfs) : [],
     noNewKeyring: options.noNewKeyring === true,
-    danglingLinks: followDanglingLinks(rootfs, config.mounts ?? []),
   }
-}
-
-function compilePlan(config: RuntimeConfig, options: Parameters<typeof compileCreate>[1]): Plan {
-  return timed('compile', () => compileCreate(config, options))
-}
-
-export interface CompiledSeccomp {
-  readonly seccomp?: CompiledFilter
-}
-
-/** What in `config` has no effect here, each with its place. */
-export function warningsOf(
-  config: RuntimeConfig,
-  { seccomp }: CompiledSeccomp,
-  features: HostFeatures,
-): readonly string[] {
-  // In a user namespace everybody starts with all capabilities.
-  const withheld = isInUserNamespace(config) ? [] : features.withheldCapabilities
-  return [...runtimeConfigWarnings(config, withheld), ...(seccomp?.warnings ?? [])]
-}
-
-/** The compiled filter of `linux.seccomp`, spread into compile options; its tables are loaded only when there is one. */
-export async function seccompOf(config: RuntimeConfig): Promise<CompiledSeccomp> {
-  const seccomp = config.linux?.seccomp
-  if (seccomp === undefined) return {}
-  const { compileFilter } = await timedAsync('load', () => import('../seccomp/compile-filter.ts'))
-  return { seccomp: timed('compile', () => compileFilter(seccomp, hostArchitecture())) }
 }
 
 /** Throws `invalid-argument` unless there is a directory. */
@@ -188,5 +155,6 @@ function openDescriptors(
     const O_PATH = 0o10000000
     keep('cgroup', new OwnedFd(openSync(cgroup.path, constants.O_DIRECTORY | O_PATH)))
   }
+  keep('plan', emptyMemfd('tsrun-plan', false))
   return descriptors
 }

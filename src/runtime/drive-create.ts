@@ -6,11 +6,15 @@ import {
   type ExecutorEvent,
   reapLauncher,
   receiveEvent,
+  reply,
   type SyncPoint,
 } from '../native/executor-protocol.ts'
-import { pidfdGetfd, pidfdOpen } from '../native/syscalls.ts'
+import { hostFeatures } from '../native/host-features.ts'
+import { fillMemfd, pidfdGetfd, pidfdOpen } from '../native/syscalls.ts'
 import { isInUserNamespace } from '../plan/compile/credentials.ts'
 import { syncPoints } from '../plan/compile/report-records.ts'
+import type { Plan } from '../plan/plan.ts'
+import { encodePlan } from '../plan/wire-format.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
 import {
   prepareContainerRecord,
@@ -18,10 +22,13 @@ import {
   writeContainerFile,
 } from '../state/state-directory.ts'
 import { nameFile } from '../util/name-file.ts'
+import { timed } from '../util/timings.ts'
 import type { Assembly } from './assemble-container.ts'
 import { awaitExit } from './await-exit.ts'
+import { seccompOf, warningsOf } from './compiled-seccomp.ts'
 import { COPY_UP_SOCKET, copyUp } from './copy-up.ts'
 import type { CreatedContainer } from './create.ts'
+import { followDanglingLinks } from './dangling-links.ts'
 import { explainFailure } from './explain-failure.ts'
 import { followPlan } from './follow-plan.ts'
 import { type HookState, runHooks, runHooksAnyway } from './hooks.ts'
@@ -32,22 +39,26 @@ import { moveNetDevices } from './net-devices.ts'
 import { scheduleFromOutside } from './outside-scheduling.ts'
 import { PIDFD_SOCKET, sendPidfd } from './pidfd-socket.ts'
 import { recordOf } from './record-of.ts'
-import { OPTIONS_FILE } from './saved-options.ts'
+import { OPTIONS_FILE, type SavedOptions } from './saved-options.ts'
 import { handOverListener } from './seccomp-listener.ts'
 
+/** An assembly whose plan is whole. */
+interface Driven extends Assembly {
+  readonly plan: Plan
+}
+
 /** Starts the plan and sees it through to `ready`; kills what it started when something fails. */
-export async function driveCreate(assembly: Assembly): Promise<CreatedContainer> {
-  const { options, plan } = assembly
-  const session = (options.start ?? startPlan)(plan, {
-    stdio: options.stdio,
-    preserved: options.preserved ?? [],
-    descriptors: plan.descriptors.slice(1).map((name) => assembly.descriptors.get(name) ?? -1),
-  })
+export async function driveCreate(started: Assembly): Promise<CreatedContainer> {
+  const { options } = started
+  const session = startBeginning(started)
   let init: number | undefined
   let record: ContainerRecord | undefined
   try {
+    const { plan, danglingLinks } = await completePlan(started)
+    const assembly: Driven = { ...started, plan }
+    hand(assembly, session)
     // The kernel is busy with the plan: what Node has to write, it writes meanwhile.
-    writeConfig(assembly)
+    writeConfig(assembly, danglingLinks)
     const pid = await followPlan(
       session,
       {
@@ -71,9 +82,39 @@ export async function driveCreate(assembly: Assembly): Promise<CreatedContainer>
     return { pid, record, ...finishSession(assembly, session) }
   } catch (error) {
     if (record !== undefined) killInit(record)
-    await undo(assembly, session, init)
+    await undo(started, session, init)
     throw error
   }
+}
+
+// The kernel makes the namespaces while the rest of the plan is compiled.
+function startBeginning({ options, parts, descriptors }: Assembly): ExecutorSession {
+  const { beginning } = parts
+  return (options.start ?? startPlan)(beginning, {
+    stdio: options.stdio,
+    preserved: options.preserved ?? [],
+    descriptors: beginning.descriptors.slice(1).map((name) => descriptors.get(name) ?? -1),
+  })
+}
+
+async function completePlan({ options, config, rootfs, parts }: Assembly): Promise<{
+  readonly plan: Plan
+  readonly danglingLinks: SavedOptions['danglingLinks']
+}> {
+  const danglingLinks = followDanglingLinks(rootfs, config.mounts ?? [])
+  const filter = await seccompOf(config)
+  for (const warning of warningsOf(config, filter, hostFeatures())) options.warn?.(warning)
+  return {
+    plan: timed('compile', () => parts.complete({ ...filter, danglingLinks })),
+    danglingLinks,
+  }
+}
+
+/** Lets init go on in the whole plan. Whether it is still there, its next record says. */
+function hand({ plan, descriptors }: Driven, session: ExecutorSession): void {
+  const image = timed('compile', () => encodePlan(plan))
+  fillMemfd(descriptors.get('plan') ?? -1, image)
+  reply(session.report.fd)
 }
 
 // Where Node does no more than publish the record, and what comes after that.
@@ -81,7 +122,7 @@ const ANSWERED_AHEAD = ['ready', 'listener']
 
 // Only where Node has nothing to do at a sync but to publish the record. The prepared one is enough to
 // find and kill init, should we be killed before that.
-function mayAnswerAhead({ options, plan, config, rdt }: Assembly): boolean {
+function mayAnswerAhead({ options, plan, config, rdt }: Driven): boolean {
   const isStopped = [...syncPoints(plan)].some((point) => !ANSWERED_AHEAD.includes(point))
   const hasWork = isStopped || isInUserNamespace(config) || rdt !== undefined
   const isAsked = options.pidfdSocket !== undefined
@@ -90,7 +131,7 @@ function mayAnswerAhead({ options, plan, config, rdt }: Assembly): boolean {
 
 /** Ends the conversation, or with `supervise` keeps it for the exit status. */
 function finishSession(
-  assembly: Assembly,
+  assembly: Driven,
   session: ExecutorSession,
 ): Pick<CreatedContainer, 'exited'> {
   if (assembly.options.supervise !== true) {
@@ -152,7 +193,7 @@ function hookState({ config, options, bundle }: Assembly, status: string, pid: n
 }
 
 async function untilStarted(
-  assembly: Assembly,
+  assembly: Driven,
   session: ExecutorSession,
   pid: number,
 ): Promise<void> {
@@ -172,7 +213,7 @@ async function untilStarted(
 }
 
 /** The error for an event that ends a plan too early. */
-function failureOf(assembly: Assembly, event: ExecutorEvent): TsrunError {
+function failureOf(assembly: Driven, event: ExecutorEvent): TsrunError {
   const { config, options, plan } = assembly
   if (event.type === 'failed') {
     const cause = explainFailure(
@@ -198,10 +239,14 @@ function failureOf(assembly: Assembly, event: ExecutorEvent): TsrunError {
 }
 
 // Saved as given: the HOME of an exec is that of its own user.
-function writeConfig({ options: { root, id, startAtOnce }, given, saved }: Assembly): void {
+function writeConfig(
+  { options: { root, id, startAtOnce }, given, saved }: Assembly,
+  danglingLinks: SavedOptions['danglingLinks'],
+): void {
   writeContainerFile(root, id, 'config.json', JSON.stringify(given))
   // Only `start` reads them.
-  if (startAtOnce !== true) writeContainerFile(root, id, OPTIONS_FILE, JSON.stringify(saved))
+  if (startAtOnce !== true)
+    writeContainerFile(root, id, OPTIONS_FILE, JSON.stringify({ ...saved, danglingLinks }))
 }
 
 function publish({ options: { pidFile, root, id } }: Assembly, record?: ContainerRecord): void {

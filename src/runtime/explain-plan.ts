@@ -6,8 +6,8 @@ import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { refuseUnsupported } from '../oci/unsupported-features.ts'
 import { compileCreate } from '../plan/compile-create.ts'
 import { formatPlan } from '../plan/format-plan.ts'
-import { type CompiledSeccomp, seccompOf, warningsOf } from './assemble-container.ts'
 import { rootfsOf } from './bundle.ts'
+import { type CompiledSeccomp, seccompOf, warningsOf } from './compiled-seccomp.ts'
 import { followDanglingLinks } from './dangling-links.ts'
 
 export interface ExplainOptions {

@@ -58,6 +58,12 @@ function isOurs(pid: string): boolean {
   }
 }
 
+/** Pids of this process's children, zombies too. */
+const children = (): readonly string[] =>
+  readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1')
+    .split(' ')
+    .filter((pid) => pid)
+
 const descriptors = (): readonly string[] => readdirSync('/proc/self/fd')
 
 describe('200 containers in a row', () => {
@@ -81,6 +87,26 @@ describe('200 containers in a row', () => {
     for (let i = 0; i < 190; i++) await lifecycle(`leak-c${i}`)
     await Promise.all(Array.from({ length: 10 }, (_, i) => lifecycle(`leak-p${i}`)))
     expect(machine()).toEqual(before)
+    expect(descriptors()).toEqual(open)
+  })
+})
+
+describe('a config that turns out to be impossible while its init is waiting', () => {
+  it.each([true, false])('leaves nothing, supervised: %s', async (supervise) => {
+    const options = { root: runtime.root, bundle: bundle.directory, supervise }
+    const before = machine()
+    const open = descriptors()
+    bundle.configure((config) => ({
+      ...config,
+      mounts: [{ destination: '/tmp', type: 'tmpfs', source: 'tmpfs', options: ['copy-symlink'] }],
+    }))
+    for (let i = 0; i < 20; i++)
+      await expect(
+        createContainer({ ...options, id: `leak-i${i}`, stdio: [0, 0, 0] }),
+      ).rejects.toThrow('unsupported: mounts[0].options "copy-symlink" (/tmp)')
+    // What has ended waits for its parent for a moment.
+    await expect.poll(machine, { timeout: 10_000 }).toEqual(before)
+    await expect.poll(children, { timeout: 10_000 }).toEqual([])
     expect(descriptors()).toEqual(open)
   })
 })

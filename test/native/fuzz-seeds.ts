@@ -48,6 +48,7 @@ export function fuzzSeeds(): ReadonlyMap<string, Plan> {
     ['flow', flowPlan()],
     ['memory', memoryPlan()],
     ['fail', failPlan()],
+    ['extend', extendPlan()],
     ['relocations', relocationsPlan()],
   ])
 }
@@ -98,6 +99,18 @@ function memoryPlan(): Plan {
     b.store(width, data, 5, loaded)
   }
   b.run('getrandom', [data, 61, 0])
+  return b.finish()
+}
+
+function extendPlan(): Plan {
+  const b = new PlanBuilder('x86_64')
+  b.descriptor('report')
+  const plan = b.descriptor('plan')
+  const before = b.words([b.string('data')])
+  b.extend(plan)
+  b.run('write', [plan, before, 8], { tolerate: ['*'] })
+  b.extend(plan)
+  b.exit(0)
   return b.finish()
 }
 

@@ -11,12 +11,14 @@ import {
   pidfdSendSignal,
   pollOperands,
   reap,
+  sealedMemfd,
   seqpacketPair,
 } from '../../src/native/syscalls.ts'
-import { encodePlan } from '../../src/plan/wire-format.ts'
+import { encodePlan, PC_REFUSED, REFUSALS } from '../../src/plan/wire-format.ts'
 import { fuzzSeeds } from './fuzz-seeds.ts'
 import { descriptorsOf, newPlan, runInit, startInit, statusField } from './start-init.ts'
 
+const EXIT_REFUSED = 120
 const EXIT_FAILED = 121
 const SIGKILL = 9
 const SIGPIPE = 13
@@ -63,6 +65,61 @@ describe('tsrun-init', () => {
       event: { type: 'failed', pc: 1, errno: 2 },
       exit: { exitCode: EXIT_FAILED, signal: 0 },
     })
+  })
+
+  it('goes on in a longer plan, with the slots and the data that it has', () => {
+    const { b } = newPlan()
+    const whole = b.descriptor('plan')
+    const data = b.zeros(8)
+    const kept = b.sys('getpid', [])
+    b.store(4, data, 0, 39)
+    const pointer = b.words([data, 8])
+    b.extend(whole)
+    const beginning = encodePlan(b.finish())
+    const read = b.zeros(8)
+    // The pointer from before leads to the new plan's own memory.
+    b.store(4, data, 0, 40)
+    b.run('process_vm_readv', [kept, b.words([read, 8]), 1, pointer, 1, 0])
+    const own = b.sys('getpid', [])
+    const same = b.label()
+    b.branch(own, 'eq', kept, same)
+    b.exit(1)
+    b.place(same)
+    b.exit(b.compute(b.load(8, read), 'add', 2))
+    using file = sealedMemfd('longer-plan', encodePlan(b.finish()), false)
+    expect(runInit(beginning, [file.fd])).toEqual({
+      event: { type: 'end' },
+      exit: { exitCode: 42, signal: 0 },
+    })
+  })
+
+  it('refuses to go on in what is no plan, or no longer one', () => {
+    const part = () => {
+      const { b } = newPlan()
+      const whole = b.descriptor('plan')
+      b.zeros(16)
+      b.slot('value')
+      b.run('getpid', [])
+      b.extend(whole)
+      return b
+    }
+    const shorter = newPlan().b
+    shorter.descriptor('plan')
+    const lessData = newPlan().b
+    const slot = lessData.descriptor('plan')
+    for (const _ of [1, 2, 3]) lessData.set(lessData.slot('value'), slot)
+    for (const [what, image, refusal] of [
+      ['garbage', Buffer.from('not a plan, but long enough for its header'), 'header'],
+      ['nothing', Buffer.alloc(0), 'length'],
+      ['a plan that ends before', encodePlan(shorter.finish()), 'length'],
+      ['a plan with less data', encodePlan(lessData.finish()), 'length'],
+    ] as const) {
+      using file = sealedMemfd('longer-plan', image, false)
+      expect(runInit(encodePlan(part().finish()), [file.fd]), what).toEqual({
+        event: { type: 'failed', pc: PC_REFUSED, errno: REFUSALS.indexOf(refusal) },
+        exit: { exitCode: EXIT_REFUSED, signal: 0 },
+      })
+    }
   })
 
   it('reports to where slot 0 points by then', () => {

@@ -109,7 +109,7 @@ function randomPlan(seed: number): Plan {
           ? { op: 'compute', operator: 'add', result, left, right, origin }
           : random(2)
             ? { op: 'fail', error: value(), origin }
-            : { op: 'exit', status: value(), origin },
+            : { op: random(2) ? 'exit' : 'extend', status: value(), from: value(), origin },
     ])()
   }
   return {
@@ -283,6 +283,14 @@ describe('fail and exit', () => {
     b.exit(3)
     b.set(value, 1)
     expect(runNatively(b.finish())).toMatchObject({ result: 0, slots: [-1n] })
+  })
+})
+
+describe('extend', () => {
+  it('fails in a batch, whose results stand in the image that was given', () => {
+    const b = newBatch()
+    b.extend(0)
+    expect(runNatively(b.finish()).result).toBe(65_536 + errnoNumber('ENOSYS'))
   })
 })
 

@@ -88,6 +88,8 @@ export function interpret(
       }
       case 'exit':
         return ended(0)
+      case 'extend':
+        return ended((pc + 1) * 65_536 + errnoNumber('ENOSYS'))
     }
     pc = next
   }

@@ -97,7 +97,7 @@ const CASES: readonly Case[] = [
   ['reserved', 'reserved16', u16(26, 1)],
   ['reserved', 'reserved32', u32(28, 0x80000000)],
   ['opcode', 'opcode 0', u8(at.exit, 0)],
-  ['opcode', 'opcode 8', u8(at.exit, 8)],
+  ['opcode', 'opcode 9', u8(at.exit, 9)],
   ['opcode', 'opcode 255', u8(at.exit, 255)],
   ['aux', 'a system call with aux', u8(at.sys + 1, 1)],
   ['aux', 'condition 0', u8(at.branch + 1, 0)],

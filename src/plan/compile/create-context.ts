@@ -1,6 +1,6 @@
 /** What the emitters of one plan share: the builder, the config, and the slots that outlive a step. */
 import type { HookKind, Process, RuntimeConfig } from '../../oci/runtime-config.ts'
-import type { CompileOptions } from '../compile-options.ts'
+import type { CompileCreateOptions, CompileOptions } from '../compile-options.ts'
 import type { DataRef, Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
 import type { HelperProcess } from './helper-process.ts'
@@ -27,6 +27,7 @@ export interface ProcessContext {
 
 /** For emitters that build a container. */
 export interface CreateContext extends ProcessContext {
+  readonly options: CompileCreateOptions
   readonly rootfs: string
   readonly bundle: string
   /** Mount destinations behind dangling links: destination → the path that it means. */

@@ -1,4 +1,5 @@
 /** linux.netDevices: Node moves them while init waits, once its network namespace is there. */
+import type { RuntimeConfig } from '../../oci/runtime-config.ts'
 import type { CreateContext } from './create-context.ts'
 import { emitSync } from './report-records.ts'
 
@@ -6,12 +7,17 @@ const AF_NETLINK = 16
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000
 const NETLINK_ROUTE = 0
 
+/** Whether Node has to move devices into the container. */
+export function hasNetDevices(config: RuntimeConfig): boolean {
+  return Object.keys(config.linux?.netDevices ?? {}).length > 0
+}
+
 /**
  * Lends Node an rtnetlink(7) socket of the container's namespace: which addresses there are to be added is
  * known only when the plan runs.
  */
 export function emitNetDevices(c: CreateContext): void {
-  if (Object.keys(c.config.linux?.netDevices ?? {}).length === 0) return
+  if (!hasNetDevices(c.config)) return
   const { b } = c
   b.at('/linux/netDevices', () => {
     const socket = b.sys('socket', [AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE])

@@ -44,16 +44,21 @@ export function emitSync(
 ): DataRef {
   return b.at(`${SYNC_ORIGIN}${point}`, () => {
     emitRecord(b, report, 'sync', POINTS[point], descriptor)
-    const answer = b.zeros(RECORD_SIZE)
-    const received = b.sys('recvfrom', [report, answer, RECORD_SIZE, 0, 0, 0], {
-      tolerate: ['ECONNRESET'],
-    })
-    const goOn = b.label()
-    b.branch(received, 'gt', 0, goOn)
-    b.exit(EXIT_ABANDONED)
-    b.place(goOn)
-    return answer
+    return emitAwaitAnswer(b, report)
   })
+}
+
+/** Waits for a record of Node, the returned bytes; ends the process when Node is gone. */
+export function emitAwaitAnswer(b: PlanBuilder, report: Slot): DataRef {
+  const answer = b.zeros(RECORD_SIZE)
+  const received = b.sys('recvfrom', [report, answer, RECORD_SIZE, 0, 0, 0], {
+    tolerate: ['ECONNRESET'],
+  })
+  const goOn = b.label()
+  b.branch(received, 'gt', 0, goOn)
+  b.exit(EXIT_ABANDONED)
+  b.place(goOn)
+  return answer
 }
 
 /**
