@@ -1,6 +1,6 @@
 /** `.ci/run`: every step of the gate, each counted; the last line is `N passed, N failed`. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +11,8 @@ const scratch = mkdtempSync(join(tmpdir(), 'tsrun-ci-'))
 // The oldest that is supported, and the lines after it; the machine's own runs everything else.
 const NODES = ['20.19', '22', '24', '26']
 const MINUTE = 60_000
+// What test/vm ends with where it cannot run.
+const SKIPPED = 77
 const total = { passed: 0, failed: 0 }
 
 process.env.TSRUN_CI = '1'
@@ -26,6 +28,7 @@ async function main() {
   runTests('integration', 40 * MINUTE)
   // The same files against dist/standalone/tsrun.
   runTests('standalone', 25 * MINUTE)
+  runMachine(26 * MINUTE)
   for (const version of NODES) await step(`node ${version}`, () => tryNode(version))
 }
 
@@ -42,28 +45,48 @@ async function step(name, action) {
   }
 }
 
-/** Runs one vitest project and counts its tests. A run that leaves no report is one failure. */
+/** Runs one vitest project and counts its tests. */
 function runTests(project, timeout) {
-  const start = Date.now()
   const report = join(scratch, `${project}.json`)
   const args = ['run', '--project', project, '--reporter=dot', '--reporter=json']
-  const result = spawnSync(bin('vitest'), [...args, `--outputFile.json=${report}`], {
+  const command = [bin('vitest'), ...args, `--outputFile.json=${report}`]
+  runCounted(project, command, timeout, () => [report])
+}
+
+/** Runs the tests of test/vm in their machine; a single line where there can be none. */
+function runMachine(timeout) {
+  const reports = join(scratch, 'vm')
+  mkdirSync(reports)
+  const command = [process.execPath, 'test/vm/main.mjs', '--report', reports, '--minutes', '15']
+  runCounted('test machine', command, timeout, () =>
+    readdirSync(reports).map((name) => join(reports, name)),
+  )
+}
+
+/** Runs a command that leaves reports of vitest, and counts their tests. None is one failure. */
+function runCounted(name, [command, ...args], timeout, reportsOf) {
+  const start = Date.now()
+  const { status } = spawnSync(command, args, {
     cwd: root,
     env: environment,
     stdio: 'inherit',
     timeout,
     killSignal: 'SIGKILL',
   })
-  const counted = countReport(report)
+  // The command has said why.
+  if (status === SKIPPED) return
+  const reports = reportsOf().map(countReport)
+  const sum = (key) => reports.reduce((all, report) => all + report[key], 0)
+  const counted = { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') }
   total.passed += counted.passed
   total.failed += counted.failed
   // An error outside a test (a file that does not load, a leaked rejection) fails the run alone.
-  if (result.status !== 0 && counted.failed === 0) total.failed++
-  const outcome = result.status === 0 ? 'ok' : 'not ok'
+  if (status !== 0 && counted.failed === 0) total.failed++
+  const outcome = status === 0 ? 'ok' : 'not ok'
   console.log(
-    `${outcome} ${project} tests (${seconds(start)}): ${counted.passed} passed, ${counted.failed} failed, ${counted.skipped} skipped`,
+    `${outcome} ${name} tests (${seconds(start)}): ${counted.passed} passed, ${counted.failed} failed, ${counted.skipped} skipped`,
   )
-  for (const name of counted.names) console.log(`  failed: ${name}`)
+  for (const test of reports.flatMap(({ names }) => names)) console.log(`  failed: ${test}`)
 }
 
 function countReport(path) {

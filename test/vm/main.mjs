@@ -48,7 +48,7 @@ function vitestJob(words) {
   const color = process.stdout.isTTY ? 'FORCE_COLOR' : 'NO_COLOR'
   const reports = '--reporter=default --reporter=json --outputFile.json=/run/tsrun-vm/report.json'
   const given = words.map((word) => `'${word.replaceAll("'", "'\\\\''")}'`).join(' ')
-  return `export TSRUN_TEST_MACHINE=uml ${color}=1
+  return `export TSRUN_TEST_MACHINE=uml ${color}=1 TSRUN_CI='${process.env.TSRUN_CI ?? ''}'
 exec node node_modules/vitest/vitest.mjs run --project vm ${reports} ${given}
 `
 }
