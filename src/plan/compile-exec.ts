@@ -56,6 +56,7 @@ export function compileExec(
   // Entering the cgroup needs both cgroups in view (cgroup_namespaces(7)): its namespace comes after.
   const early = options.joinFlags & ~CLONE_NEWCGROUP
   if (early !== 0) b.at('namespaces', () => b.run('setns', [container, early]))
+  if (joinsUser) emitUndumpable(b)
   b.at('process', () => emitClone(b, report, 0, options, cgroup))
   if (cgroup !== undefined && !options.features.cloneIntoCgroup) emitSync(b, report, 'mappings')
   if ((options.joinFlags & CLONE_NEWCGROUP) !== 0) {

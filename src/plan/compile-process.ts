@@ -19,7 +19,6 @@ import { emitStartContainerHooks } from './compile/hooks.ts'
 import { emitLabels } from './compile/lsm-label.ts'
 import { emitMemoryPolicy } from './compile/memory-policy.ts'
 import { emitPersonality } from './compile/personality.ts'
-import { emitUndumpable } from './compile/process-attributes.ts'
 import { emitSync } from './compile/report-records.ts'
 import { emitRlimits } from './compile/rlimits.ts'
 import { emitScheduling } from './compile/scheduler.ts'
@@ -44,8 +43,6 @@ export function compileProcess(
   emitBoundingSet(c)
   const entered = emitEnterWorkingDirectory(c)
   emitUser(c)
-  // A change of ids makes a process dumpable again where fs.suid_dumpable is not 0 (prctl(2)).
-  emitUndumpable(b)
   emitCapabilities(c, needsSysAdminForSeccomp(c))
   emitWorkingDirectory(c, entered)
   const executable = emitFindExecutable(c)

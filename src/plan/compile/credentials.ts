@@ -4,6 +4,7 @@ import type { Slot } from '../instruction.ts'
 import type { ProcessContext } from './create-context.ts'
 import { hasNamespace } from './create-context.ts'
 import { emitWithKeyLabel } from './lsm-label.ts'
+import { emitUndumpable } from './process-attributes.ts'
 
 const PR_SET_KEEPCAPS = 8
 const PR_SET_NO_NEW_PRIVS = 38
@@ -36,8 +37,13 @@ export function emitUser(c: ProcessContext): void {
   const user = c.process.user ?? { uid: 0, gid: 0 }
   b.run('prctl', [PR_SET_KEEPCAPS, 1, 0, 0, 0])
   emitGroups(c, user.additionalGids ?? [])
-  b.at('/process/user/gid', () => b.run('setresgid', [user.gid, user.gid, user.gid]))
-  b.at('/process/user/uid', () => b.run('setresuid', [user.uid, user.uid, user.uid]))
+  for (const [kind, id] of [
+    ['gid', user.gid],
+    ['uid', user.uid],
+  ] as const) {
+    b.at(`/process/user/${kind}`, () => b.run(`setres${kind}`, [id, id, id]))
+    emitUndumpable(b)
+  }
   b.run('prctl', [PR_SET_KEEPCAPS, 0, 0, 0, 0])
   if (user.umask !== undefined)
     b.at('/process/user/umask', () => b.run('umask', [user.umask ?? 0o022]))

@@ -7,6 +7,7 @@ import type { CompileOptions } from '../compile-options.ts'
 import type { Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
 import { CLONE_ARGS_SIZE, cloneArgs } from './kernel-structs.ts'
+import { emitUndumpable } from './process-attributes.ts'
 import { emitRecord } from './report-records.ts'
 
 const NS_GET_NSTYPE = 0xb703 // linux/nsfs.h: _IO(0xb7, 3)
@@ -43,6 +44,7 @@ export function emitJoinNamespaces(b: PlanBuilder, namespaces: readonly Namespac
     }))
   for (const { index, flag, fd } of joined) {
     b.at(`/linux/namespaces/${index}`, () => b.run('setns', [fd, flag]))
+    if (flag === NAMESPACES.user.cloneFlag) emitUndumpable(b)
   }
 }
 

@@ -6,7 +6,11 @@ import type { ProcessContext } from './create-context.ts'
 const PR_SET_DUMPABLE = 4
 const PR_SET_NAME = 15
 
-/** Until its exec, no process of the container can ptrace this one or read its /proc files (CVE-2016-9962). */
+/**
+ * Until its exec, no process of the container can ptrace this one or read its /proc files
+ * (CVE-2016-9962). The kernel gives a process the value of fs.suid_dumpable when its ids change or when
+ * it joins a user namespace (commit_creds() in kernel/cred.c), so this follows each of these at once.
+ */
 export function emitUndumpable(b: PlanBuilder): void {
   b.run('prctl', [PR_SET_DUMPABLE, 0, 0, 0, 0])
 }
