@@ -1,13 +1,12 @@
 /** config.json → the plan that makes a container and its init: the table of contents of a start. */
 
 import { CLONE_NEWCGROUP } from '../linux/namespaces.ts'
-import { S_IFDIR } from '../linux/open-flags.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { withCgroupBinds } from './compile/cgroup-mount.ts'
 import { emitResetAffinity } from './compile/cpu-affinity.ts'
 import type { CreateContext } from './compile/create-context.ts'
 import { hasNamespace } from './compile/create-context.ts'
-import { emitKeyring, isInUserNamespace } from './compile/credentials.ts'
+import { emitKeyring, emitMakeWorkingDirectory, isInUserNamespace } from './compile/credentials.ts'
 import { emitDevices, openConsoleTarget } from './compile/devices.ts'
 import { emitCloseOnExec } from './compile/exec-process.ts'
 import { emitAwaitHelper } from './compile/helper-process.ts'
@@ -26,7 +25,6 @@ import {
   newNamespaceFlags,
 } from './compile/namespaces.ts'
 import { emitNetDevices, hasNetDevices } from './compile/net-devices.ts'
-import { openOrMake } from './compile/path-in-root.ts'
 import { emitExtend } from './compile/plan-extension.ts'
 import { emitOomScore, emitProcessName, emitUndumpable } from './compile/process-attributes.ts'
 import { emitRlimits } from './compile/rlimits.ts'
@@ -167,7 +165,7 @@ function compileContainer(c: CreateContext, options: CompileCreateOptions): Slot
   if (ownsDev(c)) emitDevices(c, root)
   const slave = emitTerminal(c, root)
   if (slave !== undefined) emitConsoleMount(c, slave, openConsoleTarget(b, root))
-  b.at('/process/cwd', () => openOrMake(b, root, c.process.cwd, S_IFDIR))
+  emitMakeWorkingDirectory(c, root)
   c.hookState = emitHookState(c, options.containerId)
   emitCreateContainerHooks(c, c.hookState, root)
   emitSysctls(c)

@@ -1,31 +1,43 @@
 /**
- * Mount destinations that lead through a symbolic link to nothing, as /etc/resolv.conf of images made
+ * Mount destinations, and a working directory, that lead through a symbolic link to nothing, as /etc/resolv.conf of images made
  * for systemd does: the kernel makes nothing behind such a link, so the plan gets the path that the
  * link means. It is a name only: the plan resolves it again, inside the root and by descriptors, so a
  * root that changes meanwhile can lead it to another place in the root but never out of it.
  */
 import { lstatSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Mount } from '../oci/runtime-config.ts'
+import { errnoCodeOf } from '../errors.ts'
+import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { destinationOf } from '../plan/compile/mount-target.ts'
+import { componentsOf } from '../plan/compile/path-in-root.ts'
 
 const MAX_LINKS = 40 // path_resolution(7)
 
 /** By destination, both from the container's root on; only those that need it. */
 export function followDanglingLinks(
   rootfs: string,
-  mounts: readonly Mount[],
+  { mounts = [], process }: RuntimeConfig,
 ): Readonly<Record<string, string>> {
   const targets: Record<string, string> = {}
   const mounted = new Set<string>()
-  for (const mount of mounts) {
-    const components = destinationOf({ rootfs }, mount)
+  const places = mounts.map((mount) => destinationOf({ rootfs }, mount))
+  for (const components of [...places, componentsOf(process?.cwd ?? '/')]) {
     const path = `/${components.join('/')}`
-    const target = pathBehindLinks(rootfs, components, mounted)
+    const target = ifReadable(() => pathBehindLinks(rootfs, components, mounted))
     if (target !== undefined) targets[path] = target
     mounted.add(target ?? path)
   }
   return targets
+}
+
+// Replaced while we look, or a link to a name that is too long: the plan meets it again and says so.
+function ifReadable(look: () => string | undefined): string | undefined {
+  try {
+    return look()
+  } catch (error) {
+    if (errnoCodeOf(error) === undefined) throw error
+    return undefined
+  }
 }
 
 /** Undefined when no link is on the way, when all of it exists, or when it is covered by a mount. */

@@ -38,6 +38,7 @@ import { killInit } from './kill.ts'
 import { moveNetDevices } from './net-devices.ts'
 import { scheduleFromOutside } from './outside-scheduling.ts'
 import { PIDFD_SOCKET, sendPidfd } from './pidfd-socket.ts'
+import type { ProcessIdentity } from './process-liveness.ts'
 import { recordOf } from './record-of.ts'
 import { OPTIONS_FILE, type SavedOptions } from './saved-options.ts'
 import { handOverListener } from './seccomp-listener.ts'
@@ -70,14 +71,14 @@ export async function driveCreate(started: Assembly): Promise<CreatedContainer> 
         },
         async sync(point, reported, descriptor) {
           if (point === 'network') moveInto(assembly, reported, descriptor)
-          await answerSync(assembly, point, reported)
+          await answerSync(assembly, point, reported, record)
           if (point === 'ready') publish(assembly, record)
         },
         failure: (event) => failureOf(assembly, event),
       },
       options.signal,
     )
-    if (options.startAtOnce === true) await untilStarted(assembly, session, pid)
+    if (options.startAtOnce === true) await untilStarted(assembly, session, pid, record)
     if (record === undefined) throw initIsGone(options.id)
     return { pid, record, ...finishSession(assembly, session) }
   } catch (error) {
@@ -101,7 +102,7 @@ async function completePlan({ options, config, rootfs, parts }: Assembly): Promi
   readonly plan: Plan
   readonly danglingLinks: SavedOptions['danglingLinks']
 }> {
-  const danglingLinks = followDanglingLinks(rootfs, config.mounts ?? [])
+  const danglingLinks = followDanglingLinks(rootfs, config)
   const filter = await seccompOf(config)
   for (const warning of warningsOf(config, filter, hostFeatures())) options.warn?.(warning)
   return {
@@ -165,7 +166,12 @@ async function undo(
   for (const failure of await runHooksAnyway(config, 'poststop', state)) options.warn?.(failure)
 }
 
-async function answerSync(assembly: Assembly, point: SyncPoint, pid: number): Promise<void> {
+async function answerSync(
+  assembly: Assembly,
+  point: SyncPoint,
+  pid: number,
+  init: ProcessIdentity | undefined,
+): Promise<void> {
   const { config } = assembly
   if (point === 'mappings') writeIdMappings(pid, config)
   if (point === 'copyUp') await copyUp(assembly.descriptors.get(COPY_UP_SOCKET) ?? -1, pid)
@@ -173,7 +179,7 @@ async function answerSync(assembly: Assembly, point: SyncPoint, pid: number): Pr
     scheduleFromOutside(pid, config.process, config)
   if (point === 'ready' && assembly.rdt !== undefined) joinRdtGroups(assembly.rdt, pid)
   const pidfdSocket = assembly.descriptors.get(PIDFD_SOCKET)
-  if (point === 'ready' && pidfdSocket !== undefined) sendPidfd(pidfdSocket, pid, 'standard')
+  if (point === 'ready' && pidfdSocket !== undefined) sendPidfd(pidfdSocket, init, 'standard')
   if (point !== 'hooks') return
   const state = hookState(assembly, 'creating', pid)
   await runHooks(config, 'prestart', state)
@@ -196,12 +202,13 @@ async function untilStarted(
   assembly: Driven,
   session: ExecutorSession,
   pid: number,
+  init: ProcessIdentity | undefined,
 ): Promise<void> {
   const event = await receiveEvent(session.report.fd)
   if (event.type !== 'starting') throw failureOf(assembly, event)
   await handOverListener({
     report: session.report.fd,
-    pid,
+    process: init,
     config: assembly.config,
     state: hookState(assembly, 'created', pid),
     failure: (other) => failureOf(assembly, other),

@@ -34,7 +34,7 @@ import { joinRdtGroups } from './intel-rdt.ts'
 import { loadContainer } from './load-container.ts'
 import { scheduleFromOutside } from './outside-scheduling.ts'
 import { connectPidfdSocket, PIDFD_SOCKET, sendPidfd } from './pidfd-socket.ts'
-import { openProcess } from './process-liveness.ts'
+import { identify, openProcess, type ProcessIdentity } from './process-liveness.ts'
 import { savedConfig } from './saved-config.ts'
 import { handOverListener } from './seccomp-listener.ts'
 import { stateOf } from './state.ts'
@@ -270,21 +270,23 @@ async function driveExec(exec: StartedExec): Promise<ExecProcess> {
       ? explain(event.pc, event.errno)
       : new TsrunError('internal', 'exec failed: the process ended before it was ready')
   try {
+    let started: ProcessIdentity | undefined
     const sync = (point: SyncPoint, pid: number): void => {
       if (point !== 'ready') return
       if (inUserNamespace) scheduleFromOutside(pid, process, config)
       const rdt = containerRdt(options.root, options.id)
       if (rdt !== undefined) joinRdtGroups(rdt, pid)
-      if (pidfdSocket !== undefined) sendPidfd(pidfdSocket, pid, 'setns')
+      if (pidfdSocket !== undefined) sendPidfd(pidfdSocket, started, 'setns')
       if (options.pidFile !== undefined) writePidFile(options.pidFile, pid)
       options.ready?.()
     }
-    const pid = await followPlan(session, { sync, failure }, options.signal)
-    const started = await receiveEvent(session.report.fd)
-    if (started.type !== 'starting') throw failure(started)
+    const handlers = { pid: (pid: number) => (started = identify(pid)), sync, failure }
+    const pid = await followPlan(session, handlers, options.signal)
+    const passed = await receiveEvent(session.report.fd)
+    if (passed.type !== 'starting') throw failure(passed)
     await handOverListener({
       report: session.report.fd,
-      pid,
+      process: started,
       config,
       state: stateOf(options.root, exec.record),
       failure,

@@ -41,7 +41,7 @@ export async function explainPlan({
     console: config.process?.terminal === true,
     cgroup: true,
     rootfs,
-    danglingLinks: followDanglingLinks(rootfs, config.mounts ?? []),
+    danglingLinks: followDanglingLinks(rootfs, config),
     gate: true,
     containerId: id,
     bundle,

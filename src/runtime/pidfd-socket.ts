@@ -2,7 +2,7 @@
 import { TsrunError } from '../errors.ts'
 import type { OwnedFd } from '../native/owned-fd.ts'
 import { sendDescriptor } from '../native/pass-descriptors.ts'
-import { pidfdOpen } from '../native/syscalls.ts'
+import { openProcess, type ProcessIdentity } from './process-liveness.ts'
 import { connectUnix } from './unix-socket.ts'
 
 /** Key of the connected socket among the descriptors of a start; no plan has one of this name. */
@@ -20,10 +20,14 @@ export function connectPidfdSocket(path: string): OwnedFd {
   }
 }
 
-/** Sends a pidfd of `pid` with runc's word for the kind of process: `standard` for init, `setns` for exec. */
-export function sendPidfd(socket: number, pid: number, kind: 'standard' | 'setns'): void {
-  using pidfd = pidfdOpen(pid)
+/** Sends a pidfd of `process` with runc's word for the kind of process: `standard` for init, `setns` for exec. */
+export function sendPidfd(
+  socket: number,
+  process: ProcessIdentity | undefined,
+  kind: 'standard' | 'setns',
+): void {
+  using pidfd = process && openProcess(process.pid, process.startTime)
   if (pidfd === undefined)
-    throw new TsrunError('internal', `cannot send a pidfd: process ${pid} has ended`)
+    throw new TsrunError('internal', 'cannot send a pidfd: the process has ended')
   sendDescriptor(socket, pidfd.fd, kind)
 }

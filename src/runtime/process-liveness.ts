@@ -5,6 +5,19 @@ import { isDeadState, type ProcStat, parseProcStat } from '../linux/parse-proc-s
 import type { OwnedFd } from '../native/owned-fd.ts'
 import { pidfdOpen } from '../native/syscalls.ts'
 
+/** A process as we know it: a pid alone is soon another's. */
+export interface ProcessIdentity {
+  readonly pid: number
+  /** Field 22 of /proc/<pid>/stat. */
+  readonly startTime: number
+}
+
+/** What tells the process `pid` from later ones, undefined when it has ended. */
+export function identify(pid: number): ProcessIdentity | undefined {
+  const stat = readProcStat(pid)
+  return stat === undefined ? undefined : { pid, startTime: stat.startTime }
+}
+
 /** /proc/<pid>/stat, undefined when there is no such process. */
 export function readProcStat(pid: number): ProcStat | undefined {
   try {

@@ -4,11 +4,12 @@ import { TsrunError } from '../errors.ts'
 import { type ExecutorEvent, receiveEvent, reply } from '../native/executor-protocol.ts'
 import type { OwnedFd } from '../native/owned-fd.ts'
 import { newBatch, runBatchAsync } from '../native/run-batch.ts'
-import { pidfdGetfd, pidfdOpen, trySyscall } from '../native/syscalls.ts'
+import { pidfdGetfd, trySyscall } from '../native/syscalls.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { descriptorMessage } from '../plan/compile/kernel-structs.ts'
 import { usesListener } from '../seccomp/uses-listener.ts'
 import type { HookState } from './hooks.ts'
+import { openProcess, type ProcessIdentity } from './process-liveness.ts'
 import { connectUnix } from './unix-socket.ts'
 
 const MSG_NOSIGNAL = 0x4000
@@ -19,7 +20,8 @@ const LISTENER = 'anon_inode:seccomp notify'
 export interface FilteredProcess {
   /** Our end of the socket that it reports to. */
   readonly report: number
-  readonly pid: number
+  /** Undefined when it ended before it could be told from others. */
+  readonly process: ProcessIdentity | undefined
   readonly config: RuntimeConfig
   /** The state document of its container. */
   readonly state: HookState
@@ -32,25 +34,26 @@ export interface FilteredProcess {
  * the process goes on: from then on the agent answers for its system calls. Nothing to do without one.
  * A process whose listener cannot be handed over is killed: nothing else could end its wait.
  */
-export async function handOverListener(process: FilteredProcess): Promise<void> {
-  const seccomp = process.config.linux?.seccomp
+export async function handOverListener(filtered: FilteredProcess): Promise<void> {
+  const { report, process } = filtered
+  const seccomp = filtered.config.linux?.seccomp
   if (!usesListener(seccomp)) return
-  const event = await receiveEvent(process.report)
-  if (event.type !== 'sync' || event.point !== 'listener') throw await process.failure(event)
-  using pidfd = pidfdOpen(process.pid)
-  if (pidfd === undefined) throw await process.failure({ type: 'end' })
+  const event = await receiveEvent(report)
+  if (event.type !== 'sync' || event.point !== 'listener') throw await filtered.failure(event)
+  using pidfd = process && openProcess(process.pid, process.startTime)
+  if (process === undefined || pidfd === undefined) throw await filtered.failure({ type: 'end' })
   try {
     using listener = takeListener(pidfd, event.descriptor)
-    await send(seccomp?.listenerPath ?? '', documentOf(process), listener)
+    await send(seccomp?.listenerPath ?? '', documentOf(filtered, process.pid), listener)
   } catch (error) {
     trySyscall('pidfd_send_signal', [pidfd.fd, SIGKILL, 0, 0])
     throw error
   }
-  reply(process.report)
+  reply(report)
 }
 
 /** ContainerProcessState. */
-function documentOf({ pid, config, state }: FilteredProcess): string {
+function documentOf({ config, state }: FilteredProcess, pid: number): string {
   const metadata = config.linux?.seccomp?.listenerMetadata
   return JSON.stringify({
     ociVersion: state.ociVersion,

@@ -72,7 +72,7 @@ async function passListener(
 ): Promise<void> {
   await handOverListener({
     report,
-    pid: record.pid,
+    process: record,
     config,
     // Its gate is gone, but its program does not run yet.
     state: { ...stateOf(root, record), status: 'created', pid: record.pid },

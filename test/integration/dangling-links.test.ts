@@ -1,10 +1,15 @@
 /** Mounts on links that lead to nothing: made where the link means, inside the root; peers run the same cases. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { followDanglingLinks } from '../../src/runtime/dangling-links.ts'
 import { bind, probe, tmpfs } from '../support/mount-probe.ts'
 import { installedRuntimes, makeRuntime, type Runtime } from '../support/runtime.ts'
-import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
+import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+
+const ID = `dangling-${process.pid}`
 
 let bundle: Bundle
 let runtime: Runtime
@@ -81,8 +86,53 @@ describe.each(installedRuntimes())('%s', (name) => {
   })
 })
 
+// Replaces a link to nothing by a folder and back, as fast as it can.
+const SWAPPER = `
+const { mkdirSync, rmdirSync, symlinkSync, unlinkSync } = require('node:fs')
+const path = process.argv[1]
+for (;;) {
+  symlinkSync('/missing', path)
+  unlinkSync(path)
+  mkdirSync(path)
+  rmdirSync(path)
+}`
+
 describe('tsrun', () => {
   beforeEach(() => setUp('tsrun'))
+
+  it('a working directory is made where a link to nothing leads, inside the root', () => {
+    link('work', join(outside, 'of-the-host'))
+    bundle.configure((config) => withProcess(config, { cwd: '/work/below', args: ['pwd', '-P'] }))
+    const { stdout, stderr } = runtime.run(['run', '--bundle', bundle.directory, ID])
+    expect({ stdout, stderr }).toEqual({ stdout: `${outside}/of-the-host/below\n`, stderr: '' })
+    expect(existsSync(join(outside, 'of-the-host'))).toBe(false)
+  })
+
+  it('a link to a name that no file system takes is told, with its mount', () => {
+    link('long', 'x'.repeat(300))
+    const { status, stderr, log } = probe(runtime, bundle, 'echo ran', boundTo('/long'))
+    expect(status).toBe(1)
+    expect(log.at(-1)).toContain('mounts[7] (/long)')
+    expect(log.at(-1)).toContain('ENAMETOOLONG (file name too long)')
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1)
+  })
+
+  it('a link that is being replaced is looked at without an error of its own', async () => {
+    const path = join(bundle.rootfs, 'swapped')
+    const swapper = spawn(process.execPath, ['-e', SWAPPER, path], { stdio: 'ignore' })
+    const ended = once(swapper, 'exit')
+    const config = { ociVersion: '1.0.0', mounts: [tmpfs('/swapped')] }
+    const seen = new Set<string>()
+    try {
+      // Long enough for each step of one to fall between two of the other.
+      for (let i = 0; i < 200_000 && swapper.exitCode === null; i++)
+        seen.add(JSON.stringify(followDanglingLinks(bundle.rootfs, config)))
+    } finally {
+      swapper.kill('SIGKILL')
+      await ended
+    }
+    expect(seen).toEqual(new Set(['{}', '{"/swapped":"/missing"}']))
+  })
 
   it.each(['/proc/uptime', '/proc/self/attr/x'])(
     'a link of the image to %s chooses no place in /proc',

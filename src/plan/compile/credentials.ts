@@ -1,9 +1,10 @@
 /** process.user and process.cwd: from here on the process is who the config says. */
-import { AT_EMPTY_PATH } from '../../linux/open-flags.ts'
+import { AT_EMPTY_PATH, S_IFDIR } from '../../linux/open-flags.ts'
 import type { Slot } from '../instruction.ts'
-import type { ProcessContext } from './create-context.ts'
+import type { CreateContext, ProcessContext } from './create-context.ts'
 import { hasNamespace } from './create-context.ts'
 import { emitWithKeyLabel } from './lsm-label.ts'
+import { componentsOf, openOrMake } from './path-in-root.ts'
 import { emitUndumpable } from './process-attributes.ts'
 
 const PR_SET_KEEPCAPS = 8
@@ -61,6 +62,13 @@ function emitGroups(c: ProcessContext, groups: readonly number[]): void {
   b.at('/process/user/additionalGids', () =>
     b.run('setgroups', [groups.length, b.bytes(list)], { tolerate }),
   )
+}
+
+/** Makes the working directory where it is missing, below `root`, as runc does. */
+export function emitMakeWorkingDirectory(c: CreateContext, root: Slot): void {
+  const path = `/${componentsOf(c.process.cwd).join('/')}`
+  const behindLinks = c.danglingLinks[path]
+  c.b.at('/process/cwd', () => openOrMake(c.b, root, behindLinks ?? path, S_IFDIR))
 }
 
 /**
