@@ -13,8 +13,9 @@ import {
   SHARED_NAMESPACES,
   WRONG_COMMANDS,
 } from '../support/caller-cases.ts'
+import { canCrunMakeCgroups } from '../support/can-crun-make-cgroups.ts'
 import { until } from '../support/engine.ts'
-import { canCrunMakeCgroups, type Podman, startPodman } from '../support/podman.ts'
+import { type Podman, startPodman } from '../support/podman.ts'
 import { missing } from '../support/requires.ts'
 import { type RuntimeName, TSRUN } from '../support/runtime.ts'
 

@@ -1,5 +1,5 @@
 /** Debian's podman on directories of the test's own, with tsrun or a peer as its runtime. */
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildBusyboxImage } from '../../rootfs-cache/build-busybox-image.mjs'
@@ -61,11 +61,4 @@ export async function startPodman(runtime: RuntimeName): Promise<Podman> {
     throw error
   }
   return { ...commands, directory, [Symbol.asyncDispose]: stop }
-}
-
-/** crun raises RLIMIT_MEMLOCK for its device filter, which needs CAP_SYS_RESOURCE. */
-export function canCrunMakeCgroups(): boolean {
-  const CAP_SYS_RESOURCE = 24n
-  const effective = /CapEff:\s*([0-9a-f]+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
-  return ((BigInt(`0x${effective}`) >> CAP_SYS_RESOURCE) & 1n) === 1n
 }

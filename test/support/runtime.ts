@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { canCrunMakeCgroups } from './can-crun-make-cgroups.ts'
 import { inCgroup2 } from './cgroup2.ts'
 
 export interface CommandResult {
@@ -66,8 +67,7 @@ export function makeRuntime(name: RuntimeName = 'tsrun'): Runtime {
     { mountNamespace }: RunOptions = {},
   ): readonly [string, ...string[]] => {
     const globals = ['--root', root, '--log', log, '--log-format', 'json']
-    // crun raises RLIMIT_MEMLOCK for its device filter, which needs CAP_SYS_RESOURCE.
-    if (name === 'crun') globals.push('--cgroup-manager', 'disabled')
+    if (name === 'crun' && !canCrunMakeCgroups()) globals.push('--cgroup-manager', 'disabled')
     const words: [string, ...string[]] = [name === 'tsrun' ? TSRUN : name, ...globals, ...args]
     if (mountNamespace === undefined) return name === 'tsrun' ? words : inCgroup2(words)
     const { before = ':', after = ':' } = mountNamespace
