@@ -29,7 +29,7 @@ interface Common {
   /** JSON pointer into config.json (or a word such as `gate`) that caused this instruction. */
   readonly origin: string
   /** What the instruction is for, where the call alone does not say. */
-  readonly note?: string
+  readonly note?: string | undefined
 }
 
 export interface SysInstruction extends Common {
@@ -37,7 +37,7 @@ export interface SysInstruction extends Common {
   /** The system call, named as its man page. */
   readonly name: string
   readonly args: readonly Operand[]
-  readonly result?: Slot
+  readonly result?: Slot | undefined
   /** errno names that count as success; `*` alone means each. The slot then holds -errno. */
   readonly tolerate: readonly string[]
 }

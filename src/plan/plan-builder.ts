@@ -26,7 +26,8 @@ export interface Label {
   readonly id: number
 }
 
-type Pending = Omit<Extract<Instruction, { op: 'branch' }>, 'target'> & { readonly label: Label }
+const NO_OPTIONS: SysOptions = Object.freeze({})
+const NOTHING: readonly string[] = Object.freeze([])
 
 /**
  * Builds one {@link Plan}. Descriptors are declared first, then instructions are appended in the
@@ -34,7 +35,9 @@ type Pending = Omit<Extract<Instruction, { op: 'branch' }>, 'target'> & { readon
  */
 export class PlanBuilder {
   readonly architecture: Architecture
-  readonly #instructions: (Instruction | Pending)[] = []
+  readonly #instructions: Instruction[] = []
+  /** Branches and the labels that they lead to: their targets are known at the end. */
+  readonly #branches: { readonly index: number; readonly label: Label }[] = []
   readonly #slots: Slot[] = []
   readonly #descriptors: string[] = []
   readonly #relocations: Relocation[] = []
@@ -71,7 +74,7 @@ export class PlanBuilder {
   /** Throws TsrunError `invalid-argument` when the plan has no room for another. */
   slot(name: string): Slot {
     if (this.#slots.length === NO_SLOT - 1) throw this.#tooLarge()
-    const slot: Slot = Object.freeze({ kind: 'slot', index: this.#slots.length, name })
+    const slot: Slot = { kind: 'slot', index: this.#slots.length, name }
     this.#slots.push(slot)
     return slot
   }
@@ -81,9 +84,25 @@ export class PlanBuilder {
     const known = this.#strings.get(text)
     if (known !== undefined) return known
     if (text.includes('\0')) throw new RangeError(`a NUL byte in ${JSON.stringify(text)}`)
-    const ref = this.bytes(Buffer.from(`${text}\0`), 1)
+    const ref = this.#ascii(text) ?? this.bytes(Buffer.from(`${text}\0`), 1)
     this.#strings.set(text, ref)
     return ref
+  }
+
+  // Nearly every text is, and copying a few characters is quicker than asking for their encoding.
+  #ascii(text: string): DataRef | undefined {
+    const start = this.#length
+    this.#grow(start + text.length + 1)
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i)
+      if (code > 0x7f) return this.#forget(start)
+      this.#data[start + i] = code
+    }
+    return this.zeros(text.length + 1, 1)
+  }
+
+  #forget(start: number): undefined {
+    this.#data.fill(0, start)
   }
 
   /** A copy of `bytes` in the data segment. */
@@ -105,11 +124,16 @@ export class PlanBuilder {
   words(words: readonly (number | bigint | DataRef | undefined)[]): DataRef {
     const ref = this.zeros(words.length * 8)
     const view = new DataView(this.#data.buffer)
-    words.forEach((word, i) => {
-      const at = ref.offset + i * 8
+    let at = ref.offset
+    for (const word of words) {
       if (typeof word === 'object') this.#relocations.push({ at, target: word.offset })
-      else view.setBigInt64(at, BigInt.asIntN(64, BigInt(word ?? 0)), true)
-    })
+      else if (typeof word === 'bigint') view.setBigInt64(at, BigInt.asIntN(64, word), true)
+      else if (word !== undefined) {
+        view.setInt32(at, word | 0, true)
+        view.setInt32(at + 4, Math.floor(word / 2 ** 32), true)
+      }
+      at += 8
+    }
     return ref
   }
 
@@ -119,28 +143,29 @@ export class PlanBuilder {
   }
 
   /** Appends the system call `name`; returns the slot with its result. */
-  sys(name: string, args: readonly Operand[], options: SysOptions = {}): Slot {
+  sys(name: string, args: readonly Operand[], options: SysOptions = NO_OPTIONS): Slot {
     const result = options.into ?? this.slot(`${name}_${this.#instructions.length}`)
-    this.#push({
-      op: 'sys',
-      name,
-      args,
-      result,
-      tolerate: options.tolerate ?? [],
-      ...this.#common(options.note),
-    })
+    this.#sys(name, args, result, options)
     return result
   }
 
   /** Appends a system call whose result nobody reads. */
-  run(name: string, args: readonly Operand[], options: Omit<SysOptions, 'into'> = {}): void {
-    this.#push({
-      op: 'sys',
-      name,
-      args,
-      tolerate: options.tolerate ?? [],
-      ...this.#common(options.note),
-    })
+  run(
+    name: string,
+    args: readonly Operand[],
+    options: Omit<SysOptions, 'into'> = NO_OPTIONS,
+  ): void {
+    this.#sys(name, args, undefined, options)
+  }
+
+  // Hundreds a plan, most of them before the code is optimized: one shape of object, made in one place.
+  #sys(
+    name: string,
+    args: readonly Operand[],
+    result: Slot | undefined,
+    { tolerate = NOTHING, note }: SysOptions,
+  ): void {
+    this.#instructions.push({ op: 'sys', name, args, result, tolerate, origin: this.#origin, note })
   }
 
   label(): Label {
@@ -156,7 +181,8 @@ export class PlanBuilder {
 
   branch(left: Operand, condition: Condition, right: Operand, label: Label): void {
     if (this.#places[label.id] !== undefined) throw new RangeError('a branch goes backwards')
-    this.#push({ op: 'branch', condition, left, right, label, ...this.#common() })
+    this.#branches.push({ index: this.#instructions.length, label })
+    this.#push({ op: 'branch', condition, left, right, target: -1, origin: this.#origin })
   }
 
   jump(label: Label): void {
@@ -165,42 +191,50 @@ export class PlanBuilder {
 
   compute(left: Operand, operator: Exclude<Operator, 'set'>, right: Operand, into?: Slot): Slot {
     const result = into ?? this.slot(`${operator}_${this.#instructions.length}`)
-    this.#push({ op: 'compute', operator, result, left, right, ...this.#common() })
+    this.#push({ op: 'compute', operator, result, left, right, origin: this.#origin })
     return result
   }
 
   set(result: Slot, value: Operand): void {
-    this.#push({ op: 'compute', operator: 'set', result, left: value, right: 0, ...this.#common() })
+    this.#push({
+      op: 'compute',
+      operator: 'set',
+      result,
+      left: value,
+      right: 0,
+      origin: this.#origin,
+    })
   }
 
   load(width: Width, from: DataRef, at = 0): Slot {
     const result = this.slot(`load_${this.#instructions.length}`)
-    this.#push({ op: 'load', width, result, from: part(from, at, width), ...this.#common() })
+    this.#push({ op: 'load', width, result, from: part(from, at, width), origin: this.#origin })
     return result
   }
 
   store(width: Width, to: DataRef, at: number, value: Operand): void {
-    this.#push({ op: 'store', width, to: part(to, at, width), value, ...this.#common() })
+    this.#push({ op: 'store', width, to: part(to, at, width), value, origin: this.#origin })
   }
 
   fail(error: Operand, note?: string): void {
-    this.#push({ op: 'fail', error, ...this.#common(note) })
+    this.#push({ op: 'fail', error, origin: this.#origin, note })
   }
 
   exit(status: Operand): void {
-    this.#push({ op: 'exit', status, ...this.#common() })
+    this.#push({ op: 'exit', status, origin: this.#origin })
   }
 
   /** The plan goes on in the file `from`, which holds what the builder has once it has gone on, too. */
   extend(from: Operand): void {
-    this.#push({ op: 'extend', from, ...this.#common() })
+    this.#push({ op: 'extend', from, origin: this.#origin })
   }
 
   /** The plan so far. The builder can go on; branches of what it returned lead no further. */
   finish(): Plan {
     // The list is frozen, its instructions are readonly by type: freezing hundreds of objects would
     // cost as much as making them.
-    const instructions = this.#instructions.map((instruction) => this.#resolve(instruction))
+    const instructions = this.#instructions.slice()
+    for (const { index, label } of this.#branches) this.#aim(instructions, index, label)
     return Object.freeze({
       architecture: this.architecture,
       instructions: Object.freeze(instructions),
@@ -211,19 +245,15 @@ export class PlanBuilder {
     })
   }
 
-  #resolve(instruction: Instruction | Pending): Instruction {
-    if (!('label' in instruction)) return instruction
-    const { op, condition, left, right, label, origin } = instruction
+  #aim(instructions: Instruction[], index: number, label: Label): void {
+    const branch = instructions[index]
     const target = this.#places[label.id]
-    if (target === undefined) throw new RangeError(`a label of ${origin} is never placed`)
-    return { op, condition, left, right, target, origin }
+    if (branch?.op !== 'branch') return
+    if (target === undefined) throw new RangeError(`a label of ${branch.origin} is never placed`)
+    instructions[index] = { ...branch, target }
   }
 
-  #common(note?: string): { origin: string; note?: string } {
-    return note === undefined ? { origin: this.#origin } : { origin: this.#origin, note }
-  }
-
-  #push(instruction: Instruction | Pending): void {
+  #push(instruction: Instruction): void {
     this.#instructions.push(instruction)
   }
 

@@ -16,7 +16,14 @@
  */
 import { errnoNumber } from '../linux/errno.ts'
 import { syscallNumber } from '../linux/syscall-numbers.ts'
-import type { Condition, Instruction, Operand, Operator } from './instruction.ts'
+import type {
+  Condition,
+  Instruction,
+  Operand,
+  Operator,
+  Slot,
+  SysInstruction,
+} from './instruction.ts'
 import type { Architecture, Plan } from './plan.ts'
 
 export const PLAN_MAGIC = 0x50525354
@@ -27,6 +34,8 @@ export const INSTRUCTION_SIZE = 72
 export const RELOCATION_SIZE = 8
 export const NO_SLOT = 0xffff
 export const TOLERATE_ALL = 0xffff
+const KIND_SLOT = 1
+const KIND_DATA = 2
 export const MAX_OPERANDS = 6
 export const MAX_TOLERATED = 6
 
@@ -98,57 +107,103 @@ export function encodePlan(plan: Plan): Buffer {
   const layout = layoutOf(plan)
   if (plan.slots.length >= NO_SLOT) throw new RangeError(`${plan.slots.length} slots in one plan`)
   if (layout.total > MAX_PLAN_LENGTH) throw new RangeError(`a plan of ${layout.total} bytes`)
-  const image = Buffer.alloc(layout.total)
-  const view = new DataView(image.buffer, image.byteOffset, image.length)
-  encodeHeader(view, plan, layout)
-  let at = HEADER_SIZE
+  // Words instead of a DataView: hosts are little endian, and a plan is encoded before V8 has optimized this.
+  const words = new Int32Array(layout.total / 4)
+  encodeHeader(words, plan, layout)
+  let at = HEADER_SIZE / 4
   for (const instruction of plan.instructions) {
-    encodeInstruction(view, at, instruction, plan.architecture)
-    at += INSTRUCTION_SIZE
+    encodeInstruction(words, at, instruction, plan.architecture)
+    at += INSTRUCTION_SIZE / 4
   }
-  plan.relocations.forEach(({ at, target }, i) => {
-    view.setUint32(layout.relocations + i * RELOCATION_SIZE, at, true)
-    view.setUint32(layout.relocations + i * RELOCATION_SIZE + 4, target, true)
-  })
+  for (const { at: place, target } of plan.relocations) {
+    words[at++] = place
+    words[at++] = target
+  }
+  const image = Buffer.from(words.buffer)
   image.set(plan.data, layout.data)
   return image
 }
 
-function encodeHeader(view: DataView, plan: Plan, layout: PlanLayout): void {
-  view.setUint32(0, PLAN_MAGIC, true)
-  view.setUint16(4, PLAN_VERSION, true)
-  view.setUint16(6, plan.slots.length, true)
-  view.setUint32(8, layout.total, true)
-  view.setUint32(12, plan.instructions.length, true)
-  view.setUint32(16, plan.relocations.length, true)
-  view.setUint32(20, plan.data.length, true)
-  view.setUint16(24, plan.descriptors.length, true)
+function encodeHeader(words: Int32Array, plan: Plan, layout: PlanLayout): void {
+  words[0] = PLAN_MAGIC
+  words[1] = PLAN_VERSION | (plan.slots.length << 16)
+  words[2] = layout.total
+  words[3] = plan.instructions.length
+  words[4] = plan.relocations.length
+  words[5] = plan.data.length
+  words[6] = plan.descriptors.length
 }
 
+/** Fills the 18 zeroed words at `at`. */
 function encodeInstruction(
-  view: DataView,
+  words: Int32Array,
   at: number,
   instruction: Instruction,
   architecture: Architecture,
 ): void {
-  view.setUint8(at, OPCODES[instruction.op])
-  view.setUint8(at + 1, auxOf(instruction))
-  view.setUint16(
-    at + 2,
-    'result' in instruction && instruction.result ? instruction.result.index : NO_SLOT,
-    true,
-  )
-  if (instruction.op === 'sys') {
-    view.setUint16(at + 10, numberOf(architecture, instruction.name), true)
-    encodeTolerated(view, at + 12, instruction.tolerate)
+  switch (instruction.op) {
+    case 'sys':
+      encodeHead(words, at, OPCODES.sys, 0, instruction.result)
+      encodeSys(words, at, instruction, architecture)
+      break
+    case 'branch':
+      encodeHead(words, at, OPCODES.branch, CONDITIONS[instruction.condition], undefined)
+      encodeOperand(words, at, 0, instruction.left)
+      encodeOperand(words, at, 1, instruction.right)
+      encodeOperand(words, at, 2, instruction.target)
+      break
+    case 'compute':
+      encodeHead(words, at, OPCODES.compute, OPERATORS[instruction.operator], instruction.result)
+      encodeOperand(words, at, 0, instruction.left)
+      encodeOperand(words, at, 1, instruction.right)
+      break
+    case 'load':
+      encodeHead(words, at, OPCODES.load, instruction.width, instruction.result)
+      encodeOperand(words, at, 0, instruction.from)
+      break
+    case 'store':
+      encodeHead(words, at, OPCODES.store, instruction.width, undefined)
+      encodeOperand(words, at, 0, instruction.to)
+      encodeOperand(words, at, 1, instruction.value)
+      break
+    case 'fail':
+      encodeHead(words, at, OPCODES.fail, 0, undefined)
+      encodeOperand(words, at, 0, instruction.error)
+      break
+    case 'exit':
+      encodeHead(words, at, OPCODES.exit, 0, undefined)
+      encodeOperand(words, at, 0, instruction.status)
+      break
+    case 'extend':
+      encodeHead(words, at, OPCODES.extend, 0, undefined)
+      encodeOperand(words, at, 0, instruction.from)
+      break
   }
-  const operands = operandsOf(instruction)
-  if (operands.length > MAX_OPERANDS)
-    throw new RangeError(`${operands.length} operands in one instruction`)
-  let i = 0
-  for (const operand of operands) {
-    encodeOperand(view, at + 4 + i, at + 24 + i * 8, operand)
-    i++
+}
+
+function encodeHead(
+  words: Int32Array,
+  at: number,
+  opcode: number,
+  aux: number,
+  result: Slot | undefined,
+): void {
+  words[at] = opcode | (aux << 8) | ((result === undefined ? NO_SLOT : result.index) << 16)
+}
+
+function encodeSys(
+  words: Int32Array,
+  at: number,
+  { name, args, tolerate }: SysInstruction,
+  architecture: Architecture,
+): void {
+  if (args.length > MAX_OPERANDS) throw new RangeError(`${args.length} operands in one instruction`)
+  for (let i = 0; i < args.length; i++) encodeOperand(words, at, i, args[i] ?? 0)
+  orInto(words, at + 2, numberOf(architecture, name) << 16)
+  if (tolerate.length > MAX_TOLERATED) throw new RangeError(`${tolerate.length} tolerated errnos`)
+  for (let i = 0; i < tolerate.length; i++) {
+    const error = tolerate[i] === '*' ? TOLERATE_ALL : errnoNumber(tolerate[i] ?? '')
+    orInto(words, at + 3 + (i >> 1), error << ((i & 1) * 16))
   }
 }
 
@@ -158,62 +213,27 @@ function numberOf(architecture: Architecture, name: string): number {
   return number
 }
 
-function auxOf(instruction: Instruction): number {
-  switch (instruction.op) {
-    case 'branch':
-      return CONDITIONS[instruction.condition]
-    case 'compute':
-      return OPERATORS[instruction.operator]
-    case 'load':
-    case 'store':
-      return instruction.width
-    default:
-      return 0
-  }
-}
-
-function operandsOf(instruction: Instruction): readonly Operand[] {
-  switch (instruction.op) {
-    case 'sys':
-      return instruction.args
-    case 'branch':
-      return [instruction.left, instruction.right, instruction.target]
-    case 'compute':
-      return [instruction.left, instruction.right]
-    case 'load':
-      return [instruction.from]
-    case 'store':
-      return [instruction.to, instruction.value]
-    case 'fail':
-      return [instruction.error]
-    case 'exit':
-      return [instruction.status]
-    case 'extend':
-      return [instruction.from]
-  }
-}
-
-function encodeTolerated(view: DataView, at: number, tolerate: readonly string[]): void {
-  if (tolerate.length > MAX_TOLERATED) throw new RangeError(`${tolerate.length} tolerated errnos`)
-  tolerate.forEach((name, i) => {
-    view.setUint16(at + i * 2, name === '*' ? TOLERATE_ALL : errnoNumber(name), true)
-  })
-}
-
-function encodeOperand(view: DataView, kindAt: number, valueAt: number, operand: Operand): void {
+/** Operand `i`: its kind is a byte of the words 1 and 2, its value the words 6 + 2i and 7 + 2i. */
+function encodeOperand(words: Int32Array, at: number, i: number, operand: Operand): void {
+  const value = at + 6 + 2 * i
   if (typeof operand === 'number') {
     if (!Number.isSafeInteger(operand)) throw new RangeError(`the operand ${operand}`)
     // The common case without BigInt: two halves of the two's complement.
-    view.setInt32(valueAt, operand | 0, true)
-    view.setInt32(valueAt + 4, Math.floor(operand / 2 ** 32) | 0, true)
+    words[value] = operand | 0
+    words[value + 1] = Math.floor(operand / 2 ** 32) | 0
   } else if (typeof operand === 'bigint') {
-    view.setBigInt64(valueAt, BigInt.asIntN(64, operand), true)
+    words[value] = Number(BigInt.asIntN(32, operand))
+    words[value + 1] = Number(BigInt.asIntN(32, operand >> 32n))
   } else if (operand.kind === 'slot') {
-    view.setUint8(kindAt, 1)
-    view.setUint32(valueAt, operand.index, true)
+    orInto(words, at + 1 + (i >> 2), KIND_SLOT << ((i & 3) * 8))
+    words[value] = operand.index
   } else {
-    view.setUint8(kindAt, 2)
-    view.setUint32(valueAt, operand.offset, true)
-    view.setUint32(valueAt + 4, operand.length, true)
+    orInto(words, at + 1 + (i >> 2), KIND_DATA << ((i & 3) * 8))
+    words[value] = operand.offset
+    words[value + 1] = operand.length
   }
+}
+
+function orInto(words: Int32Array, at: number, bits: number): void {
+  words[at] = (words[at] ?? 0) | bits
 }
