@@ -29,6 +29,10 @@ export interface ExecStreams {
   readonly consoleFd?: number
   /** False: the process is left alone once it runs. */
   readonly supervise: boolean
+  /** Ends an exec that is under way. */
+  readonly signal?: AbortSignal
+  /** Called when the program is about to run: `signal` does nothing any more. Throws to stop that. */
+  readonly ready?: () => void
 }
 
 /** Starts the process. Throws `failed-precondition` for a container that does not run. */
@@ -52,9 +56,7 @@ export async function execProcess(
     root: engine.stateRoot,
     id,
     process: processOf(config, request, `/proc/${status.pid}/root`),
-    stdio: streams.stdio,
-    ...(streams.consoleFd === undefined ? {} : { consoleFd: streams.consoleFd }),
-    supervise: streams.supervise,
+    ...streams,
   })
 }
 

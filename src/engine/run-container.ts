@@ -26,8 +26,10 @@ export interface RunOptions extends ImageOptions {
   readonly foreground?: {
     readonly onOutput: (stream: 'stdout' | 'stderr', bytes: Buffer) => void
     /** Called with the connection before any output arrives. */
-    readonly onAttached: (client: AttachClient, id: string) => void
+    readonly onAttached: (client: AttachClient) => void
   }
+  /** Called when the program is about to run: `signal` does nothing any more. Throws to stop that. */
+  readonly ready?: () => void
   /** Where relative paths of volumes begin. */
   readonly workingDirectory: string
   /** Hears of what in the request has no effect. */
@@ -104,13 +106,15 @@ async function startUnderMonitor(
       ...(monitor.console === undefined ? {} : { consoleFd: monitor.console }),
       start: monitor.start,
       warn: options.warn,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      ...(options.ready === undefined ? {} : { ready: options.ready }),
       // The monitor holds the output back until we have attached or said `started`.
       startAtOnce: true,
     })
     // Init has its own copy of the mount: the host's mount table stays clean from here on.
     unmountRoot(engine, id)
     monitor.created(created.pid)
-    client = await attach(id, directory, options)
+    client = await attach(directory, options)
     const { pid, startTime } = created.record
     const state = { pid, startTime, monitorPid: monitor.pid, startedAt: new Date().toISOString() }
     engine.containers.write({ ...record, state: { status: 'running', ...state } })
@@ -125,7 +129,6 @@ async function startUnderMonitor(
 }
 
 async function attach(
-  id: string,
   directory: string,
   { foreground }: RunOptions,
 ): Promise<AttachClient | undefined> {
@@ -136,11 +139,11 @@ async function attach(
     patient: true,
     owner: true,
     onOutput,
+    onAttached: foreground.onAttached,
   })
   if (client === undefined) {
     throw new TsrunError('internal', 'cannot attach to the container: its monitor is gone')
   }
-  foreground.onAttached(client, id)
   return client
 }
 

@@ -17,6 +17,8 @@ export interface AttachOptions {
   readonly patient: boolean
   /** This client cleans up after the exit and says so by {@link AttachClient.cleaned}. */
   readonly owner: boolean
+  /** Called when the monitor has taken us on, before any output. */
+  readonly onAttached?: (client: AttachClient) => void
   readonly onOutput?: (stream: 'stdout' | 'stderr', bytes: Buffer) => void
 }
 
@@ -64,14 +66,14 @@ export class AttachClient implements Disposable {
   readonly exit: Promise<number | undefined>
   readonly #socket: Socket
   readonly #decoder = new FrameDecoder()
-  readonly #onOutput: AttachOptions['onOutput']
+  readonly #options: AttachOptions
   readonly #closed: Promise<void>
   #resolveAttached: (attached: boolean) => void = () => {}
   #resolveExit: (status: number | undefined) => void = () => {}
 
   constructor(socket: Socket, options: AttachOptions) {
     this.#socket = socket
-    this.#onOutput = options.onOutput
+    this.#options = options
     this.attached = new Promise((resolve) => {
       this.#resolveAttached = resolve
     })
@@ -147,13 +149,15 @@ export class AttachClient implements Disposable {
   #take(frame: MonitorFrame): void {
     switch (frame.type) {
       case 'attached':
+        // Before the next frame of the same chunk: that may be output.
+        this.#options.onAttached?.(this)
         this.#resolveAttached(true)
         return
       case 'exit':
         this.#resolveExit(frame.payload.readInt32LE(0))
         return
       default:
-        this.#onOutput?.(frame.type, frame.payload)
+        this.#options.onOutput?.(frame.type, frame.payload)
     }
   }
 }

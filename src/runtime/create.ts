@@ -46,6 +46,8 @@ export interface CreateOptions {
   readonly signal?: AbortSignal
   /** Hears of what went wrong without making the create fail. */
   readonly warn?: (problem: unknown) => void
+  /** Called when init is about to be let go on; with `startAtOnce` its program runs next. Throws to stop that. */
+  readonly ready?: () => void
   /** How the plan is started: the engine does it under its monitor. */
   readonly start?: (plan: Plan, options: StartOptions) => ExecutorSession
 }

@@ -57,22 +57,25 @@ export async function driveCreate(started: Assembly): Promise<CreatedContainer> 
   try {
     const { plan, danglingLinks } = await completePlan(started)
     const assembly: Driven = { ...started, plan }
+    const answersAhead = mayAnswerAhead(assembly)
     hand(assembly, session)
     // The kernel is busy with the plan: what Node has to write, it writes meanwhile.
     writeConfig(assembly, danglingLinks)
     const pid = await followPlan(
       session,
       {
-        answersAhead: mayAnswerAhead(assembly),
+        answersAhead,
         pid(reported) {
           init = reported
           record = recordOf(assembly, reported)
           if (record !== undefined) prepareContainerRecord(options.root, record)
+          if (answersAhead) options.ready?.()
         },
         async sync(point, reported, descriptor) {
           if (point === 'network') moveInto(assembly, reported, descriptor)
           await answerSync(assembly, point, reported, record)
           if (point === 'ready') publish(assembly, record)
+          if (point === 'ready' && !answersAhead) options.ready?.()
         },
         failure: (event) => failureOf(assembly, event),
       },
@@ -172,7 +175,7 @@ async function answerSync(
   pid: number,
   init: ProcessIdentity | undefined,
 ): Promise<void> {
-  const { config } = assembly
+  const { config, options } = assembly
   if (point === 'mappings') writeIdMappings(pid, config)
   if (point === 'copyUp') await copyUp(assembly.descriptors.get(COPY_UP_SOCKET) ?? -1, pid)
   if (point === 'ready' && config.process !== undefined && isInUserNamespace(config))
@@ -182,8 +185,8 @@ async function answerSync(
   if (point === 'ready' && pidfdSocket !== undefined) sendPidfd(pidfdSocket, init, 'standard')
   if (point !== 'hooks') return
   const state = hookState(assembly, 'creating', pid)
-  await runHooks(config, 'prestart', state)
-  await runHooks(config, 'createRuntime', state)
+  await runHooks(config, 'prestart', state, options.signal)
+  await runHooks(config, 'createRuntime', state, options.signal)
 }
 
 function moveInto({ config }: Assembly, pid: number, descriptor: number): void {

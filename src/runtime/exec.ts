@@ -64,7 +64,7 @@ export interface ExecOptions {
   /** Ends an exec that is under way. */
   readonly signal?: AbortSignal
   readonly start?: (plan: Plan, options: StartOptions) => ExecutorSession
-  /** Called before the program runs; the console's master has been sent by then. */
+  /** Called before the program runs; the console's master has been sent by then. Throws to stop that. */
   readonly ready?: () => void
 }
 

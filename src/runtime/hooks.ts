@@ -17,14 +17,20 @@ export interface HookState {
 
 const STDERR_LIMIT = 4096
 
-/** Runs the hooks of `kind` in order; throws at the first that fails, naming it and what it wrote to stderr. */
+/**
+ * Runs the hooks of `kind` in order; throws at the first that fails, naming it and what it wrote to stderr.
+ * `signal` kills the one that runs, and is thrown.
+ */
 export async function runHooks(
   config: RuntimeConfig,
   kind: HookKind,
   state: HookState,
+  signal?: AbortSignal,
 ): Promise<void> {
-  const hooks = config.hooks?.[kind] ?? []
-  for (const [index, hook] of hooks.entries()) await runHook(hookName(kind, index), hook, state)
+  for (const [index, hook] of (config.hooks?.[kind] ?? []).entries()) {
+    signal?.throwIfAborted()
+    await runHook(hookName(kind, index), hook, state, signal)
+  }
 }
 
 /** As {@link runHooks}, but every hook runs, and the failures are returned: for poststop. */
@@ -55,7 +61,7 @@ function keepDescriptors(): void {
   trySyscall('close_range', [3, 0xffff_ffff, CLOSE_RANGE_CLOEXEC])
 }
 
-function runHook(name: string, hook: Hook, state: HookState): Promise<void> {
+function runHook(name: string, hook: Hook, state: HookState, abort?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (detail: string, cause?: unknown): void => {
       reject(
@@ -83,6 +89,10 @@ function runHook(name: string, hook: Hook, state: HookState): Promise<void> {
             timedOut = true
             child.kill('SIGKILL')
           }, hook.timeout * 1000)
+    const stop = (): void => {
+      child.kill('SIGKILL')
+    }
+    abort?.addEventListener('abort', stop, { once: true })
     child.stderr.on('data', (chunk: Buffer) => {
       if (stderr.length < STDERR_LIMIT) stderr += chunk.toString()
     })
@@ -91,13 +101,16 @@ function runHook(name: string, hook: Hook, state: HookState): Promise<void> {
     child.stdin.end(JSON.stringify(state))
     child.on('error', (error) => {
       clearTimeout(timer)
+      abort?.removeEventListener('abort', stop)
       fail(error.message, error)
     })
     // `exit`, not `close`: a daemon that the hook left behind may hold its stderr for ever.
     child.on('exit', (code, signal) => {
       clearTimeout(timer)
+      abort?.removeEventListener('abort', stop)
       child.stderr.destroy()
-      if (timedOut) fail(`it ran longer than its timeout of ${hook.timeout} s`)
+      if (abort?.aborted === true) reject(abort.reason)
+      else if (timedOut) fail(`it ran longer than its timeout of ${hook.timeout} s`)
       else if (signal !== null) fail(`it was killed by ${signal}`)
       else if (code !== 0)
         fail(`exit status ${code}${stderr === '' ? '' : `, stderr: ${stderr.trim()}`}`)

@@ -17,8 +17,13 @@ import { connectUnix } from './unix-socket.ts'
 /**
  * Starts the container. Throws `failed-precondition` when it is not `created`, and when its program
  * could not be executed. A poststart hook that fails stops the container (runtime-spec 1.3).
+ * `onStarted` is called once the program runs, before these hooks.
  */
-export async function startContainer(root: string, id: string): Promise<void> {
+export async function startContainer(
+  root: string,
+  id: string,
+  onStarted?: () => void,
+): Promise<void> {
   await loadContainer(root, id)
   using _lock = await lockContainer(root, id)
   const record = await loadContainer(root, id)
@@ -26,6 +31,7 @@ export async function startContainer(root: string, id: string): Promise<void> {
   if (!canStart(status)) throw cannotStart(status)
   const config = savedConfig(root, id)
   await passGate(root, record, config)
+  onStarted?.()
   try {
     await runHooks(config, 'poststart', stateOf(root, record))
   } catch (error) {

@@ -6,9 +6,9 @@ import { buildBusyboxImage } from '../../rootfs-cache/build-busybox-image.mjs'
 import { type FlagCase, namespacesOf, printNamespaces } from '../support/caller-cases.ts'
 import type { CallerResult } from '../support/caller-commands.ts'
 import { type Containerd, startContainerd } from '../support/containerd.ts'
-import { until } from '../support/engine.ts'
 import { missing } from '../support/requires.ts'
 import { TSRUN } from '../support/runtime.ts'
+import { until } from '../support/until.ts'
 
 // As containerd 1.6 and 1.7 print it.
 const EXEC_E1 = /ExecID:e1|exec_id:"e1"/

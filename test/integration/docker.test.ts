@@ -13,8 +13,8 @@ import {
   WRONG_COMMANDS,
 } from '../support/caller-cases.ts'
 import { type Dockerd, startDockerd } from '../support/dockerd.ts'
-import { until } from '../support/engine.ts'
 import { missing } from '../support/requires.ts'
+import { until } from '../support/until.ts'
 
 // What dockerd makes of flags, and what the process then sees. Several in one container: each takes a second.
 const FLAGS: readonly FlagCase[] = [

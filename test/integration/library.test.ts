@@ -7,9 +7,10 @@ import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type ContainerOptions, run, start, TsrunError } from '../../src/index.ts'
-import { TestEngine, until } from '../support/engine.ts'
+import { TestEngine } from '../support/engine.ts'
 import { missing } from '../support/requires.ts'
 import { TSRUN } from '../support/runtime.ts'
+import { until } from '../support/until.ts'
 
 describe.skipIf(missing('root', 'cgroup2'))('the library', () => {
   const engine = new TestEngine()
@@ -22,7 +23,7 @@ describe.skipIf(missing('root', 'cgroup2'))('the library', () => {
     ...more,
   })
   beforeAll(() => engine.loadBusybox())
-  afterEach(() => expect(engine.leftovers()).toEqual([]))
+  afterEach(async () => expect(await engine.settled()).toEqual([]))
   afterAll(() => engine[Symbol.dispose]())
 
   it('run() resolves to the output and the exit code', async () => {

@@ -14,10 +14,10 @@ import {
   WRONG_COMMANDS,
 } from '../support/caller-cases.ts'
 import { canCrunMakeCgroups } from '../support/can-crun-make-cgroups.ts'
-import { until } from '../support/engine.ts'
 import { type Podman, startPodman } from '../support/podman.ts'
 import { missing } from '../support/requires.ts'
 import { type RuntimeName, TSRUN } from '../support/runtime.ts'
+import { until } from '../support/until.ts'
 
 const RUNTIMES: readonly RuntimeName[] = canCrunMakeCgroups()
   ? ['tsrun', 'runc', 'crun']

@@ -3,13 +3,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { buildBusyboxRootfs } from '../../rootfs-cache/build-busybox-image.mjs'
-import { TestEngine, until } from '../support/engine.ts'
+import { TestEngine } from '../support/engine.ts'
 import { missing } from '../support/requires.ts'
+import { until } from '../support/until.ts'
 
 describe.skipIf(missing('root', 'cgroup2'))('tsrun run', () => {
   const engine = new TestEngine()
   beforeAll(() => engine.loadBusybox())
-  afterEach(() => expect(engine.leftovers()).toEqual([]))
+  afterEach(async () => expect(await engine.settled()).toEqual([]))
   afterAll(() => engine[Symbol.dispose]())
 
   const run = (...args: string[]) => engine.run(['run', '--rm', ...args])

@@ -1,13 +1,14 @@
 /** Containers on a terminal: raw mode, window size, signals from the keyboard, leaving by keys. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { TestEngine, until } from '../support/engine.ts'
+import { TestEngine } from '../support/engine.ts'
 import { Terminal } from '../support/pty.ts'
 import { missing } from '../support/requires.ts'
+import { until } from '../support/until.ts'
 
 describe.skipIf(missing('root', 'cgroup2', 'command:python3'))('a terminal', () => {
   const engine = new TestEngine()
   beforeAll(() => engine.loadBusybox())
-  afterEach(() => expect(engine.leftovers()).toEqual([]))
+  afterEach(async () => expect(await engine.settled()).toEqual([]))
   afterAll(() => engine[Symbol.dispose]())
 
   const terminal = (...args: string[]) => new Terminal(engine.commandLine(args), 33, 77)

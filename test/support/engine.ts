@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildBusyboxImage } from '../../rootfs-cache/build-busybox-image.mjs'
 import { TSRUN } from './runtime.ts'
+import { until } from './until.ts'
 
 export interface EngineResult {
   readonly status: number | null
@@ -75,6 +76,15 @@ export class TestEngine implements Disposable {
     return [...files, ...states, ...mounts, ...this.#processes()]
   }
 
+  /** {@link leftovers}, once every process of this engine has ended. */
+  async settled(): Promise<string[]> {
+    await until(
+      () => `all has ended, but ${this.leftovers().join(', ')}`,
+      () => this.#processes().length === 0,
+    )
+    return this.leftovers()
+  }
+
   [Symbol.dispose](): void {
     const ids = this.run(['ps', '-aq'])
       .stdout.split('\n')
@@ -95,15 +105,6 @@ export class TestEngine implements Disposable {
       return text.includes(this.directory) ? [`process ${pid} ${text}`] : []
     })
   }
-}
-
-/** Waits until `condition` holds; the error names what did not. */
-export async function until(what: string, condition: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 1000; attempt++) {
-    if (condition()) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error(`it never came that ${what}`)
 }
 
 function commandOf(pid: string): string {

@@ -1,6 +1,6 @@
 /** A terminal for a command under test: what a person at a keyboard would type and see. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { until } from './engine.ts'
+import { until } from './until.ts'
 
 // Python is on every Debian that builds this; its pty module is openpty(3) and login_tty(3).
 const SCRIPT = `

@@ -2,9 +2,10 @@
 import { attachContainer } from '../../engine/attach-container.ts'
 import { openEngine } from '../../engine/engine.ts'
 import { exitCodeOfStatus, waitForExit } from '../../engine/wait-container.ts'
+import { ForegroundSignals } from '../foreground-signals.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from './detach-keys.ts'
-import { forwardSignal } from './forward-signal.ts'
+import { FORWARDED, forwardSignal } from './forward-signal.ts'
 import { requireTerminal, UserTerminal } from './user-terminal.ts'
 
 const EXIT_BROKEN_PIPE = 141
@@ -35,15 +36,15 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
     tty,
     interactive,
     detachKeys: parseDetachKeys(options.string('detach-keys') ?? DEFAULT_DETACH_KEYS),
-    ...(options.flag('sig-proxy', true)
-      ? { onSignal: (name) => forwardSignal(engine, id, name) }
-      : {}),
   })
+  using signals = new ForegroundSignals(options.flag('sig-proxy', true) ? FORWARDED : [])
+  signals.deliver((name) => forwardSignal(engine, id, name))
   using client = await attachContainer(engine, id, terminal.write)
   terminal.connect(client)
   const end = await Promise.race([client.exit, terminal.left])
   if (end === 'detached') return 0
   if (end === 'broken-pipe') return EXIT_BROKEN_PIPE
+  signals[Symbol.dispose]()
   terminal[Symbol.dispose]()
   await terminal.flush()
   return end === undefined ? await waitForExit(engine.containers, id) : exitCodeOfStatus(end)

@@ -2,8 +2,10 @@
 import { openEngine } from '../../engine/engine.ts'
 import { type ExecRequest, execProcess } from '../../engine/exec-in-container.ts'
 import { ExecSession, signalExec } from '../../engine/exec-session.ts'
+import { type ForegroundSignals, inForeground } from '../foreground-signals.ts'
 import type { CommandInput, CommandOptions, EngineCommand } from './command.ts'
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from './detach-keys.ts'
+import { FORWARDED } from './forward-signal.ts'
 import { environmentOf } from './run-options.ts'
 import { type ContainerStreams, requireTerminal, UserTerminal } from './user-terminal.ts'
 
@@ -30,7 +32,14 @@ export const command: EngineCommand = {
   run,
 }
 
-async function run({ options, positionals, roots }: CommandInput): Promise<number> {
+async function run(input: CommandInput): Promise<number> {
+  return await inForeground(FORWARDED, (signals) => execute(input, signals))
+}
+
+async function execute(
+  { options, positionals, roots }: CommandInput,
+  signals: ForegroundSignals,
+): Promise<number> {
   const engine = openEngine(roots)
   await engine.sweep()
   const [name = '', ...args] = positionals
@@ -38,24 +47,29 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
   const request = requestOf(options, args)
   const tty = request.terminal === true
   const interactive = options.flag('interactive')
+  const stoppable = { signal: signals.stop, ready: signals.begin }
   if (options.flag('detach')) {
     using session = new ExecSession({ terminal: tty, input: false, output: false })
-    await execProcess(engine, id, request, { ...session.streams, supervise: false })
+    await execProcess(engine, id, request, { ...session.streams, ...stoppable, supervise: false })
     return 0
   }
   requireTerminal(tty, interactive)
   using session = new ExecSession({ terminal: tty, input: interactive, output: true })
-  const started = await execProcess(engine, id, request, { ...session.streams, supervise: true })
+  const started = await execProcess(engine, id, request, {
+    ...session.streams,
+    ...stoppable,
+    supervise: true,
+  })
+  signals.deliver((name) => signalExec(started.pid, name))
   const exited = started.exited ?? Promise.reject(new RangeError('the process is not supervised'))
   const detachKeys = parseDetachKeys(options.string('detach-keys') ?? DEFAULT_DETACH_KEYS)
   using terminal = new UserTerminal({
     tty,
     interactive: interactive && tty,
     detachKeys,
-    onSignal: (name) => signalExec(started.pid, name),
   })
   if (!tty) {
-    // The process has our own streams: there is nothing to pass on but signals.
+    // The process has our own streams: there is nothing more to pass on.
     terminal.connect(NO_STREAMS)
     return (await exited).exitCode
   }

@@ -5,9 +5,10 @@ import { cleanUpContainer } from '../../engine/remove-container.ts'
 import { type RunningContainer, runContainer } from '../../engine/run-container.ts'
 import { exitCodeOfStatus, waitForExit } from '../../engine/wait-container.ts'
 import { describeError, TsrunError } from '../../errors.ts'
+import { type ForegroundSignals, inForeground } from '../foreground-signals.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from './detach-keys.ts'
-import { forwardSignal } from './forward-signal.ts'
+import { FORWARDED, forwardSignal } from './forward-signal.ts'
 import { PullDisplay } from './pull-display.ts'
 import { RUN_OPTIONS, runRequestOf } from './run-options.ts'
 import { requireTerminal, UserTerminal, windowSize } from './user-terminal.ts'
@@ -23,7 +24,14 @@ export const command: EngineCommand = {
   run,
 }
 
-async function run({ options, positionals, roots }: CommandInput): Promise<number> {
+async function run(input: CommandInput): Promise<number> {
+  return await inForeground(FORWARDED, (signals) => makeAndFollow(input, signals))
+}
+
+async function makeAndFollow(
+  { options, positionals, roots }: CommandInput,
+  signals: ForegroundSignals,
+): Promise<number> {
   const engine = openEngine(roots)
   await engine.sweep()
   const request = runRequestOf(options, positionals)
@@ -32,6 +40,8 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
     workingDirectory: process.cwd(),
     onPull: (event: PullProgress) => display.show(event),
     warn,
+    signal: signals.stop,
+    ready: signals.begin,
   }
   if (options.flag('detach')) {
     const { id } = await runContainer(engine, request, common)
@@ -42,15 +52,7 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
   const interactive = request.interactive === true
   requireTerminal(tty, interactive)
   const detachKeys = parseDetachKeys(options.string('detach-keys') ?? DEFAULT_DETACH_KEYS)
-  let id: string | undefined
-  using terminal = new UserTerminal({
-    tty,
-    interactive,
-    detachKeys,
-    ...(options.flag('sig-proxy', true)
-      ? { onSignal: (name) => forwardSignal(engine, id, name) }
-      : {}),
-  })
+  using terminal = new UserTerminal({ tty, interactive, detachKeys })
   const { rows, columns } = windowSize()
   const consoleSize = tty && rows > 0 ? { height: rows, width: columns } : undefined
   const running = await runContainer(
@@ -60,14 +62,14 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
       ...common,
       foreground: {
         onOutput: terminal.write,
-        onAttached(client, attachedId) {
-          id = attachedId
-          terminal.connect(client)
-        },
+        onAttached: (client) => terminal.connect(client),
       },
     },
   )
-  return await follow(engine, running, terminal)
+  if (options.flag('sig-proxy', true))
+    signals.deliver((name) => forwardSignal(engine, running.id, name))
+  else signals.release()
+  return await follow(engine, running, terminal, signals)
 }
 
 function warn(problem: unknown): void {
@@ -78,6 +80,7 @@ async function follow(
   engine: Engine,
   { id, client }: RunningContainer,
   terminal: UserTerminal,
+  signals: ForegroundSignals,
 ): Promise<number> {
   if (client === undefined) {
     throw new TsrunError('internal', 'cannot follow the container: it has no monitor')
@@ -86,6 +89,7 @@ async function follow(
   const end = await Promise.race([connection.exit, terminal.left])
   if (end === 'detached') return 0
   if (end === 'broken-pipe') return EXIT_BROKEN_PIPE
+  signals[Symbol.dispose]()
   terminal[Symbol.dispose]()
   await terminal.flush()
   // Without a status the monitor was killed; the container may live on.

@@ -1,4 +1,4 @@
-/** The user's side of a foreground container: stdin, stdout, stderr, the window and the signals. */
+/** The user's side of a foreground container: stdin, stdout, stderr and the window. */
 import { TsrunError } from '../../errors.ts'
 import { DetachKeyWatcher } from './detach-keys.ts'
 
@@ -19,23 +19,7 @@ export interface UserTerminalOptions {
   readonly tty: boolean
   readonly interactive: boolean
   readonly detachKeys: Buffer
-  /** Passes a signal that tsrun got on to the container. */
-  readonly onSignal?: (name: NodeJS.Signals) => void
 }
-
-// What a user or a supervisor may send to tsrun and means for the container. SIGTSTP and SIGTTIN
-// stay with tsrun: Ctrl-Z shall stop it like any program.
-const FORWARDED: readonly NodeJS.Signals[] = [
-  'SIGHUP',
-  'SIGINT',
-  'SIGQUIT',
-  'SIGTERM',
-  'SIGUSR1',
-  'SIGUSR2',
-  'SIGALRM',
-  'SIGIO',
-  'SIGPWR',
-]
 
 /** Throws unless stdin can be the input of a terminal. */
 export function requireTerminal(tty: boolean, interactive: boolean): void {
@@ -78,10 +62,9 @@ export class UserTerminal implements Disposable {
     for (const stream of [process.stdout, process.stderr]) this.#watchForBrokenPipe(stream)
   }
 
-  /** Begins to pass input, signals and window sizes on. */
+  /** Begins to pass input and window sizes on. */
   connect(streams: ContainerStreams): void {
     this.#streams = streams
-    this.#forwardSignals()
     if (this.#options.tty) this.#followWindow(streams)
     if (this.#options.interactive) this.#readInput(streams)
   }
@@ -116,16 +99,6 @@ export class UserTerminal implements Disposable {
     }
     stream.on('error', onError)
     this.#undo.push(() => stream.off('error', onError))
-  }
-
-  #forwardSignals(): void {
-    const { onSignal } = this.#options
-    if (onSignal === undefined) return
-    for (const name of FORWARDED) {
-      const forward = () => onSignal(name)
-      process.on(name, forward)
-      this.#undo.push(() => process.off(name, forward))
-    }
   }
 
   #followWindow(streams: ContainerStreams): void {

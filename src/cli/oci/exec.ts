@@ -4,16 +4,17 @@ import { errnoCodeOf, TsrunError } from '../../errors.ts'
 import { isCapabilityName } from '../../linux/capabilities.ts'
 import type { Process, User } from '../../oci/runtime-config.ts'
 import { parseProcess } from '../../oci/validate-runtime-config.ts'
-import { execInContainer } from '../../runtime/exec.ts'
+import { type ExecOptions, execInContainer } from '../../runtime/exec.ts'
 import { signalProcess } from '../../runtime/kill.ts'
 import { loadContainer } from '../../runtime/load-container.ts'
 import { savedConfig } from '../../runtime/saved-config.ts'
-import { createDeferred } from '../../util/deferred.ts'
+import { type ForegroundSignals, inForeground } from '../foreground-signals.ts'
 import { containerIdOf, type ParsedArguments } from './arguments.ts'
 import type { OciCommand } from './command.ts'
 import { preservedDescriptors, refuseUnsupported, refuseUnusedConsole } from './create.ts'
 import { EXEC_FLAGS } from './flag-tables.ts'
-import { forwardSignals } from './forward-signals.ts'
+import { FORWARDED, forwardSignals } from './forward-signals.ts'
+import type { TerminalRelay } from './relay-terminal.ts'
 import { subCgroupPath } from './sub-cgroup.ts'
 
 const MAX_ID = 2 ** 32 - 2 // -1 means "no change" to the kernel
@@ -41,12 +42,7 @@ export const execCommand: OciCommand = {
         : processFromFlags(args, command, globals.root, id)
     const onTerminal = process.terminal === true && consoleSocket === undefined && !detach
     using relay = onTerminal ? (await import('./relay-terminal.ts')).openTerminalRelay() : undefined
-    const started = createDeferred<number>()
-    // Before the process starts: it may ask for a signal at once.
-    using _signals = detach
-      ? undefined
-      : forwardSignals(async (signal) => signalProcess(await started.promise, signal))
-    const { pid, exited } = await execInContainer({
+    const options: ExecOptions = {
       root: globals.root,
       id,
       process,
@@ -57,17 +53,35 @@ export const execCommand: OciCommand = {
       noNewKeyring: args.boolean('no-new-keyring'),
       warn: globals.warn,
       ...(consoleSocket === undefined ? {} : { consoleSocket }),
-      ...(relay === undefined ? {} : { consoleFd: relay.consoleFd, ready: relay.begin }),
+      ...(relay === undefined ? {} : { consoleFd: relay.consoleFd }),
       ...(pidFile === undefined ? {} : { pidFile }),
       ...(pidfdSocket === undefined ? {} : { pidfdSocket }),
       ...(cgroup === undefined ? {} : { cgroup }),
-    })
-    started.resolve(pid)
-    if (exited === undefined) return 0
-    const { exitCode } = await exited
-    await relay?.drained()
-    return exitCode
+    }
+    if (!detach) return await inForeground(FORWARDED, (signals) => follow(options, relay, signals))
+    await execInContainer(options)
+    return 0
   },
+}
+
+async function follow(
+  options: ExecOptions,
+  relay: TerminalRelay | undefined,
+  signals: ForegroundSignals,
+): Promise<number> {
+  const { pid, exited } = await execInContainer({
+    ...options,
+    signal: signals.stop,
+    ready() {
+      signals.begin()
+      relay?.begin()
+    },
+  })
+  forwardSignals(signals, async (signal) => signalProcess(pid, signal))
+  if (exited === undefined) throw new TsrunError('internal', 'cannot wait for the process')
+  const { exitCode } = await exited
+  await relay?.drained()
+  return exitCode
 }
 
 function processFromFile(args: ParsedArguments): Process {

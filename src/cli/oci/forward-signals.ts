@@ -1,9 +1,10 @@
 /** Passes signals of a foreground command on to the process that it waits for. */
 import { TsrunError } from '../../errors.ts'
 import { parseSignal } from '../../linux/signals.ts'
+import type { ForegroundSignals } from '../foreground-signals.ts'
 
 /** runc forwards all that can be caught but SIGCHLD, SIGPIPE and SIGURG, which concern the command itself. */
-const FORWARDED: readonly NodeJS.Signals[] = [
+export const FORWARDED: readonly NodeJS.Signals[] = [
   'SIGTERM',
   'SIGINT',
   'SIGHUP',
@@ -18,21 +19,15 @@ const FORWARDED: readonly NodeJS.Signals[] = [
   'SIGWINCH',
 ]
 
-/** Until disposed, `send` gets the number of each signal that comes. */
-export function forwardSignals(send: (signal: number) => Promise<void>): Disposable {
-  const listeners = FORWARDED.map((name) => {
-    const listener = (): void => {
-      const signal = parseSignal(name)
-      if (signal !== undefined) send(signal).catch(ignoreEnded)
-    }
-    process.on(name, listener)
-    return { name, listener }
+/** `send` gets the number of each signal from now on, and of those that came before. */
+export function forwardSignals(
+  signals: ForegroundSignals,
+  send: (signal: number) => Promise<void>,
+): void {
+  signals.deliver((name) => {
+    const signal = parseSignal(name)
+    if (signal !== undefined) send(signal).catch(ignoreEnded)
   })
-  return {
-    [Symbol.dispose]() {
-      for (const { name, listener } of listeners) process.off(name, listener)
-    },
-  }
 }
 
 // It ended on its own just now, which is what most senders want.

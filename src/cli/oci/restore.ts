@@ -5,11 +5,12 @@ import { readBundleConfig } from '../../runtime/bundle.ts'
 import { deleteContainer } from '../../runtime/delete.ts'
 import { killContainer } from '../../runtime/kill.ts'
 import { type RestoreOptions, restoreContainer } from '../../runtime/restore.ts'
+import { type ForegroundSignals, inForeground } from '../foreground-signals.ts'
 import { containerIdOf, type ParsedArguments } from './arguments.ts'
 import { type OciCommand, type OciGlobals, ONE_ID } from './command.ts'
 import { refuseUnsupported, refuseUnusedConsole } from './create.ts'
 import { CRIU_FLAGS, criuFlags } from './criu-flags.ts'
-import { forwardSignals } from './forward-signals.ts'
+import { FORWARDED, forwardSignals } from './forward-signals.ts'
 
 export const restoreCommand: OciCommand = {
   usage: '[flags] <container-id>',
@@ -37,7 +38,10 @@ export const restoreCommand: OciCommand = {
       })
     }
     const options = restoreOptions(args, globals)
-    if (!args.boolean('detach')) return await restoreForeground(options, globals)
+    if (!args.boolean('detach'))
+      return await inForeground(FORWARDED, (signals) =>
+        restoreForeground(options, globals, signals),
+      )
     using _restored = await restoreContainer(options)
     return 0
   },
@@ -64,16 +68,22 @@ function restoreOptions(args: ParsedArguments, globals: OciGlobals): RestoreOpti
   }
 }
 
-async function restoreForeground(options: RestoreOptions, { root }: OciGlobals): Promise<number> {
+async function restoreForeground(
+  options: RestoreOptions,
+  { root }: OciGlobals,
+  signals: ForegroundSignals,
+): Promise<number> {
   refuseUnusedConsole(options.consoleSocket, false)
   const onTerminal = readBundleConfig(resolve(options.bundle)).process?.terminal === true
   using relay = onTerminal ? (await import('./relay-terminal.ts')).openTerminalRelay() : undefined
+  // The programs are there already: what comes before they go on is theirs.
+  signals.begin()
   using restored = await restoreContainer({
     ...options,
     ...(relay === undefined ? {} : { consoleFd: relay.consoleFd }),
   })
   try {
-    using _signals = forwardSignals((signal) => killContainer(root, options.id, signal))
+    forwardSignals(signals, (signal) => killContainer(root, options.id, signal))
     relay?.begin()
     const { exitCode } = await restored.wait()
     await relay?.drained()

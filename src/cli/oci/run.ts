@@ -6,10 +6,11 @@ import { type CreateOptions, createContainer } from '../../runtime/create.ts'
 import { deleteContainer } from '../../runtime/delete.ts'
 import { killContainer } from '../../runtime/kill.ts'
 import { startContainer } from '../../runtime/start.ts'
+import { type ForegroundSignals, inForeground } from '../foreground-signals.ts'
 import { type OciCommand, type OciGlobals, ONE_ID } from './command.ts'
 import { createOptions, refuseUnusedConsole } from './create.ts'
 import { RUN_FLAGS } from './flag-tables.ts'
-import { forwardSignals } from './forward-signals.ts'
+import { FORWARDED, forwardSignals } from './forward-signals.ts'
 
 export const runCommand: OciCommand = {
   usage: '[flags] <container-id>',
@@ -24,11 +25,17 @@ export const runCommand: OciCommand = {
       return 0
     }
     refuseUnusedConsole(options.consoleSocket, false)
-    return await runForeground(options, args.boolean('keep'))
+    return await inForeground(FORWARDED, (signals) =>
+      runForeground(options, args.boolean('keep'), signals),
+    )
   },
 }
 
-async function runForeground(options: CreateOptions, keep: boolean): Promise<number> {
+async function runForeground(
+  options: CreateOptions,
+  keep: boolean,
+  signals: ForegroundSignals,
+): Promise<number> {
   const { root, id } = options
   const config = options.config ?? readBundleConfig(resolve(options.bundle))
   const onTerminal = config.process?.terminal === true && options.consoleSocket === undefined
@@ -37,14 +44,17 @@ async function runForeground(options: CreateOptions, keep: boolean): Promise<num
     ...options,
     config,
     supervise: true,
+    signal: signals.stop,
     ...(relay === undefined ? {} : { consoleFd: relay.consoleFd }),
   })
   // Only from here on: a create that failed may have met a container of another.
   try {
     if (exited === undefined) throw new TsrunError('internal', 'cannot wait for the container')
-    using _signals = forwardSignals((signal) => killContainer(root, id, signal))
     relay?.begin()
-    await startContainer(root, id)
+    signals.begin()
+    await startContainer(root, id, () =>
+      forwardSignals(signals, (signal) => killContainer(root, id, signal)),
+    )
     const { exitCode } = await exited
     await relay?.drained()
     return exitCode
