@@ -36,6 +36,20 @@ unset NODE_OPTIONS NODE_EXTRA_CA_CERTS NODE_DEBUG NODE_DEBUG_NATIVE NODE_V8_COVE
 # Node 22 and later would write its own compile cache there.
 unset NODE_COMPILE_CACHE
 
+# Node opens descriptors of its own in the gaps between the caller's: those are not for --preserve-fds.
+# This script itself is open above 9.
+case ${LISTEN_FDS+listen}" $*" in
+  listen* | *preserve-fds*)
+    open=
+    fd=3
+    while [ $fd -lt 203 ]; do
+      if [ -e "/proc/$$/fd/$fd" ] && ! { [ $fd -gt 9 ] && [ "/proc/$$/fd/$fd" -ef "$0" ]; }; then open="$open $fd"; fi
+      fd=$((fd + 1))
+    done
+    export TSRUN_INHERITED="$open"
+    ;;
+esac
+
 export TSRUN_ARGV0="$0"
 # Without the -- Node 20 takes a --env-file among the command's own arguments for its own.
 exec "$node" --no-warnings -- "$here/tsrun.cjs" "$@"

@@ -1,10 +1,10 @@
 /** `create`, and what `run` shares with it. */
-import { existsSync } from 'node:fs'
 import { TsrunError } from '../../errors.ts'
 import { type CreateOptions, createContainer } from '../../runtime/create.ts'
 import { containerIdOf, type ParsedArguments } from './arguments.ts'
 import { type OciCommand, type OciGlobals, ONE_ID } from './command.ts'
 import { CREATE_FLAGS } from './flag-tables.ts'
+import { inheritedDescriptors } from './inherited-descriptors.ts'
 
 export const createCommand: OciCommand = {
   usage: '[flags] <container-id>',
@@ -69,8 +69,9 @@ export function preservedDescriptors(args: ParsedArguments): readonly number[] {
     })
   }
   const descriptors = Array.from({ length: count }, (_, i) => 3 + i)
+  const isInherited = inheritedDescriptors(process.env)
   for (const fd of descriptors) {
-    if (existsSync(`/proc/self/fd/${fd}`)) continue
+    if (isInherited(fd)) continue
     throw new TsrunError(
       'invalid-argument',
       `cannot preserve descriptor ${fd} of ${count}: it is not open`,
