@@ -22,7 +22,7 @@ const staging = join(root, `native-bindings/build/dist-${process.pid}`)
 export async function build(log = console.log) {
   try {
     mkdirSync(staging, { recursive: true })
-    for (const line of buildNative(root, staging)) log(line)
+    for (const line of await buildNative(root, staging)) log(line)
     const inputs = await bundle(log)
     writeFileSync(
       join(staging, 'THIRD-PARTY-LICENSES.txt'),

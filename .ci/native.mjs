@@ -10,6 +10,7 @@ import {
   rmSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { writeVerbPlans } from './verb-plans.mjs'
 
 /** Architectures as the kernel names them, with Node's name, koffi's folder name and Debian's cross compiler. */
 export const ARCHITECTURES = {
@@ -18,7 +19,7 @@ export const ARCHITECTURES = {
 }
 
 /** Fills `dist`/native/<architecture>/ and returns lines for a person. Only the host's own parts are required. */
-export function buildNative(root, dist) {
+export async function buildNative(root, dist) {
   const lines = []
   for (const [arch, names] of Object.entries(ARCHITECTURES)) {
     const isHost = names.node === process.arch
@@ -32,6 +33,8 @@ export function buildNative(root, dist) {
     const target = join(dist, 'native', arch)
     mkdirSync(target, { recursive: true })
     for (const part of parts) copyFileSync(part.path, join(target, part.name))
+    const { launcher } = await compileLaunchers(root, arch)
+    copyFileSync(launcher, join(target, 'tsrun-launch'))
     const koffi = copyKoffi(root, names.node, target, isHost)
     lines.push(
       `native: ${arch} (${parts.map((part) => part.name).join(' ')}${koffi ? ' koffi.node' : ''})`,
@@ -45,8 +48,19 @@ export function compileNative(root, arch) {
   run('make', ['-s', '-C', join(root, 'native-bindings'), `ARCH=${arch}`])
   const folder = join(root, 'native-bindings/build', arch)
   return readdirSync(folder)
-    .filter((name) => name === 'libtsrun.so' || name.startsWith('tsrun-'))
+    .filter((name) => name === 'libtsrun.so' || /^tsrun-(?!launch)/.test(name))
     .map((name) => ({ name, path: join(folder, name) }))
+}
+
+/** Builds what starts the engine, or does without: paths of the Node build's and the standalone executable's. */
+export async function compileLaunchers(root, arch) {
+  const folder = join(root, 'native-bindings/build', arch)
+  await writeVerbPlans(root, arch, folder)
+  run('make', ['-s', '-C', join(root, 'native-bindings'), `ARCH=${arch}`, 'launchers'])
+  return {
+    launcher: join(folder, 'tsrun-launch'),
+    standaloneEntry: join(folder, 'standalone-entry'),
+  }
 }
 
 // koffi's own index.js searches packages and folders for 10 ms; src/native/koffi-backend.ts loads these

@@ -6,11 +6,11 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { blankEnvironment } from './blank-environment.mjs'
 import { DEFER, deferBuiltins, ENGINE, engineApart, sharedOptions } from './build.mjs'
 import { bunFor } from './bun.mjs'
 import { collectLicenses } from './licenses.mjs'
-import { ARCHITECTURES, compileNative } from './native.mjs'
+import { ARCHITECTURES, compileLaunchers, compileNative } from './native.mjs'
+import { addEntry } from './standalone-entry.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const HOST = Object.keys(ARCHITECTURES).find((arch) => ARCHITECTURES[arch].node === process.arch)
@@ -28,8 +28,9 @@ export async function buildStandalone(architecture = HOST, log = console.log) {
   try {
     const inputs = await bundle(folder, compileNative(root, architecture))
     compile(folder, architecture)
-    const executable = readFileSync(join(folder, 'tsrun'))
-    blankEnvironment(executable, architecture)
+    const { standaloneEntry } = await compileLaunchers(root, architecture)
+    const bunExecutable = readFileSync(join(folder, 'tsrun'))
+    const executable = addEntry(bunExecutable, readFileSync(standaloneEntry), architecture)
     mkdirSync(dirname(target), { recursive: true })
     const bun = readFileSync(join(root, '.ci/templates/bun-licence.txt'), 'utf8')
     const licenses = join(dirname(target), 'THIRD-PARTY-LICENSES.txt')

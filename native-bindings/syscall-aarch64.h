@@ -17,7 +17,16 @@ static inline long raw_syscall(long number, long a, long b, long c, long d, long
   return x0;
 }
 
-#define DEFINE_ENTRY(function)                                                            \
+// Goes on at `entry` as a new program does (AAPCS64): nothing to call at its end in x0.
+static inline _Noreturn void enter_program(const void *stack, unsigned long entry) {
+  register const void *x9 __asm__("x9") = stack;
+  register unsigned long x10 __asm__("x10") = entry;
+  __asm__ volatile("mov sp,%0\n mov x0,#0\n mov x29,#0\n mov x30,#0\n br %1" ::"r"(x9), "r"(x10)
+                   : "memory");
+  __builtin_unreachable();
+}
+
+#define DEFINE_ENTRY(function) \
   __asm__(".globl _start\n_start:\n mov x29,#0\n mov x30,#0\n mov x0,sp\n and sp,x0,#-16\n" \
           " b " #function "\n")
 

@@ -14,9 +14,17 @@ static inline long raw_syscall(long number, long a, long b, long c, long d, long
   return result;
 }
 
+// Goes on at `entry` as a new program does (System V ABI): nothing to call at its end in rdx.
+static inline _Noreturn void enter_program(const void *stack, unsigned long entry) {
+  __asm__ volatile("mov %0,%%rsp\n xor %%ebp,%%ebp\n jmp *%1" ::"r"(stack), "r"(entry), "d"(0L)
+                   : "memory");
+  __builtin_unreachable();
+}
+
 // The kernel enters with argc at the stack pointer; hand that address to C on an aligned stack.
-#define DEFINE_ENTRY(function)                                                              \
-  __asm__(".globl _start\n_start:\n xor %ebp,%ebp\n mov %rsp,%rdi\n and $-16,%rsp\n call " \
-          #function "\n hlt\n")
+#define DEFINE_ENTRY(function) \
+  __asm__( \
+      ".globl _start\n_start:\n xor %ebp,%ebp\n mov %rsp,%rdi\n and $-16,%rsp\n call " #function \
+      "\n hlt\n")
 
 #endif

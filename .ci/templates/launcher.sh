@@ -52,4 +52,10 @@ esac
 
 export TSRUN_ARGV0="$0"
 # Without the -- Node 20 takes a --env-file among the command's own arguments for its own.
-exec "$node" --no-warnings -- "$here/tsrun.cjs" "$@"
+set -- "$node" --no-warnings -- "$here/tsrun.cjs" "$@"
+
+# Does start and delete itself, mostly, and is Node in all other cases. Linux 6.1 says what machine it is.
+read -r machine 2>/dev/null </proc/sys/kernel/arch || machine=$(uname -m 2>/dev/null)
+launch=$here/native/$machine/tsrun-launch
+if [ -x "$launch" ]; then exec "$launch" 4 "$@"; fi
+exec "$@"

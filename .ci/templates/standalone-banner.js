@@ -1,4 +1,4 @@
-// What launcher.sh and loader.cjs do for the Node build. The environment: blank-environment.mjs has kept
+// What launcher.sh and loader.cjs do for the Node build. The environment: launch-standalone.c has kept
 // it from Bun. The name that the command was called by, and a command line to call it again.
 globalThis[Symbol.for('tsrun.firstLine')] = process.hrtime.bigint()
 for (const entry of require('node:fs').readFileSync('/proc/self/environ', 'utf8').split('\0')) {

@@ -42,6 +42,7 @@ import type { ProcessIdentity } from './process-liveness.ts'
 import { recordOf } from './record-of.ts'
 import { OPTIONS_FILE, type SavedOptions } from './saved-options.ts'
 import { handOverListener } from './seccomp-listener.ts'
+import { saveVerbRecord } from './verb-plans/save-verb-record.ts'
 
 /** An assembly whose plan is whole. */
 interface Driven extends Assembly {
@@ -68,7 +69,7 @@ export async function driveCreate(started: Assembly): Promise<CreatedContainer> 
         pid(reported) {
           init = reported
           record = recordOf(assembly, reported)
-          if (record !== undefined) prepareContainerRecord(options.root, record)
+          if (record !== undefined) prepareRecords(assembly, record)
           if (answersAhead) options.ready?.()
         },
         async sync(point, reported, descriptor) {
@@ -257,6 +258,13 @@ function writeConfig(
   // Only `start` reads them.
   if (startAtOnce !== true)
     writeContainerFile(root, id, OPTIONS_FILE, JSON.stringify({ ...saved, danglingLinks }))
+}
+
+function prepareRecords(assembly: Assembly, record: ContainerRecord): void {
+  const { root, startAtOnce } = assembly.options
+  prepareContainerRecord(root, record)
+  // `run` starts and ends its container itself.
+  if (startAtOnce !== true) saveVerbRecord(assembly, record)
 }
 
 function publish({ options: { pidFile, root, id } }: Assembly, record?: ContainerRecord): void {

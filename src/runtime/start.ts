@@ -10,6 +10,7 @@ import { killInit } from './kill.ts'
 import { loadContainer } from './load-container.ts'
 import { savedConfig } from './saved-config.ts'
 import { handOverListener } from './seccomp-listener.ts'
+import { takeStartFailure } from './start-failure.ts'
 import { stateOf } from './state.ts'
 import { canStart, containerStatus, startGatePath } from './status.ts'
 import { connectUnix } from './unix-socket.ts'
@@ -27,6 +28,8 @@ export async function startContainer(
   await loadContainer(root, id)
   using _lock = await lockContainer(root, id)
   const record = await loadContainer(root, id)
+  const failure = takeStartFailure(root, id)
+  if (failure !== undefined) throw await execFailure(root, record, failure.pc, failure.errno)
   const status = containerStatus(root, record)
   if (!canStart(status)) throw cannotStart(status)
   const config = savedConfig(root, id)

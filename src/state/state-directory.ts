@@ -8,6 +8,8 @@
  *   <root>/<id>/options.json what create was told beside it
  *   <root>/<id>/cgroup       where its cgroup is, noted before that is made
  *   <root>/<id>/start        the start gate's socket; gone once the container was started
+ *   <root>/<id>/verbs        what the plans of whole verbs must know of it (src/runtime/verb-plans)
+ *   <root>/<id>/failure      what init said to such a plan of `start`, until `start` has told it
  */
 import {
   chmodSync,
@@ -29,7 +31,8 @@ import { whoCanChange } from '../util/who-can-change.ts'
 import { type ContainerRecord, parseContainerRecord } from './container-record.ts'
 
 const ID_PATTERN = /^(?!\.{1,2}$)[A-Za-z0-9_+.-]+$/
-const CONTAINER_FILES = [
+/** Everything that can be in a container's folder, the record first. */
+export const CONTAINER_FILES = [
   'state.json',
   'state.json.tmp',
   'config.json',
@@ -37,6 +40,8 @@ const CONTAINER_FILES = [
   'cgroup',
   'rdt.json',
   'start',
+  'verbs',
+  'failure',
 ] as const
 
 /** A file in a container's folder. What is not named here could never be removed again. */
@@ -198,10 +203,10 @@ export function writeContainerFile(
   root: string,
   id: string,
   name: ContainerFile,
-  text: string,
+  content: string | Uint8Array,
 ): void {
   const path = join(containerDirectory(root, id), name)
-  nameFile(path, () => writeFileSync(path, text, { mode: 0o600 }))
+  nameFile(path, () => writeFileSync(path, content, { mode: 0o600 }))
 }
 
 /** Where a record waits until its container is complete. */

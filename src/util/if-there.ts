@@ -4,8 +4,13 @@ import { errnoCodeOf } from '../errors.ts'
 
 /** The text of a file, undefined when there is none; a file of the kernel's that is going away is none (ENODEV). */
 export function readTextIfThere(path: string): string | undefined {
+  return readBytesIfThere(path)?.toString('utf8')
+}
+
+/** As {@link readTextIfThere}, for files that are no text. */
+export function readBytesIfThere(path: string): Buffer | undefined {
   try {
-    return readFileSync(path, 'utf8')
+    return readFileSync(path)
   } catch (error) {
     const code = errnoCodeOf(error)
     if (code === 'ENOENT' || code === 'ENODEV') return undefined

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const nativeBindings = fileURLToPath(new URL('../../native-bindings', import.meta.url))
 const CORE = ['interpreter.c', 'verify.c', 'freestanding.c']
+const LAUNCHER = ['launch.c', 'launch-main.c', 'launch-standalone.c', 'load-interpreter.c']
 const sources = readdirSync(nativeBindings).filter((name) => name.endsWith('.c'))
 const fuzz = readdirSync(join(nativeBindings, 'fuzz'))
   .filter((name) => name.endsWith('.c'))
@@ -101,7 +102,7 @@ describe('native-bindings', () => {
   })
 
   it.skipIf(!has('clang-format'))('is laid out by clang-format (needs clang-format)', () => {
-    const ours = ['init-main.c', 'library.c', ...CORE, ...fuzz]
+    const ours = ['init-main.c', 'library.c', ...LAUNCHER, ...CORE, ...fuzz]
     run('clang-format', ['--dry-run', '-Werror', ...ours])
   })
 })

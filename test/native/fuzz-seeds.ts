@@ -6,6 +6,8 @@ import { compileExec } from '../../src/plan/compile-exec.ts'
 import type { CompileCreateOptions } from '../../src/plan/compile-options.ts'
 import type { Plan } from '../../src/plan/plan.ts'
 import { PlanBuilder } from '../../src/plan/plan-builder.ts'
+import { compileDeletePlan } from '../../src/runtime/verb-plans/delete-plan.ts'
+import { compileStartPlan } from '../../src/runtime/verb-plans/start-plan.ts'
 
 const OPTIONS: CompileCreateOptions = {
   architecture: 'x86_64',
@@ -43,6 +45,8 @@ export function fuzzSeeds(): ReadonlyMap<string, Plan> {
     ['default-create', compileCreate(withoutTerminal(defaultRuntimeConfig()), OPTIONS)],
     ['small-create', compileCreate(SMALL, { ...options, cgroup: false, supervise: false })],
     ['exec', compileExec(SMALL.process ?? { cwd: '/' }, SMALL, { ...OPTIONS, joinFlags: 0x20000 })],
+    ['verb-start', compileStartPlan('x86_64')],
+    ['verb-delete', compileDeletePlan('x86_64', true)],
     ['nothing', new PlanBuilder('x86_64').finish()],
     ['calls', callsPlan()],
     ['flow', flowPlan()],
