@@ -61,7 +61,8 @@ export function validateRuntimeConfig(value: unknown): readonly Problem[] {
   if (!config.required().object()) return problems
   checkVersion(config.field('ociVersion'))
   config.field('root').required().object(checkRoot)
-  config.field('process').required().object(checkProcess)
+  // config.md "Process": required when `start` is called.
+  config.field('process').object(checkProcess)
   config.field('hooks').object(checkHooks)
   config.field('annotations').object(checkAnnotations)
   const namespaces = checkLinux(config.field('linux'))

@@ -33,6 +33,7 @@ export async function startContainer(
   const status = containerStatus(root, record)
   if (!canStart(status)) throw cannotStart(status)
   const config = savedConfig(root, id)
+  if (config.process === undefined) throw noProcess()
   await passGate(root, record, config)
   onStarted?.()
   try {
@@ -53,6 +54,15 @@ function cannotStart(status: string): TsrunError {
   return new TsrunError(
     'failed-precondition',
     text[status] ?? `cannot start a container in the ${status} state`,
+  )
+}
+
+// runtime.md "Start": without a process there is a container, but nothing to start.
+function noProcess(): TsrunError {
+  return new TsrunError(
+    'failed-precondition',
+    'cannot use "config.json": /process is required to start a container',
+    { hint: 'the container was created without one: exec in it, or delete it' },
   )
 }
 

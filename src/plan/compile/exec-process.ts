@@ -14,6 +14,7 @@ import { fileTypeOf } from './path-in-root.ts'
 import { emitRecord } from './report-records.ts'
 
 const EACCES = 13
+const EINVAL = 22
 const X_OK = 1
 const SOCK_CLOEXEC = 0o2000000
 const POLLIN = 1
@@ -41,12 +42,14 @@ export function executableCandidates(
 
 /**
  * Looks the program up as the container's user, before the gate: a missing one fails `create`, as
- * callers of runc expect. The slot is the candidate's index.
+ * callers of runc expect. The slot is the candidate's index. A container without a process, which is there
+ * for its namespaces and for `exec`, has nothing to find.
  */
 export function emitFindExecutable(c: ProcessContext): Slot {
   const { b, process } = c
-  const args = process.args ?? []
   const found = b.slot('executable')
+  const { args } = process
+  if (args === undefined) return found
   return b.at('/process/args/0', () => {
     const done = b.label()
     const lastError = b.slot('lookup error')
@@ -162,7 +165,9 @@ export function emitCloseLeftovers(c: ProcessContext, descriptors: number): void
 
 export function emitExec(c: ProcessContext, executable: Slot): void {
   const { b, process } = c
-  const args = process.args ?? []
+  const { args } = process
+  // `start` refuses such a container: who gets here came by the gate alone.
+  if (args === undefined) return b.at('/process', () => b.fail(EINVAL, 'it is not set'))
   const argv = b.stringArray(args)
   const envp = b.stringArray(process.env ?? [])
   b.at('/process/args/0', () => {
