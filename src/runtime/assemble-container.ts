@@ -33,6 +33,8 @@ export type EarlyOptions = Omit<SavedOptions, 'danglingLinks'>
 export interface Assembly {
   readonly options: CreateOptions
   readonly bundle: string
+  /** To be called once there is an init: from then on hooks may run. */
+  readonly begin: () => void
   readonly rootfs: string
   readonly config: RuntimeConfig
   /** The config as it was given, without what `create` completed. */
@@ -50,6 +52,7 @@ export async function assembleContainer(
   options: CreateOptions,
   bundle: string,
   given: RuntimeConfig,
+  begin: () => void,
 ): Promise<CreatedContainer> {
   const features = hostFeatures()
   refuseUnsupported(given, features)
@@ -82,6 +85,7 @@ export async function assembleContainer(
     return await driveCreate({
       options,
       bundle,
+      begin,
       rootfs,
       config,
       given,

@@ -9,6 +9,7 @@ import type { ContainerRecord } from '../state/container-record.ts'
 import { assembleContainer } from './assemble-container.ts'
 import { readBundleConfig } from './bundle.ts'
 import { claimContainer } from './claim-container.ts'
+import { runPoststopHooks } from './hooks.ts'
 
 export interface CreateOptions {
   /** Runtime root, such as /run/tsrun. */
@@ -68,12 +69,18 @@ export async function createContainer(options: CreateOptions): Promise<CreatedCo
   const bundle = resolve(options.bundle)
   const config = options.config ?? readBundleConfig(bundle)
   const claim = await claimContainer(options.root, options.id, options.stickyRoot === true)
+  let isBegun = false
   try {
-    const created = await assembleContainer(options, bundle, config)
+    const created = await assembleContainer(options, bundle, config, () => {
+      isBegun = true
+    })
     claim.close()
     return created
   } catch (error) {
     claim.abandon()
+    // runtime.md "Lifecycle": a failed hook leads to the end of a container, and that ends with these.
+    const failures = isBegun ? await runPoststopHooks(config, options.id, bundle) : []
+    for (const failure of failures) options.warn?.(failure)
     throw error
   }
 }

@@ -1,23 +1,13 @@
 /** `delete`: removes what `create` made (runtime-spec runtime.md "Delete"). */
 import { TsrunError } from '../errors.ts'
-import { untilReadable } from '../native/readiness.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
-import {
-  containerExists,
-  readContainerRecord,
-  removeContainerDirectory,
-} from '../state/state-directory.ts'
+import { containerExists, readContainerRecord } from '../state/state-directory.ts'
 import { lockContainer } from './container-lock.ts'
-import { removeContainerRdt } from './container-rdt.ts'
-import { runHooksAnyway } from './hooks.ts'
-import { cgroupOf, killInit } from './kill.ts'
-import { openProcess } from './process-liveness.ts'
+import { destroyContainer, endInit } from './destroy-container.ts'
 import { removeHalfMade } from './remove-half-made.ts'
 import { savedConfig } from './saved-config.ts'
 import { canDelete, containerStatus } from './status.ts'
-
-const KILL_TIMEOUT_MS = 10_000
 
 export interface DeleteResult {
   /** Failures of poststop hooks: warnings, as the spec says. */
@@ -76,11 +66,8 @@ async function deleteRecorded(
     }
     await endInit(record)
   }
-  await cgroupOf(record)?.remove()
   const config = configFor(root, record.id, force)
-  removeContainerRdt(root, record.id)
-  removeContainerDirectory(root, record.id)
-  return { hookFailures: config === undefined ? [] : await poststop(config, record) }
+  return { hookFailures: await destroyContainer(root, record, config) }
 }
 
 // A container that lost its config can still be removed, with --force; its hooks are lost with it.
@@ -105,33 +92,4 @@ async function lockForDelete(
     if (force && error instanceof TsrunError && error.kind === 'not-found') return undefined
     throw error
   }
-}
-
-async function poststop(
-  config: RuntimeConfig,
-  record: ContainerRecord,
-): Promise<readonly unknown[]> {
-  return await runHooksAnyway(config, 'poststop', {
-    ociVersion: config.ociVersion,
-    id: record.id,
-    status: 'stopped',
-    bundle: record.bundle,
-    annotations: config.annotations ?? {},
-  })
-}
-
-/** Kills init and waits for its end on a pidfd. */
-async function endInit(record: ContainerRecord): Promise<void> {
-  using pidfd = openProcess(record.pid, record.startTime)
-  if (pidfd === undefined) return
-  killInit(record)
-  cgroupOf(record)?.kill()
-  if (await untilReadable(pidfd.fd, KILL_TIMEOUT_MS)) return
-  throw new TsrunError(
-    'unavailable',
-    `cannot delete container ${record.id}: init ${record.pid} does not end after SIGKILL`,
-    {
-      hint: 'look at /proc/<pid>/stack: it is in uninterruptible sleep',
-    },
-  )
 }

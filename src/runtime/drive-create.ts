@@ -31,7 +31,7 @@ import type { CreatedContainer } from './create.ts'
 import { followDanglingLinks } from './dangling-links.ts'
 import { explainFailure } from './explain-failure.ts'
 import { followPlan } from './follow-plan.ts'
-import { type HookState, runHooks, runHooksAnyway } from './hooks.ts'
+import { type HookState, runHooks } from './hooks.ts'
 import { writeIdMappings } from './id-mappings.ts'
 import { joinRdtGroups } from './intel-rdt.ts'
 import { killInit } from './kill.ts'
@@ -53,7 +53,6 @@ interface Driven extends Assembly {
 export async function driveCreate(started: Assembly): Promise<CreatedContainer> {
   const { options } = started
   const session = startBeginning(started)
-  let init: number | undefined
   let record: ContainerRecord | undefined
   try {
     const { plan, danglingLinks } = await completePlan(started)
@@ -67,7 +66,7 @@ export async function driveCreate(started: Assembly): Promise<CreatedContainer> 
       {
         answersAhead,
         pid(reported) {
-          init = reported
+          assembly.begin()
           record = recordOf(assembly, reported)
           if (record !== undefined) prepareRecords(assembly, record)
           if (answersAhead) options.ready?.()
@@ -87,7 +86,7 @@ export async function driveCreate(started: Assembly): Promise<CreatedContainer> 
     return { pid, record, ...finishSession(assembly, session) }
   } catch (error) {
     if (record !== undefined) killInit(record)
-    await undo(started, session, init)
+    undo(started, session)
     throw error
   }
 }
@@ -156,18 +155,9 @@ function endSession(session: ExecutorSession): void {
   if (session.launcher.pid > 0) reapLauncher(session.launcher.pid)
 }
 
-// runtime.md, "Lifecycle": a failure after hooks ran goes on with "destroyed" and the poststop hooks.
-async function undo(
-  assembly: Assembly,
-  session: ExecutorSession,
-  init: number | undefined,
-): Promise<void> {
-  const { config, options } = assembly
+function undo({ options }: Assembly, session: ExecutorSession): void {
   endSession(session)
   if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true })
-  if (init === undefined) return
-  const { pid: _gone, ...state } = hookState(assembly, 'stopped', init)
-  for (const failure of await runHooksAnyway(config, 'poststop', state)) options.warn?.(failure)
 }
 
 async function answerSync(

@@ -33,16 +33,18 @@ export async function runHooks(
   }
 }
 
-/** As {@link runHooks}, but every hook runs, and the failures are returned: for poststop. */
-export async function runHooksAnyway(
+/** The hooks after a container is gone: every one runs, and the failures are returned, which are warnings. */
+export async function runPoststopHooks(
   config: RuntimeConfig,
-  kind: HookKind,
-  state: HookState,
+  id: string,
+  bundle: string,
 ): Promise<readonly unknown[]> {
+  const { ociVersion, annotations = {} } = config
+  const state: HookState = { ociVersion, id, status: 'stopped', bundle, annotations }
   const failures: unknown[] = []
-  for (const [index, hook] of (config.hooks?.[kind] ?? []).entries()) {
+  for (const [index, hook] of (config.hooks?.poststop ?? []).entries()) {
     try {
-      await runHook(hookName(kind, index), hook, state)
+      await runHook(hookName('poststop', index), hook, state)
     } catch (error) {
       failures.push(error)
     }

@@ -5,8 +5,8 @@ import { receiveEvent } from '../native/executor-protocol.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
 import { lockContainer } from './container-lock.ts'
+import { destroyContainer, endInit } from './destroy-container.ts'
 import { runHooks } from './hooks.ts'
-import { killInit } from './kill.ts'
 import { loadContainer } from './load-container.ts'
 import { savedConfig } from './saved-config.ts'
 import { handOverListener } from './seccomp-listener.ts'
@@ -15,15 +15,22 @@ import { stateOf } from './state.ts'
 import { canStart, containerStatus, startGatePath } from './status.ts'
 import { connectUnix } from './unix-socket.ts'
 
+export interface StartEvents {
+  /** The program runs; poststart hooks do not yet. */
+  readonly onStarted?: () => void
+  /** Hears of what goes wrong after a failed hook. */
+  readonly warn?: (problem: unknown) => void
+}
+
 /**
  * Starts the container. Throws `failed-precondition` when it is not `created`, and when its program
- * could not be executed. A poststart hook that fails stops the container (runtime-spec 1.3).
- * `onStarted` is called once the program runs, before these hooks.
+ * could not be executed. A startContainer or poststart hook that fails is the end of the container, which is
+ * destroyed (runtime.md "Lifecycle").
  */
 export async function startContainer(
   root: string,
   id: string,
-  onStarted?: () => void,
+  events: StartEvents = {},
 ): Promise<void> {
   await loadContainer(root, id)
   using _lock = await lockContainer(root, id)
@@ -34,14 +41,41 @@ export async function startContainer(
   if (!canStart(status)) throw cannotStart(status)
   const config = savedConfig(root, id)
   if (config.process === undefined) throw noProcess()
-  await passGate(root, record, config)
-  onStarted?.()
+  try {
+    await passGate(root, record, config)
+  } catch (error) {
+    if (isHookFailure(error)) await endOfLife(root, record, config, events)
+    throw error
+  }
+  events.onStarted?.()
   try {
     await runHooks(config, 'poststart', stateOf(root, record))
   } catch (error) {
-    killInit(record)
+    await endOfLife(root, record, config, events)
     throw error
   }
+}
+
+// The hook's failure is what the caller has to hear: what fails after it must not hide it.
+async function endOfLife(
+  root: string,
+  record: ContainerRecord,
+  config: RuntimeConfig,
+  { warn }: StartEvents,
+): Promise<void> {
+  try {
+    await endInit(record)
+    for (const failure of await destroyContainer(root, record, config)) warn?.(failure)
+  } catch (problem) {
+    warn?.(problem)
+  }
+}
+
+/** Whether a hook that the plan runs, startContainer, is what failed. */
+function isHookFailure(error: unknown): boolean {
+  const cause = error instanceof TsrunError ? error.cause : undefined
+  const origin = typeof cause === 'object' && cause !== null && 'origin' in cause && cause.origin
+  return typeof origin === 'string' && origin.startsWith('/hooks/')
 }
 
 // runc's words for each state.

@@ -121,13 +121,6 @@ describe('hooks', () => {
     },
   )
 
-  it('a failing poststart hook stops the container', async () => {
-    configure({ poststart: [{ path: '/bin/false' }] }, ['sleep', '1000'])
-    runtime.succeed(['create', '--bundle', bundle.directory, 'h'], { stdio: 'ignore' })
-    expect(runtime.run(['start', 'h']).status).toBe(1)
-    await runtime.waitFor('h', 'stopped')
-  })
-
   it('a failing poststop hook is a warning [runtime.md#lifecycle/18] [runtime.md#warnings/1]', () => {
     configure({ poststop: [{ path: '/bin/false' }, recorder('poststop')] })
     runtime.succeed(['create', '--bundle', bundle.directory, 'h'], { stdio: 'ignore' })

@@ -52,9 +52,10 @@ async function runForeground(
     if (exited === undefined) throw new TsrunError('internal', 'cannot wait for the container')
     relay?.begin()
     signals.begin()
-    await startContainer(root, id, () =>
-      forwardSignals(signals, (signal) => killContainer(root, id, signal)),
-    )
+    await startContainer(root, id, {
+      onStarted: () => forwardSignals(signals, (signal) => killContainer(root, id, signal)),
+      ...(options.warn === undefined ? {} : { warn: options.warn }),
+    })
     const { exitCode } = await exited
     await relay?.drained()
     return exitCode
@@ -69,7 +70,7 @@ async function runForeground(
 
 async function startOrDelete(globals: OciGlobals, id: string): Promise<void> {
   try {
-    await startContainer(globals.root, id)
+    await startContainer(globals.root, id, globals)
   } catch (error) {
     await deleteContainer(globals.root, id, true)
     throw error

@@ -14,8 +14,8 @@ export const startCommand: OciCommand = {
   description: 'run the process of a created container',
   table: { flags: {} },
   positional: ONE_ID,
-  async run(args, { root }) {
-    await startContainer(root, containerIdOf(args))
+  async run(args, { root, warn }) {
+    await startContainer(root, containerIdOf(args), { warn })
     return 0
   },
 }

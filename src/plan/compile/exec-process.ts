@@ -167,7 +167,10 @@ export function emitExec(c: ProcessContext, executable: Slot): void {
   const { b, process } = c
   const { args } = process
   // `start` refuses such a container: who gets here came by the gate alone.
-  if (args === undefined) return b.at('/process', () => b.fail(EINVAL, 'it is not set'))
+  if (args === undefined) {
+    b.at('/process', () => b.fail(EINVAL, 'it is not set'))
+    return
+  }
   const argv = b.stringArray(args)
   const envp = b.stringArray(process.env ?? [])
   b.at('/process/args/0', () => {
