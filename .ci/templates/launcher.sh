@@ -14,12 +14,13 @@ done
 case $self in */*) here=${self%/*} ;; *) here=. ;; esac
 
 # The caller's choice; Node of the npm prefix that this is installed in; Node of the build; the rest.
+case $here in */lib/node_modules/*) prefix=$here/../../../.. ;; *) prefix=/usr ;; esac
 node=$TSRUN_NODE
 if [ -n "$node" ] && ! { [ -f "$node" ] && [ -x "$node" ]; }; then
   echo "tsrun: cannot start: TSRUN_NODE \"$node\" is no executable file; hint: name a Node.js of 20.19 or newer, or unset it" >&2
   exit 125
 fi
-for candidate in "$node" "$here/../../../../bin/node" '@NODE@' /usr/local/bin/node /usr/bin/node; do
+for candidate in "$node" "$prefix/bin/node" '@NODE@' /usr/local/bin/node /usr/bin/node; do
   [ -n "$candidate" ] && [ -f "$candidate" ] && [ -x "$candidate" ] && node=$candidate && break
 done
 [ -n "$node" ] || node=$(command -v node)
@@ -28,13 +29,22 @@ if [ -z "$node" ]; then
   exit 125
 fi
 
-# What Node would act on or print about. The loader gives the values back to tsrun's own environment.
-# NODE_EXTRA_CA_CERTS alone costs 60 ms a start; the registry client reads TSRUN_EXTRA_CA_CERTS.
-if [ -n "${NODE_OPTIONS+set}" ]; then export TSRUN_NODE_OPTIONS="$NODE_OPTIONS"; fi
+# What Node and its OpenSSL would act on before our first line: load a library (OPENSSL_CONF), run a file
+# (NODE_OPTIONS), write one (NODE_REDIRECT_WARNINGS, NODE_COMPILE_CACHE), talk to a descriptor
+# (NODE_CHANNEL_FD), print. tsrun runs as root in environments that others have a hand in. The loader gives
+# the values back to tsrun's own environment: `run -e NAME` passes them on.
+for name in NODE_OPTIONS NODE_PATH NODE_CHANNEL_FD NODE_CHANNEL_SERIALIZATION_MODE NODE_UNIQUE_ID \
+  NODE_REDIRECT_WARNINGS NODE_COMPILE_CACHE NODE_V8_COVERAGE NODE_ICU_DATA NODE_DEBUG NODE_DEBUG_NATIVE \
+  NODE_PENDING_DEPRECATION NODE_TEST_CONTEXT NODE_REPL_EXTERNAL_MODULE NODE_USE_ENV_PROXY NODE_USE_SYSTEM_CA \
+  WATCH_REPORT_DEPENDENCIES UV_USE_IO_URING \
+  OPENSSL_CONF OPENSSL_CONF_INCLUDE OPENSSL_MODULES OPENSSL_ENGINES; do
+  eval "[ -n \"\${$name+set}\" ]" || continue
+  eval "export TSRUN_KEPT_$name=\"\$$name\""
+  unset "$name"
+done
+# It alone costs 60 ms a start; the registry client reads TSRUN_EXTRA_CA_CERTS.
 if [ -n "${NODE_EXTRA_CA_CERTS+set}" ]; then export TSRUN_EXTRA_CA_CERTS="$NODE_EXTRA_CA_CERTS"; fi
-unset NODE_OPTIONS NODE_EXTRA_CA_CERTS NODE_DEBUG NODE_DEBUG_NATIVE NODE_V8_COVERAGE NODE_PENDING_DEPRECATION
-# Node 22 and later would write its own compile cache there.
-unset NODE_COMPILE_CACHE
+unset NODE_EXTRA_CA_CERTS
 
 # Node opens descriptors of its own in the gaps between the caller's: those are not for --preserve-fds.
 # This script itself is open above 9.

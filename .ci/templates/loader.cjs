@@ -1,6 +1,7 @@
 'use strict'
 // Checks Node, then runs the bundle with V8's compile cache when the build left one for this very Node
 // (module.enableCompileCache came with Node 22, and would write while users run).
+const KEPT = 'TSRUN_KEPT_'
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major > 20 || (major === 20 && minor >= 19)) {
   start()
@@ -13,9 +14,9 @@ if (major > 20 || (major === 20 && minor >= 19)) {
 
 function start() {
   globalThis[Symbol.for('tsrun.firstLine')] = process.hrtime.bigint()
-  giveBack('TSRUN_NODE_OPTIONS', 'NODE_OPTIONS')
-  giveBack('TSRUN_EXTRA_CA_CERTS', 'NODE_EXTRA_CA_CERTS')
-  delete process.env.TSRUN_NODE_OPTIONS
+  for (const name of Object.keys(process.env)) if (name.startsWith(KEPT)) giveBack(name)
+  const certificates = process.env.TSRUN_EXTRA_CA_CERTS
+  if (certificates !== undefined) process.env.NODE_EXTRA_CA_CERTS = certificates
   load('main')
 }
 
@@ -43,9 +44,9 @@ function requireHere(id) {
   return id === './engine.cjs' ? load('engine') : require(id)
 }
 
-function giveBack(from, to) {
-  const value = process.env[from]
-  if (value !== undefined) process.env[to] = value
+function giveBack(name) {
+  process.env[name.slice(KEPT.length)] = process.env[name]
+  delete process.env[name]
 }
 
 module.exports = { start }

@@ -8,6 +8,7 @@ import {
   realpathSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -116,6 +117,63 @@ describe.skipIf(missing('root', 'command:npm'))('the npm package', () => {
     }
     expect(succeed(tsrun, ['--version'], env)).toMatch(/^tsrun version/)
     expect(existsSync(cache)).toBe(false)
+  })
+
+  it('loads, runs and writes nothing that its environment names', async () => {
+    const sprung = join(temporary.path, 'sprung')
+    const source = join(temporary.path, 'provider.c')
+    const library = join(temporary.path, 'provider.so')
+    const open = `fclose(fopen(${JSON.stringify(sprung)}, "w"))`
+    writeFileSync(
+      source,
+      `#include <stdio.h>\n__attribute__((constructor)) static void run(void) { ${open}; }\n`,
+    )
+    succeed('gcc', ['-shared', '-fPIC', '-o', library, source], process.env)
+    const config = join(temporary.path, 'openssl.cnf')
+    writeFileSync(
+      config,
+      [
+        'nodejs_conf = init',
+        '[init]',
+        'providers = list',
+        '[list]',
+        'evil = evil',
+        '[evil]',
+        `module = ${library}`,
+        'activate = 1\n',
+      ].join('\n'),
+    )
+    const trap = join(temporary.path, 'trap.cjs')
+    writeFileSync(trap, `require('node:fs').writeFileSync(${JSON.stringify(sprung)}, '')`)
+    const hostile: NodeJS.ProcessEnv = {
+      OPENSSL_CONF: config,
+      OPENSSL_MODULES: temporary.path,
+      OPENSSL_ENGINES: temporary.path,
+      NODE_OPTIONS: `--require ${trap}`,
+      NODE_CHANNEL_FD: '1',
+      NODE_UNIQUE_ID: '1',
+      NODE_TEST_CONTEXT: 'child-v8',
+      NODE_REDIRECT_WARNINGS: sprung,
+      NODE_V8_COVERAGE: sprung,
+      NODE_ICU_DATA: temporary.path,
+      NODE_PATH: temporary.path,
+    }
+    for (const [name, value] of Object.entries(hostile)) {
+      expect([name, succeed(tsrun, ['--version'], { [name]: value })]).toEqual([
+        name,
+        expect.stringMatching(/^tsrun version/),
+      ])
+      expect([name, existsSync(sprung)]).toEqual([name, false])
+    }
+    // They are the caller's all the same: `run -e NAME` passes them on.
+    const flags = ['data', 'state'].map((name) => `--${name}-root=${temporary.path}/env-${name}`)
+    succeed(tsrun, [...flags, 'load', '-i', await buildBusyboxImage()])
+    const pass = Object.keys(hostile).flatMap((name) => ['-e', name])
+    const script = 'env | grep -E "^(NODE|OPENSSL|TSRUN)_" | sort'
+    const words = [...flags, 'run', '--rm', ...pass, 'busybox', 'sh', '-c', script]
+    const seen = succeed(tsrun, words, hostile)
+    const wanted = Object.entries(hostile).map(([name, value]) => `${name}=${value}\n`)
+    expect(seen).toBe(wanted.sort().join(''))
   })
 
   it('says in a sentence which Node it cannot use', () => {

@@ -1,7 +1,9 @@
 /** Registries with TLS: which authorities count, and the way through a proxy. */
+import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { describeError } from '../../src/errors.ts'
 import { openImageStore } from '../../src/images/open-image-store.ts'
@@ -11,6 +13,7 @@ import { makeCertificates, type TestCertificates } from '../support/certificates
 import { startConnectProxy } from '../support/connect-proxy.ts'
 import { contentAt, type FakeRegistry, startFakeRegistry } from '../support/fake-registry.ts'
 import { makeImage } from '../support/make-image.ts'
+import { TSRUN } from '../support/runtime.ts'
 import { file } from '../support/tar-builder.ts'
 
 const image = makeImage([[file('a', 'x')], [file('b', 'y')]])
@@ -89,6 +92,31 @@ describe('a registry whose authority is not the system’s', () => {
     const env = { TSRUN_EXTRA_CA_CERTS: certificates.authority }
     expect(await pull(`localhost:${port()}`, { env })).toContain(
       'its certificate is for another name (ERR_TLS_CERT_ALTNAME_INVALID); hint: check the name',
+    )
+  })
+})
+
+// Node and Bun look at it at each connection: it would switch verification off for all that root pulls.
+describe('NODE_TLS_REJECT_UNAUTHORIZED=0', () => {
+  const run = promisify(execFile)
+  const pullBy = async (env: NodeJS.ProcessEnv, ...flags: readonly string[]): Promise<string> => {
+    const roots = [`--data-root=${root}/data`, `--state-root=${root}/state`]
+    const words = [...roots, 'pull', ...flags, `${env.HOST}/app`]
+    return await run(TSRUN, words, { env: { ...env, NODE_TLS_REJECT_UNAUTHORIZED: '0' } }).then(
+      ({ stdout }) => stdout,
+      (error: { readonly stderr: string }) => error.stderr,
+    )
+  }
+
+  test('does not weaken the check of the certificate, through a proxy neither', async () => {
+    const direct = await pullBy({ HOST: registry.host })
+    expect(direct).toContain('its certificate is not trusted')
+    await using proxy = await startConnectProxy(port())
+    const proxied = await pullBy({ HOST: NAME, HTTPS_PROXY: `http://${proxy.url}` })
+    expect(proxied).toContain('its certificate is not trusted')
+    expect(proxy.connects).toHaveLength(1)
+    expect(await pullBy({ HOST: registry.host }, '--tls-verify=false')).toContain(
+      image.config.descriptor.digest.replace('sha256:', ''),
     )
   })
 })
