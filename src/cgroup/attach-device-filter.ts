@@ -10,6 +10,7 @@ type Batch = ReturnType<typeof newBatch>
 const BPF_PROG_LOAD = 5
 const BPF_PROG_ATTACH = 8
 const BPF_PROG_GET_FD_BY_ID = 13
+const BPF_OBJ_GET_INFO_BY_FD = 15
 const BPF_PROG_QUERY = 16
 const BPF_PROG_TYPE_CGROUP_DEVICE = 15n
 const BPF_CGROUP_DEVICE = 6n
@@ -19,6 +20,12 @@ const LOAD_ATTRIBUTE_SIZE = 72
 const ATTACH_ATTRIBUTE_SIZE = 20
 const QUERY_ATTRIBUTE_SIZE = 32
 const ID_ATTRIBUTE_SIZE = 12
+const INFO_ATTRIBUTE_SIZE = 16
+/** struct bpf_prog_info up to its `name`, which is at 64. */
+const INFO_SIZE = 80
+const INFO_NAME = 64
+/** How a program of ours is told from systemd's and others' (at most 15 letters, digits, `_` and `.`). */
+const PROGRAM_NAME = 'tsrun_devices'
 const MAX_QUERIED = 16
 const SIG_SETMASK = 2
 const SIGNAL_SET_SIZE = 8
@@ -38,20 +45,50 @@ export function attachDeviceFilter(path: string, program: Uint8Array): void {
 
 /**
  * Puts `program` in the place of the one that {@link attachDeviceFilter} put there, at once: no access is
- * judged by neither or by both. Throws `failed-precondition` when the cgroup has not exactly one.
+ * judged by neither or by both. Those of others (systemd has one for DevicePolicy=) stay. Throws
+ * `failed-precondition` when the cgroup has not exactly one of ours.
  */
 export function replaceDeviceFilter(path: string, program: Uint8Array): void {
-  const ids = attachedPrograms(path)
-  const [id] = ids
-  if (id === undefined || ids.length > 1) {
-    throw new TsrunError(
-      'failed-precondition',
-      `cannot change the device rules of the cgroup ${path}: it has ${ids.length} device filters, not the one that tsrun made`,
-      { hint: 'see what else attaches filters there: bpftool cgroup show' },
-    )
+  const ours: OwnedFd[] = []
+  try {
+    for (const id of attachedPrograms(path)) {
+      const fd = programById(path, id)
+      if (nameOf(path, fd.fd) === PROGRAM_NAME) ours.push(fd)
+      else fd.close()
+    }
+    const [former] = ours
+    if (former === undefined || ours.length > 1) {
+      throw new TsrunError(
+        'failed-precondition',
+        `cannot change the device rules of the cgroup ${path}: it has ${ours.length} device filters of tsrun, not one`,
+        { hint: 'see what is attached there: bpftool cgroup show' },
+      )
+    }
+    attach(path, loadedProgram(path, program).fd, former.fd)
+  } finally {
+    for (const fd of ours) fd.close()
   }
-  using former = programById(path, id)
-  attach(path, loadedProgram(path, program).fd, former.fd)
+}
+
+function programName(): readonly bigint[] {
+  const bytes = Buffer.alloc(16)
+  bytes.write(PROGRAM_NAME)
+  return [bytes.readBigUInt64LE(0), bytes.readBigUInt64LE(8)]
+}
+
+function nameOf(path: string, program: number): string {
+  const batch = newBatch()
+  const info = batch.zeros(INFO_SIZE)
+  // union bpf_attr: bpf_fd, info_len, info.
+  const attributes = batch.words([BigInt(program) | (BigInt(INFO_SIZE) << 32n), info])
+  const got = batch.sys('bpf', [BPF_OBJ_GET_INFO_BY_FD, attributes, INFO_ATTRIBUTE_SIZE], {
+    tolerate: ['*'],
+  })
+  const result = runBatch(batch)
+  const value = result.value(got)
+  if (value < 0) throw attachError(path, 'name', -value)
+  const name = result.bytes(info).subarray(INFO_NAME)
+  return name.toString('latin1', 0, name.indexOf(0))
 }
 
 function loadedProgram(path: string, program: Uint8Array): OwnedFd {
@@ -109,8 +146,7 @@ function loadProgram(path: string, program: Uint8Array): OwnedFd {
     0,
     0,
     0,
-    0,
-    0,
+    ...programName(),
     BPF_CGROUP_DEVICE << 32n,
   ])
   // The verifier gives up with EAGAIN when a signal is pending, and a profiler sends one all the time.

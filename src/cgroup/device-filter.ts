@@ -30,7 +30,7 @@ const MAJOR = 4
 const MINOR = 5
 
 /** What every container may use, whatever its rules say (config-linux.md "Default Devices", as runc). */
-const ALWAYS_ALLOWED: readonly DeviceRule[] = [
+export const ALWAYS_ALLOWED: readonly DeviceRule[] = [
   { allow: true, type: 'c', access: 'm' },
   { allow: true, type: 'b', access: 'm' },
   { allow: true, type: 'c', major: 1, minor: 3, access: 'rwm' },
@@ -77,7 +77,8 @@ function reachable(rules: readonly DeviceRule[]): readonly DeviceRule[] {
   return last < 0 ? [...rules, { allow: false, type: 'a' }] : rules.slice(0, last + 1)
 }
 
-function isEveryDevice(rule: DeviceRule): boolean {
+/** Type `a`, or none. */
+export function isEveryDevice(rule: DeviceRule): boolean {
   return rule.type === undefined || rule.type === '' || rule.type === 'a'
 }
 

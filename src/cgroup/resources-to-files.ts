@@ -9,6 +9,8 @@ export interface CgroupWrite {
   readonly value: string
   /** Written instead where the kernel does not have {@link file}. */
   readonly otherwise?: { readonly file: string; readonly value: string }
+  /** Left out where the kernel does not have the file: it is so without it. */
+  readonly optional?: true
   /** JSON pointer below /linux/resources. */
   readonly pointer: string
 }
@@ -74,7 +76,14 @@ function memoryWrites(memory: Memory): readonly CgroupWrite[] {
   })
   const writes: CgroupWrite[] = []
   const swap = swapMax(memory)
-  if (swap !== undefined) writes.push(write('memory.swap.max', swap, 'swap'))
+  if (swap !== undefined) {
+    // A kernel that counts no swap limits none, and one without swap uses none.
+    const isAnyway = swap === 'max' || swap === '0'
+    writes.push({
+      ...write('memory.swap.max', swap, 'swap'),
+      ...(isAnyway ? { optional: true as const } : {}),
+    })
+  }
   if (isSet(memory.limit)) writes.push(write('memory.max', limit(memory.limit), 'limit'))
   if (isSet(memory.reservation))
     writes.push(write('memory.low', limit(memory.reservation), 'reservation'))
@@ -87,6 +96,8 @@ function swapMax(memory: Memory): string | undefined {
   // Unlimited memory alone means unlimited swap too, as it did with cgroup v1.
   if (!isSet(swap)) return bytes !== undefined && bytes < 0 ? 'max' : undefined
   if (swap < 0) return 'max'
+  // Nothing to subtract from: what is left of the sum is the swap.
+  if (bytes === -1) return String(swap)
   if (!isSet(bytes) || bytes < 0) {
     throw new TsrunError('invalid-argument', 'unable to set swap limit without memory limit', {
       hint: 'set linux.resources.memory.limit with memory.swap',
@@ -107,8 +118,11 @@ function cpuWrites(cpu: NonNullable<Resources['cpu']>): readonly CgroupWrite[] {
   const add = (controller: string, file: string, value: string, key: string): void => {
     writes.push({ controller, file, value, pointer: `/cpu/${key}` })
   }
-  if (cpu.idle !== undefined) add('cpu', 'cpu.idle', String(cpu.idle), 'idle')
+  const idle = (): void => add('cpu', 'cpu.idle', String(cpu.idle), 'idle')
+  // An idle cgroup has no weight: it is given before, or after the end of the idleness.
+  if (cpu.idle !== undefined && cpu.idle !== 1) idle()
   if (isSet(cpu.shares)) add('cpu', 'cpu.weight', String(sharesToWeight(cpu.shares)), 'shares')
+  if (cpu.idle === 1) idle()
   if (isSet(cpu.quota) || isSet(cpu.period)) {
     const quota = isSet(cpu.quota) && cpu.quota > 0 ? String(cpu.quota) : 'max'
     add('cpu', 'cpu.max', isSet(cpu.period) ? `${quota} ${cpu.period}` : quota, 'quota')
@@ -167,12 +181,18 @@ function toIoWeight(weight: number): number {
 }
 
 function hugepageWrites(limits: NonNullable<Resources['hugepageLimits']>): readonly CgroupWrite[] {
-  return limits.map(({ pageSize, limit: bytes }, i) => ({
-    controller: 'hugetlb',
-    file: `hugetlb.${pageSize}.max`,
-    value: String(bytes),
-    pointer: `/hugepageLimits/${i}`,
-  }))
+  return limits.flatMap(({ pageSize, limit: bytes }, i) => {
+    const limited = {
+      controller: 'hugetlb',
+      value: String(bytes),
+      pointer: `/hugepageLimits/${i}`,
+    }
+    // Reservations are what a mapping that cannot be served fails by, instead of a SIGBUS (kernel 5.7).
+    return [
+      { ...limited, file: `hugetlb.${pageSize}.max` },
+      { ...limited, file: `hugetlb.${pageSize}.rsvd.max`, optional: true as const },
+    ]
+  })
 }
 
 function rdmaWrites(rdma: NonNullable<Resources['rdma']>): readonly CgroupWrite[] {

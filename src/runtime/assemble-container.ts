@@ -1,6 +1,6 @@
 /** The steps of a create: cgroup, gate, plan, the conversation with the executor, the record. */
 import { constants, openSync, statSync } from 'node:fs'
-import type { CgroupfsManager } from '../cgroup/cgroupfs-manager.ts'
+import type { CgroupManager } from '../cgroup/cgroup-manager.ts'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { hostFeatures } from '../native/host-features.ts'
 import { hostArchitecture } from '../native/library.ts'
@@ -40,7 +40,7 @@ export interface Assembly {
   /** The config as it was given, without what `create` completed. */
   readonly given: RuntimeConfig
   readonly saved: EarlyOptions
-  readonly cgroup: CgroupfsManager | undefined
+  readonly cgroup: CgroupManager | undefined
   readonly rdt: RdtGroups | undefined
   readonly parts: PlanInParts
   /** By the names of the plan's descriptors; and the pidfd socket, and our end of `copyUp`. */
@@ -59,7 +59,7 @@ export async function assembleContainer(
   const rootfs = rootfsOf(bundle, given)
   checkRootfs(rootfs)
   const config = completeConfig(given, rootfs, options.extraEnv ?? [])
-  const cgroup = makeCgroup(options, config)
+  const cgroup = await makeCgroup(options, config)
   const opened: OwnedFd[] = []
   try {
     const rdt = makeContainerRdt(options.root, options.id, config)
@@ -134,7 +134,7 @@ export function checkRootfs(rootfs: string): void {
 function openDescriptors(
   options: CreateOptions,
   config: RuntimeConfig,
-  cgroup: CgroupfsManager | undefined,
+  cgroup: CgroupManager | undefined,
   opened: OwnedFd[],
 ): ReadonlyMap<string, number> {
   const descriptors = new Map<string, number>()
@@ -157,7 +157,7 @@ function openDescriptors(
   }
   if (cgroup !== undefined) {
     const O_PATH = 0o10000000
-    keep('cgroup', new OwnedFd(openSync(cgroup.path, constants.O_DIRECTORY | O_PATH)))
+    keep('cgroup', new OwnedFd(openSync(cgroup.place.path, constants.O_DIRECTORY | O_PATH)))
   }
   keep('plan', emptyMemfd('tsrun-plan', false))
   return descriptors

@@ -9,6 +9,7 @@ import type { ContainerRecord } from '../state/container-record.ts'
 import { assembleContainer } from './assemble-container.ts'
 import { readBundleConfig } from './bundle.ts'
 import { claimContainer } from './claim-container.ts'
+import type { CgroupDriver } from './container-cgroup.ts'
 import { runPoststopHooks } from './hooks.ts'
 
 export interface CreateOptions {
@@ -33,8 +34,8 @@ export interface CreateOptions {
   readonly pidfdSocket?: string
   readonly noPivot?: boolean
   readonly noNewKeyring?: boolean
-  /** `disabled`: the container stays in the caller's cgroup, without limits (podman's --cgroups=disabled). */
-  readonly cgroups?: 'disabled'
+  /** Who makes the cgroup; `cgroupfs` when absent. */
+  readonly cgroups?: CgroupDriver
   /** The launcher stays and reports how init ended: {@link CreatedContainer.exited}. */
   readonly supervise?: boolean
   /** With `supervise`: init is killed when this process ends, however it does. */

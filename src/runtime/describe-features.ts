@@ -16,6 +16,6 @@ export function describeFeatures(): Features {
     apparmor: true,
     selinux: true,
     idmapMounts: true,
-    systemdCgroup: false,
+    systemdCgroup: true,
   })
 }

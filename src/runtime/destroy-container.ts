@@ -6,8 +6,9 @@ import type { ContainerRecord } from '../state/container-record.ts'
 import { removeContainerDirectory } from '../state/state-directory.ts'
 import { removeContainerRdt } from './container-rdt.ts'
 import { runPoststopHooks } from './hooks.ts'
-import { cgroupOf, killInit } from './kill.ts'
+import { killInit } from './kill.ts'
 import { openProcess } from './process-liveness.ts'
+import { cgroupOf, managerOf } from './recorded-cgroup.ts'
 
 const KILL_TIMEOUT_MS = 10_000
 
@@ -20,7 +21,7 @@ export async function destroyContainer(
   record: ContainerRecord,
   config: RuntimeConfig | undefined,
 ): Promise<readonly unknown[]> {
-  await cgroupOf(record)?.remove()
+  await (await managerOf(record))?.remove()
   removeContainerRdt(root, record.id)
   removeContainerDirectory(root, record.id)
   return config === undefined ? [] : await runPoststopHooks(config, record.id, record.bundle)

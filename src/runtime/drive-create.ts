@@ -126,10 +126,10 @@ const ANSWERED_AHEAD = ['ready', 'listener']
 
 // Only where Node has nothing to do at a sync but to publish the record. The prepared one is enough to
 // find and kill init, should we be killed before that.
-function mayAnswerAhead({ options, plan, config, rdt }: Driven): boolean {
+function mayAnswerAhead({ options, plan, config, rdt, cgroup }: Driven): boolean {
   const isStopped = [...syncPoints(plan)].some((point) => !ANSWERED_AHEAD.includes(point))
   const hasWork = isStopped || isInUserNamespace(config) || rdt !== undefined
-  const isAsked = options.pidfdSocket !== undefined
+  const isAsked = options.pidfdSocket !== undefined || cgroup?.place.scope !== undefined
   return options.startAtOnce === true && !hasWork && !isAsked
 }
 
@@ -172,6 +172,7 @@ async function answerSync(
   if (point === 'ready' && config.process !== undefined && isInUserNamespace(config))
     scheduleFromOutside(pid, config.process, config)
   if (point === 'ready' && assembly.rdt !== undefined) joinRdtGroups(assembly.rdt, pid)
+  if (point === 'ready') await assembly.cgroup?.settle()
   const pidfdSocket = assembly.descriptors.get(PIDFD_SOCKET)
   if (point === 'ready' && pidfdSocket !== undefined) sendPidfd(pidfdSocket, init, 'standard')
   if (point !== 'hooks') return

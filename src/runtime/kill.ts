@@ -1,11 +1,10 @@
 /** `kill`: a signal to a container's init, through a pidfd (runtime-spec runtime.md "Kill"). */
-import { CgroupfsManager } from '../cgroup/cgroupfs-manager.ts'
-import { requireCgroups } from '../cgroup/detect.ts'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { pidfdOpen, pidfdSendSignal } from '../native/syscalls.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
 import { loadContainer } from './load-container.ts'
 import { openProcess } from './process-liveness.ts'
+import { cgroupOf } from './recorded-cgroup.ts'
 import { savedConfig } from './saved-config.ts'
 import { canKill, containerStatus } from './status.ts'
 
@@ -58,13 +57,6 @@ export function signalProcess(pid: number, signal: number): void {
   using pidfd = pidfdOpen(pid)
   if (pidfd === undefined) throw notRunning()
   pidfdSendSignal(pidfd.fd, signal)
-}
-
-/** The container's cgroup, when it has one of its own. */
-export function cgroupOf(record: ContainerRecord): CgroupfsManager | undefined {
-  return record.cgroup === undefined
-    ? undefined
-    : new CgroupfsManager(requireCgroups(), record.cgroup)
 }
 
 /** Without a pid namespace of its own, processes can outlive init. False when none did. */

@@ -1,4 +1,5 @@
 /** The record of a container whose init has come to be. */
+import type { CgroupPlace } from '../cgroup/cgroup-place.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
 import { readProcStat } from './process-liveness.ts'
@@ -10,7 +11,7 @@ export interface ContainerInMaking {
   readonly config: RuntimeConfig
   readonly bundle: string
   readonly rootfs: string
-  readonly cgroup: { readonly path: string } | undefined
+  readonly cgroup: { readonly place: CgroupPlace } | undefined
 }
 
 /** Undefined when the process `pid` has ended already. */
@@ -26,8 +27,12 @@ export function recordOf(made: ContainerInMaking, pid: number): ContainerRecord 
     created: new Date().toISOString(),
     pid,
     startTime: stat.startTime,
-    ...(cgroup === undefined ? {} : { cgroup: cgroup.path }),
+    ...(cgroup === undefined ? {} : recordedPlace(cgroup.place)),
     stdio: options.stdio.map(streamName),
     owner: process.geteuid?.() ?? 0,
   }
+}
+
+function recordedPlace({ path, scope }: CgroupPlace): Pick<ContainerRecord, 'cgroup' | 'scope'> {
+  return { cgroup: path, ...(scope === undefined ? {} : { scope }) }
 }

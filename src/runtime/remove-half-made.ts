@@ -1,6 +1,6 @@
 /** Removes what a killed `create` left: its free lock says that nobody is making this container any more. */
-import { CgroupfsManager } from '../cgroup/cgroupfs-manager.ts'
-import { requireCgroups } from '../cgroup/detect.ts'
+import { parsePlace } from '../cgroup/cgroup-place.ts'
+import { openCgroup } from '../cgroup/open-cgroup.ts'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { parseContainerRecord } from '../state/container-record.ts'
 import {
@@ -30,8 +30,7 @@ export async function removeHalfMade(root: string, id: string, damaged = false):
     killPrepared(root, id)
     const cgroup = readOptional(root, id, CGROUP_FILE)
     // Empty: its maker was killed between making the file and writing it, so before the cgroup.
-    if (cgroup !== undefined && cgroup !== '')
-      await new CgroupfsManager(requireCgroups(), cgroup).remove()
+    if (cgroup !== undefined && cgroup !== '') await (await openCgroup(parsePlace(cgroup))).remove()
     removeContainerRdt(root, id)
     removeContainerDirectory(root, id)
     return true

@@ -1,7 +1,7 @@
 /** `restore`: makes a container of saved images, with criu (runtime-spec has no such operation; runc's is the model). */
 import { openSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { CgroupfsManager } from '../cgroup/cgroupfs-manager.ts'
+import type { CgroupManager } from '../cgroup/cgroup-manager.ts'
 import { detectCgroups } from '../cgroup/detect.ts'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { hostFeatures } from '../native/host-features.ts'
@@ -25,7 +25,7 @@ import { readBundleConfig, rootfsOf } from './bundle.ts'
 import { DESCRIPTORS_FILE } from './checkpoint.ts'
 import { claimContainer } from './claim-container.ts'
 import { openConsole } from './console.ts'
-import { applyLimits, makeCgroup } from './container-cgroup.ts'
+import { applyLimits, type CgroupDriver, makeCgroup } from './container-cgroup.ts'
 import { containerRdt, makeContainerRdt, removeContainerRdt } from './container-rdt.ts'
 import {
   type CriuDirectories,
@@ -63,7 +63,7 @@ export interface RestoreOptions extends CriuFlags {
   readonly lsmProfile?: string
   readonly lsmMountContext?: string
   readonly stickyRoot?: boolean
-  readonly cgroups?: 'disabled'
+  readonly cgroups?: CgroupDriver
   readonly environment: NodeJS.ProcessEnv
 }
 
@@ -82,7 +82,7 @@ interface Restore {
   readonly config: RuntimeConfig
   /** `config` with binds of the host's cgroups where the container has no namespace for them. */
   readonly mounted: RuntimeConfig
-  readonly cgroup: CgroupfsManager | undefined
+  readonly cgroup: CgroupManager | undefined
   readonly console: number | undefined
   init: OwnedFd | undefined
 }
@@ -130,13 +130,15 @@ export async function restoreContainer(options: RestoreOptions): Promise<Restore
 async function inCgroup<Result>(
   options: RestoreOptions,
   config: RuntimeConfig,
-  work: (cgroup: CgroupfsManager | undefined) => Promise<Result>,
+  work: (cgroup: CgroupManager | undefined) => Promise<Result>,
 ): Promise<Result> {
-  const cgroup = makeCgroup(options, config)
+  const cgroup = await makeCgroup(options, config)
   try {
     if (cgroup !== undefined) applyLimits(cgroup, config)
     makeContainerRdt(options.root, options.id, config)
-    return await work(cgroup)
+    const result = await work(cgroup)
+    await cgroup?.settle()
+    return result
   } catch (error) {
     removeContainerRdt(options.root, options.id)
     await cgroup?.remove()
@@ -212,7 +214,7 @@ async function converse(
 ): Promise<number> {
   const { cgroup } = restore
   // What criu restores starts where criu is.
-  if (cgroup !== undefined) writeFileSync(join(cgroup.path, 'cgroup.procs'), String(criu.pid))
+  if (cgroup !== undefined) writeFileSync(join(cgroup.place.path, 'cgroup.procs'), String(criu.pid))
   const rdt = containerRdt(restore.options.root, restore.options.id)
   if (rdt !== undefined) joinRdtGroups(rdt, criu.pid)
   const { pid } = await criu.request(

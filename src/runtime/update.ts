@@ -1,14 +1,13 @@
 /** `update`: new limits for a container that is there. */
-import { join } from 'node:path'
 import { replaceDeviceFilter } from '../cgroup/attach-device-filter.ts'
 import { completeUpdate } from '../cgroup/complete-update.ts'
 import { compileDeviceFilter } from '../cgroup/device-filter.ts'
+import { refuseBelowUsage } from '../cgroup/refuse-below-usage.ts'
 import { TsrunError } from '../errors.ts'
 import { normalizeResources } from '../oci/normalize-runtime-config.ts'
 import type { Resources } from '../oci/runtime-config.ts'
-import { readTextIfThere } from '../util/if-there.ts'
-import { cgroupOf } from './kill.ts'
 import { loadContainer } from './load-container.ts'
+import { cgroupOf, managerOf } from './recorded-cgroup.ts'
 
 /**
  * Applies what `resources` has and leaves the rest as it is. Throws `not-found`, `failed-precondition`
@@ -21,7 +20,8 @@ export async function updateContainer(
 ): Promise<void> {
   const record = await loadContainer(root, id)
   const cgroup = cgroupOf(record)
-  if (cgroup === undefined) {
+  const manager = await managerOf(record)
+  if (cgroup === undefined || manager === undefined) {
     throw new TsrunError(
       'failed-precondition',
       `cannot update container "${id}": it has no cgroup of its own`,
@@ -29,9 +29,9 @@ export async function updateContainer(
     )
   }
   const normal = normalizeResources(resources, record.ociVersion)
-  const complete = completeUpdate(normal, (file) => readTextIfThere(join(cgroup.path, file)))
-  cgroup.refuseBelowUsage(complete)
-  cgroup.apply(complete)
+  const complete = completeUpdate(normal, (file) => cgroup.read(file))
+  refuseBelowUsage(cgroup, complete)
+  await manager.update(complete)
   // podman 5 and the Kubernetes plugin of containerd send the whole list of the container with every update.
   const { devices = [] } = complete
   if (devices.length > 0) replaceDeviceFilter(cgroup.path, compileDeviceFilter(devices))

@@ -17,6 +17,8 @@ export interface ContainerRecord {
   readonly startTime: number
   /** Absolute path of the cgroup v2 directory, when the container has its own. */
   readonly cgroup?: string
+  /** The unit of systemd that the cgroup belongs to, and whose systemd it is, when it made it. */
+  readonly scope?: { readonly unit: string; readonly manager: 'system' | 'user' }
   /** What init's standard streams are, as /proc/<pid>/fd shows it: `pipe:[…]`, `/dev/null`. For checkpoints. */
   readonly stdio?: readonly string[]
   /** The user who made it. */

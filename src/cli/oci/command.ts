@@ -11,8 +11,8 @@ export interface OciGlobals {
   /** The root is below $XDG_RUNTIME_DIR. */
   readonly stickyRoot: boolean
   readonly debug: boolean
-  readonly systemdCgroup: boolean
-  readonly disableCgroups: boolean
+  /** Who makes the cgroups of containers. */
+  readonly cgroups: 'cgroupfs' | 'systemd' | 'disabled'
   /** --criu: the program that checkpoints. */
   readonly criu?: string
   /** Logs what went wrong without making the command fail. */

@@ -19,7 +19,6 @@ export const createCommand: OciCommand = {
 
 /** The options of the command line for createContainer. */
 export function createOptions(args: ParsedArguments, globals: OciGlobals): CreateOptions {
-  refuseUnsupported(globals)
   const id = containerIdOf(args)
   const consoleSocket = args.string('console-socket')
   const pidFile = args.string('pid-file')
@@ -32,21 +31,13 @@ export function createOptions(args: ParsedArguments, globals: OciGlobals): Creat
     stdio: [0, 1, 2],
     preserved: preservedDescriptors(args),
     extraEnv: listenEnv(),
-    ...(globals.disableCgroups ? { cgroups: 'disabled' as const } : {}),
+    cgroups: globals.cgroups,
     warn: globals.warn,
     noPivot: args.boolean('no-pivot'),
     noNewKeyring: args.boolean('no-new-keyring'),
     ...(consoleSocket === undefined || consoleSocket === '' ? {} : { consoleSocket }),
     ...(pidFile === undefined || pidFile === '' ? {} : { pidFile }),
     ...(pidfdSocket === '' ? {} : { pidfdSocket }),
-  }
-}
-
-export function refuseUnsupported(globals: OciGlobals): void {
-  if (globals.systemdCgroup) {
-    throw new TsrunError('not-implemented', 'unsupported: --systemd-cgroup', {
-      hint: 'leave it out: tsrun writes the cgroup files itself',
-    })
   }
 }
 

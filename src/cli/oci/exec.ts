@@ -11,7 +11,7 @@ import { savedConfig } from '../../runtime/saved-config.ts'
 import { type ForegroundSignals, inForeground } from '../foreground-signals.ts'
 import { containerIdOf, type ParsedArguments } from './arguments.ts'
 import type { OciCommand } from './command.ts'
-import { preservedDescriptors, refuseUnsupported, refuseUnusedConsole } from './create.ts'
+import { preservedDescriptors, refuseUnusedConsole } from './create.ts'
 import { EXEC_FLAGS } from './flag-tables.ts'
 import { FORWARDED, forwardSignals } from './forward-signals.ts'
 import type { TerminalRelay } from './relay-terminal.ts'
@@ -26,7 +26,6 @@ export const execCommand: OciCommand = {
   positional: { least: 1, most: Number.POSITIVE_INFINITY },
   flagsFirst: true,
   async run(args, globals) {
-    refuseUnsupported(globals)
     const id = containerIdOf(args)
     const command = args.positional.slice(1)
     await loadContainer(globals.root, id)

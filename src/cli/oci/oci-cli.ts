@@ -159,10 +159,6 @@ function decodeGlobals(globals: ParsedArguments): OciGlobals {
       hint: 'give text or json',
     })
   }
-  const manager = globals.string('cgroup-manager') ?? 'cgroupfs'
-  if (!['cgroupfs', 'systemd', 'disabled'].includes(manager)) {
-    throw new TsrunError('not-implemented', `unsupported: --cgroup-manager ${manager}`)
-  }
   // `auto` and `false` are what tsrun does; containers without root come later.
   const rootless = globals.string('rootless') ?? 'auto'
   if (!ROOTLESS_AUTO.has(rootless.toLowerCase()) && !FALSE_WORDS.has(rootless)) {
@@ -180,11 +176,23 @@ function decodeGlobals(globals: ParsedArguments): OciGlobals {
     rootGiven: given !== '',
     stickyRoot: given === '' && uid !== 0,
     debug: globals.boolean('debug'),
-    disableCgroups: manager === 'disabled',
+    cgroups: cgroupDriver(globals),
     ...((globals.string('criu') ?? '') === '' ? {} : { criu: globals.string('criu') ?? '' }),
-    systemdCgroup: globals.boolean('systemd-cgroup') || manager === 'systemd',
     warn: (problem) => reportWarning(problem, globals),
   }
+}
+
+/** crun's --cgroup-manager, and runc's --systemd-cgroup. */
+function cgroupDriver(globals: ParsedArguments): OciGlobals['cgroups'] {
+  const given = globals.string('cgroup-manager')
+  const manager = given ?? 'cgroupfs'
+  if (manager !== 'cgroupfs' && manager !== 'systemd' && manager !== 'disabled') {
+    throw new TsrunError('not-implemented', `unsupported: --cgroup-manager ${manager}`, {
+      hint: 'give cgroupfs, systemd or disabled',
+    })
+  }
+  // conmon gives --systemd-cgroup to a container without cgroups, too (podman run --cgroups=disabled).
+  return globals.boolean('systemd-cgroup') && manager !== 'disabled' ? 'systemd' : manager
 }
 
 /**

@@ -8,7 +8,7 @@ import { type RestoreOptions, restoreContainer } from '../../runtime/restore.ts'
 import { type ForegroundSignals, inForeground } from '../foreground-signals.ts'
 import { containerIdOf, type ParsedArguments } from './arguments.ts'
 import { type OciCommand, type OciGlobals, ONE_ID } from './command.ts'
-import { refuseUnsupported, refuseUnusedConsole } from './create.ts'
+import { refuseUnusedConsole } from './create.ts'
 import { CRIU_FLAGS, criuFlags } from './criu-flags.ts'
 import { FORWARDED, forwardSignals } from './forward-signals.ts'
 
@@ -31,7 +31,6 @@ export const restoreCommand: OciCommand = {
   },
   positional: ONE_ID,
   async run(args, globals) {
-    refuseUnsupported(globals)
     if (args.boolean('no-pivot')) {
       throw new TsrunError('not-implemented', 'unsupported: restore --no-pivot', {
         hint: 'leave it out: criu changes the root itself, by pivot_root(2)',
@@ -60,7 +59,7 @@ function restoreOptions(args: ParsedArguments, globals: OciGlobals): RestoreOpti
     bundle: args.given('bundle') ?? process.cwd(),
     stdio: [0, 1, 2],
     environment: process.env,
-    ...(globals.disableCgroups ? { cgroups: 'disabled' as const } : {}),
+    cgroups: globals.cgroups,
     ...(consoleSocket === undefined ? {} : { consoleSocket }),
     ...(pidFile === undefined ? {} : { pidFile }),
     ...(lsmProfile === undefined ? {} : { lsmProfile }),
