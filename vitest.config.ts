@@ -26,11 +26,18 @@ const ALONE = {
   hookTimeout: 120_000,
 } as const
 
+/** Those that name a machine are for that one: *.smp.test.ts. */
+function machineFiles(suffix: string): { readonly include: string[]; readonly exclude?: string[] } {
+  const folder = 'test/vm/suite'
+  if (suffix !== '') return { include: [`${folder}/*.${suffix}.test.ts`] }
+  return { include: [`${folder}/*.test.ts`], exclude: [`${folder}/*.*.test.ts`] }
+}
+
 // Only in the test machine (npm run test:vm), which is some five times slower than the one it runs on.
 const MACHINE = {
   test: {
     name: 'vm',
-    include: ['test/vm/suite/**/*.test.ts'],
+    ...machineFiles(process.env.TSRUN_TEST_SUFFIX ?? ''),
     ...ALONE,
     testTimeout: 300_000,
     hookTimeout: 300_000,

@@ -4,12 +4,12 @@
  * vDSO of new kernels.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { openRelease } from './other-debian.mjs'
 
 const SUITE = 'trixie'
-const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 const MULTIARCH = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' }
 const cache = join(dirname(dirname(fileURLToPath(import.meta.url))), 'rootfs-cache/cache')
 const fetched = join(cache, 'criu')
@@ -20,14 +20,7 @@ export function setupCriu(log) {
   log(`fetching criu of Debian ${SUITE}`)
   const making = `${fetched}.tmp`
   rmSync(making, { recursive: true, force: true })
-  mkdirSync(join(making, 'archives/partial'), { recursive: true })
   download(making)
-  for (const file of readdirSync(join(making, 'archives'))) {
-    if (file.endsWith('.deb'))
-      run('dpkg', ['-x', join(making, 'archives', file), join(making, 'root')])
-  }
-  rmSync(join(making, 'archives'), { recursive: true })
-  rmSync(join(making, 'lists'), { recursive: true, force: true })
   writeFileSync(join(making, 'criu'), wrapper(), { mode: 0o755 })
   rmSync(fetched, { recursive: true, force: true })
   renameSync(making, fetched)
@@ -42,32 +35,14 @@ function works(path) {
   return spawnSync(path, ['check']).status === 0
 }
 
-// An apt of its own: no source of the machine is added, and nothing is installed on it.
 function download(directory) {
-  writeFileSync(join(directory, 'status'), '')
-  writeFileSync(
-    join(directory, 'sources.list'),
-    `deb [signed-by=${KEYRING}] http://deb.debian.org/debian ${SUITE} main\n`,
-  )
-  const settings = {
-    'Dir::Etc::sourcelist': join(directory, 'sources.list'),
-    'Dir::Etc::sourceparts': '-',
-    'Dir::State': directory,
-    'Dir::State::status': join(directory, 'status'),
-    'Dir::Cache': directory,
-    'Debug::NoLocking': '1',
-    'APT::Sandbox::User': 'root',
+  try {
+    const release = openRelease(SUITE, directory)
+    release.fetch(['criu'])
+    release.close()
+  } catch (error) {
+    throw new Error(`cannot fetch criu: ${error.message}`)
   }
-  const options = Object.entries(settings).flatMap(([key, value]) => ['-o', `${key}=${value}`])
-  run('apt-get', [...options, 'update'])
-  run('apt-get', [
-    ...options,
-    'install',
-    '-y',
-    '--no-install-recommends',
-    '--download-only',
-    'criu',
-  ])
 }
 
 // The newer C library comes along, so it is started by its own loader.
@@ -79,13 +54,4 @@ function wrapper() {
   const root = join(fetched, 'root/usr')
   const libraries = join(root, 'lib', multiarch)
   return `#!/bin/sh\nexec ${join(root, loader)} --library-path ${libraries} ${join(root, 'sbin/criu')} "$@"\n`
-}
-
-function run(command, args) {
-  const { status, stderr, error } = spawnSync(command, args, {
-    encoding: 'utf8',
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },
-  })
-  if (status === 0) return
-  throw new Error(`cannot fetch criu: ${command} failed: ${error?.message ?? stderr.trim()}`)
 }

@@ -16,10 +16,10 @@ const TIMED_OUT = 124
  * Runs the shell script `job` inside, in the working tree, with its output on ours; resolves with its exit
  * status. `commandOf(control)` is the machine's command, `collect(control)` takes what the job left there.
  */
-export async function boot({ job, commandOf, minutes, signal, collect = () => {} }) {
+export async function boot({ job, commandOf, end, signal, collect = () => {} }) {
   const control = makeControlDirectory(job)
   try {
-    const status = await supervise({ control, command: commandOf(control), minutes, signal })
+    const status = await supervise({ control, command: commandOf(control), end, signal })
     collect(control)
     return status
   } finally {
@@ -27,7 +27,7 @@ export async function boot({ job, commandOf, minutes, signal, collect = () => {}
   }
 }
 
-async function supervise({ control, command, minutes, signal }) {
+async function supervise({ control, command, end, signal }) {
   const output = openSync(join(control, 'console'), 'w')
   const machine = startContained(command, { stdio: ['ignore', output, output] })
   closeSync(output)
@@ -35,7 +35,7 @@ async function supervise({ control, command, minutes, signal }) {
     followFile(join(control, 'out'), process.stdout),
     followFile(join(control, 'err'), process.stderr),
   ]
-  const isOver = makeIsOver({ control, minutes, signal })
+  const isOver = makeIsOver({ control, end, signal })
   let isOff = false
   const off = machine.ended.then(() => {
     isOff = true
@@ -52,12 +52,12 @@ async function supervise({ control, command, minutes, signal }) {
     for (const file of files) file.close()
   }
   signal.throwIfAborted()
-  return statusOf(control, minutes)
+  return statusOf(control)
 }
 
 /** Whether nobody waits any more, or for nothing: asked until the machine is off. */
-function makeIsOver({ control, minutes, signal }) {
-  let deadline = Date.now() + minutes * 60_000
+function makeIsOver({ control, end, signal }) {
+  let deadline = end
   const parent = process.ppid
   let hasEnded = false
   return () => {
@@ -70,11 +70,11 @@ function makeIsOver({ control, minutes, signal }) {
   }
 }
 
-function statusOf(control, minutes) {
+function statusOf(control) {
   const path = join(control, 'status')
   const status = existsSync(path) ? readFileSync(path, 'utf8').trim() : ''
   if (status !== '') return Number(status)
-  console.error(`test machine: no exit status within ${minutes} minutes; its console:`)
+  console.error(`test machine: it ended without an exit status, or had no time left; its console:`)
   const lines = readFileSync(join(control, 'console'), 'utf8').split('\n')
   console.error(lines.slice(-CONSOLE_LINES).join('\n'))
   return TIMED_OUT

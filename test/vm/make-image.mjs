@@ -1,9 +1,8 @@
 /**
- * Makes the root file system of the test machine from Debian packages: `node build-image.mjs DIRECTORY`
- * leaves DIRECTORY/image. It mounts in the namespace that its caller made for it, and so leaves nothing
+ * Makes the root file system of the test machine from Debian packages: `node make-image.mjs DIRECTORY`
+ * leaves DIRECTORY/result. It mounts in the namespace that its caller made for it, and so leaves nothing
  * behind however it ends.
  */
-import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   cpSync,
@@ -14,12 +13,12 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { MIRROR } from '../../.ci/other-debian.mjs'
 import { here, readList } from './paths.mjs'
+import { download, run, runRecipe } from './recipe.mjs'
 
 const SUITE = 'trixie'
 const IMAGE_SIZE = '3072M'
-const MIRROR = 'http://deb.debian.org/debian'
 // The same on every machine: systemd makes one at each start else, and takes a first boot for one.
 const MACHINE_ID = '0123456789abcdef0123456789abcdef'
 // Installed for tests that start them.
@@ -30,16 +29,13 @@ const DISABLED_UNITS = [
   'podman.service',
   'podman.socket',
 ]
-const directory = process.argv[2] ?? ''
+const directory = process.argv[2]
 const root = join(directory, 'root')
 const UNPACKED_WITHOUT = ['doc', 'man', 'locale', 'info']
 
-// The exit status where a mirror or a registry does not answer.
-export const UNREACHABLE = 69
-
 function main() {
   mkdirSync(root)
-  download('debootstrap', ['--variant=minbase', SUITE, root, MIRROR])
+  download(() => run('debootstrap', ['--variant=minbase', SUITE, root, MIRROR]))
   installPackages()
   installNode()
   configure()
@@ -57,7 +53,7 @@ function installPackages() {
     cpSync(join('/etc', file), join(root, 'etc', file), { dereference: true })
   run('mount', ['-t', 'proc', 'proc', join(root, 'proc')])
   run('mount', ['--bind', '/dev', join(root, 'dev')])
-  download('chroot', [root, 'apt-get', '-q', 'update'])
+  download(() => inside('apt-get', ['-q', 'update']))
   inside('apt-get', ['-q', 'install', ...readList('guest-packages.txt')])
   inside('apt-get', ['-q', 'clean'])
   rmSync(join(root, 'var/lib/apt/lists'), { recursive: true })
@@ -75,15 +71,8 @@ Dpkg::Use-Pty "false";
 function installNode() {
   const name = `node-linux-${process.arch}@${process.versions.node}`
   const prefix = join(directory, 'node')
-  download('npm', [
-    'install',
-    '--no-audit',
-    '--no-fund',
-    '--ignore-scripts',
-    '--prefix',
-    prefix,
-    name,
-  ])
+  const flags = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefix', prefix]
+  download(() => run('npm', ['install', ...flags, name]))
   const binary = join(prefix, 'node_modules', `node-linux-${process.arch}`, 'bin/node')
   cpSync(binary, join(root, 'usr/local/bin/node'))
   inside('node', ['--version'])
@@ -95,6 +84,8 @@ function configure() {
   put('etc/resolv.conf', 'nameserver 127.0.0.1\n')
   put('etc/machine-id', `${MACHINE_ID}\n`)
   put('etc/fstab', '')
+  // Where the emulated machine has its modules.
+  mkdirSync(join(root, 'usr/lib/modules'), { recursive: true })
   inside('useradd', ['--create-home', '--shell', '/bin/bash', 'user'])
   // No generator has anything to find, and each is a program to start.
   const generators = 'systemd/system-generators'
@@ -117,7 +108,7 @@ function makeFileSystem() {
   const features = '^has_journal,^metadata_csum'
   const extended = 'lazy_itable_init=0'
   const options = ['-q', '-t', 'ext4', '-m0', '-O', features, '-E', extended, '-d', root]
-  run('mke2fs', [...options, join(directory, 'image'), IMAGE_SIZE])
+  run('mke2fs', [...options, join(directory, 'result'), IMAGE_SIZE])
 }
 
 function put(path, content) {
@@ -131,35 +122,8 @@ function link(target, path) {
   symlinkSync(target, join(root, path))
 }
 
-// Of a command whose words are known to be good.
-function download(command, args) {
-  try {
-    run(command, args)
-  } catch (error) {
-    console.error(error.message)
-    process.exit(UNREACHABLE)
-  }
-}
-
 function inside(command, args) {
   run('chroot', [root, command, ...args])
 }
 
-function run(command, args) {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' }
-  const { status, error } = spawnSync(command, args, {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env,
-  })
-  if (status === 0) return
-  throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? `exit status ${status}`}`)
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  try {
-    main()
-  } catch (error) {
-    console.error(error.message)
-    process.exitCode = 1
-  }
-}
+runRecipe(main)

@@ -1,0 +1,25 @@
+/** The machines that tests run in. A test file says by its name which it needs. */
+import { prepareKernel } from './kernel.mjs'
+import { userModeLinux } from './user-mode-linux.mjs'
+
+/**
+ * `suffix`: its files are *.<suffix>.test.ts, or all that name none. `prepare` makes what `command` needs
+ * beside the image and the control directory.
+ */
+export const MACHINES = [
+  { name: 'one-cpu', prepare: prepareKernel, command: userModeLinux, cpus: 1 },
+  // Half as fast, so only for what one processor cannot show.
+  { name: 'two-cpus', suffix: 'smp', prepare: prepareKernel, command: userModeLinux, cpus: 2 },
+]
+
+/** The machines that run the test files among `words`; all of them where there is none. */
+export function machinesFor(words) {
+  const files = words.filter((word) => word.endsWith('.test.ts'))
+  if (files.length === 0) return MACHINES
+  return MACHINES.filter((machine) => files.some((file) => machineOf(file) === machine))
+}
+
+function machineOf(file) {
+  const named = MACHINES.find(({ suffix }) => file.endsWith(`.${suffix}.test.ts`))
+  return named ?? MACHINES[0]
+}
