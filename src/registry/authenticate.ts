@@ -63,13 +63,13 @@ export class Authenticator {
   async answer(
     wwwAuthenticate: string,
     scope: string,
-    host: string,
+    registry: URL,
     signal?: AbortSignal,
   ): Promise<boolean> {
     const challenges = parseChallenges(wwwAuthenticate)
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer')
     if (bearer !== undefined) {
-      this.#tokens.set(scope, await this.#fetchToken(bearer, scope, host, signal))
+      this.#tokens.set(scope, await this.#fetchToken(bearer, scope, registry, signal))
       return true
     }
     if (!challenges.some(({ scheme }) => scheme === 'basic')) return false
@@ -82,10 +82,11 @@ export class Authenticator {
   async #fetchToken(
     { parameters }: Challenge,
     scope: string,
-    host: string,
+    registry: URL,
     signal?: AbortSignal,
   ): Promise<CachedToken> {
-    const realm = realmUrl(parameters.realm, host)
+    const { host } = registry
+    const realm = realmUrl(parameters.realm, registry)
     const credentials = await this.#credentials()
     const wanted = { service: parameters.service, scope: parameters.scope ?? scope }
     const response =
@@ -141,9 +142,16 @@ function parseToken(body: string, host: string, realm: URL): CachedToken {
   return { header: `Bearer ${token}`, expires: Date.now() + seconds * 900 }
 }
 
-function realmUrl(realm: string | undefined, host: string): URL {
+// A password that came here for TLS does not leave without it.
+function realmUrl(realm: string | undefined, { host, protocol }: URL): URL {
   const url = realm !== undefined && URL.canParse(realm) ? new URL(realm) : undefined
-  if (url?.protocol === 'https:' || url?.protocol === 'http:') return url
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && protocol === 'http:')) return url
+  if (url?.protocol === 'http:')
+    throw new TsrunError(
+      'unavailable',
+      `cannot log in to registry "${host}": its token service ${url.host} is plain HTTP`,
+      { hint: 'the registry uses TLS and its token service does not: tell who runs it' },
+    )
   throw new TsrunError(
     'unavailable',
     `cannot log in to registry "${host}": its challenge names no token service`,

@@ -122,8 +122,8 @@ export class RegistryRequests implements Disposable {
       if (response.status !== 401 || challenge === null || tries >= 2) return response
       this.#authenticator.forget(this.#scope)
       if (tries > 0 && header !== undefined) return response
-      const { host } = this.#endpoint
-      if (!(await this.#authenticator.answer(challenge, this.#scope, host, request.signal)))
+      const registry = new URL(`${this.#scheme ?? 'https'}://${this.#endpoint.host}`)
+      if (!(await this.#authenticator.answer(challenge, this.#scope, registry, request.signal)))
         return response
       this.transport.drop(response)
     }

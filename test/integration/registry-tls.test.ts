@@ -121,6 +121,30 @@ describe('NODE_TLS_REJECT_UNAUTHORIZED=0', () => {
   })
 })
 
+test('a password is not sent to a token service without TLS', async () => {
+  const asked: (string | undefined)[] = []
+  await using plain = await startFakeRegistry(image, ({ url }, response) => {
+    asked.push(url)
+    response.writeHead(200).end('{"token": "good"}')
+    return true
+  })
+  await using guarded = await startFakeRegistry(
+    image,
+    (_request, response) => {
+      const challenge = `Bearer realm="http://${plain.host}/token",service="reg"`
+      response.writeHead(401, { 'www-authenticate': challenge }).end()
+      return true
+    },
+    certificates,
+  )
+  const said = await pull(guarded.host, {
+    env: { TSRUN_EXTRA_CA_CERTS: certificates.authority },
+    credentials: async () => ({ kind: 'password', username: 'me', password: 'secret' }),
+  })
+  expect(said).toMatch(/its token service 127\.0\.0\.1:\d+ is plain HTTP; hint: /)
+  expect(asked).toEqual([])
+})
+
 describe('HTTPS_PROXY', () => {
   test('leads to registries by CONNECT, with the credentials of its URL', async () => {
     await using proxy = await startConnectProxy(port())
