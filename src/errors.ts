@@ -80,8 +80,9 @@ export function printable(text: string): string {
   )
 }
 
-// The C0 and C1 control characters, DEL, and the two separators that some take for ends of lines.
-const CONTROL_CHARACTERS = /[\p{Cc}\p{Zl}\p{Zp}]/gu
+// The C0 and C1 control characters, DEL, the two separators that some take for ends of lines, and what
+// makes text read in another order than it is written.
+const CONTROL_CHARACTERS = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
 /** One sentence for `error` with its causes joined by `: ` (no part twice) and the hint at the end. */

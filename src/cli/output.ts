@@ -1,5 +1,6 @@
 /** How commands print rows and objects: tables, JSON and templates, as docker's --format does. */
 
+import { printable } from '../errors.ts'
 import { humanDuration } from '../util/duration.ts'
 import { parseTemplate } from './go-template.ts'
 import { toJson } from './go-template-functions.ts'
@@ -61,7 +62,7 @@ function plainTable(rows: readonly Row[], format: RowFormat): string {
   const heading = format.table.map((field) => format.columns[field] ?? field)
   return formatTable([
     heading,
-    ...rows.map((row) => format.table.map((field) => String(row[field] ?? ''))),
+    ...rows.map((row) => format.table.map((field) => printable(String(row[field] ?? '')))),
   ])
 }
 

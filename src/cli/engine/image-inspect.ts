@@ -5,6 +5,7 @@ import { inspectImage } from '../../engine/inspect-image.ts'
 import { describeError } from '../../errors.ts'
 import { formatObjects } from '../output.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
+import { print } from './print.ts'
 
 export const command: EngineCommand = {
   usage: 'image inspect [options] IMAGE [IMAGE...]',
@@ -27,7 +28,7 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
       failures.push(error)
     }
   }
-  process.stdout.write(formatObjects(found, options.string('format')))
+  print(formatObjects(found, options.string('format')))
   for (const failure of failures) process.stderr.write(`tsrun: ${describeError(failure)}\n`)
   return failures.length > 0 ? 1 : 0
 }

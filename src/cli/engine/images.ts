@@ -5,6 +5,7 @@ import { familiarRepository, parseReference, repositoryName } from '../../oci/re
 import { humanSize } from '../../util/size.ts'
 import { formatRows, type Row, type RowFormat, timeAgo } from '../output.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
+import { print } from './print.ts'
 
 const FORMAT: RowFormat = {
   columns: {
@@ -48,7 +49,7 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
     ? { ...FORMAT, table: ['Repository', 'Tag', 'Digest', 'ID', 'CreatedSince', 'Size'] }
     : FORMAT
   const shown = options.flag('quiet') ? uniqueIds(rows) : rows
-  process.stdout.write(
+  print(
     formatRows(shown, format, { format: options.string('format'), quiet: options.flag('quiet') }),
   )
   return 0

@@ -4,6 +4,7 @@ import { loadImages } from '../../engine/images.ts'
 import { TsrunError } from '../../errors.ts'
 import { familiarReference, parseReference } from '../../oci/reference.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
+import { print } from './print.ts'
 
 export const command: EngineCommand = {
   usage: 'load [options]',
@@ -42,7 +43,7 @@ async function run({ options, roots }: CommandInput): Promise<number> {
       names.length === 0
         ? [`Loaded image ID: ${id}`]
         : names.map((name) => `Loaded image: ${familiarReference(parseReference(name))}`)
-    process.stdout.write(shown.map((line) => `${line}\n`).join(''))
+    print(shown.map((line) => `${line}\n`).join(''))
   }
   return 0
 }

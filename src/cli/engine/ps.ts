@@ -8,6 +8,7 @@ import {
 import { humanDuration } from '../../util/duration.ts'
 import { formatRows, type Row, type RowFormat, timeAgo } from '../output.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
+import { print } from './print.ts'
 
 const FORMAT: RowFormat = {
   columns: {
@@ -63,7 +64,7 @@ async function run({ options, roots }: CommandInput): Promise<number> {
   const now = Date.now()
   const full = options.flag('no-trunc')
   const rows = containers.map((container) => rowOf(container, { now, full }))
-  process.stdout.write(
+  print(
     formatRows(rows, FORMAT, { format: options.string('format'), quiet: options.flag('quiet') }),
   )
   return 0

@@ -1,6 +1,6 @@
 /** `list` and `ps`: tables for people, JSON for callers. */
 import { existsSync } from 'node:fs'
-import { TsrunError } from '../../errors.ts'
+import { printable, TsrunError } from '../../errors.ts'
 import { hostProcessTable } from '../../runtime/host-ps.ts'
 import { loadContainer } from '../../runtime/load-container.ts'
 import { cgroupOf } from '../../runtime/recorded-cgroup.ts'
@@ -25,7 +25,7 @@ export const listCommand: OciCommand = {
         c.id,
         String(c.pid),
         c.status,
-        c.bundle,
+        printable(c.bundle),
         c.created,
         c.owner,
       ])
