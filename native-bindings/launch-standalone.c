@@ -26,7 +26,7 @@ _Noreturn void start(long *stack);
 DEFINE_ENTRY(start);
 
 // What the kernel says of the process, behind the list of variables (getauxval(3)).
-static long *auxiliary_vector(long *environment) {
+static const long *auxiliary_vector(const long *environment) {
   while (*environment != 0) environment++;
   return environment + 1;
 }
@@ -37,10 +37,21 @@ static uint64_t page_size(const long *vector) {
   return 4096;
 }
 
-// Ends the list of variables before its first entry, with the vector, which tells of the engine now, behind
-// the end.
-static void blank_environment(long *environment, const long *vector, uint64_t base) {
-  long *to = environment;
+// All that the engine finds in its environment. Its memory comes in large pages where the kernel gives
+// them on request (Documentation/admin-guide/mm/transhuge.rst), which spares it three of four page faults,
+// and no thread touches memory ahead of it: a command is over before that pays off.
+static const char *const engine_environment[] = {
+    "MIMALLOC_ALLOW_THP=1",
+    "BUN_JSC_useWarmUpMarkedBlocks=0",
+};
+#define ENVIRONMENT_COUNT (sizeof engine_environment / sizeof *engine_environment)
+
+// Writes what the kernel would have put on the stack for the engine alone: the arguments, its
+// environment, and the vector, which tells of the engine.
+static void write_stack(long *to, const long *stack, const long *vector, uint64_t base) {
+  long words = stack[0] + 2;
+  for (long i = 0; i < words; i++) *to++ = stack[i];
+  for (unsigned i = 0; i < ENVIRONMENT_COUNT; i++) *to++ = (long)engine_environment[i];
   *to++ = 0;
   for (;; vector += 2, to += 2) {
     long type = vector[0], value = vector[1];
@@ -51,6 +62,12 @@ static void blank_environment(long *environment, const long *vector, uint64_t ba
     to[1] = value;
     if (type == AT_NULL) return;
   }
+}
+
+static size_t vector_words(const long *vector) {
+  size_t words = 2;
+  for (; vector[0] != AT_NULL; vector += 2) words += 2;
+  return words;
 }
 
 // Where the working directory was removed, as a shim's often is when its first container is gone, Bun
@@ -65,13 +82,14 @@ _Noreturn void start(long *stack) {
   char **arguments = (char **)(stack + 1);
   if (count > 0 && launch(arguments + 1)) leave(LAUNCH_DONE);
   leave_removed_directory();
-  long *environment = stack + 1 + count + 1;
-  const long *vector = auxiliary_vector(environment);
+  const long *vector = auxiliary_vector(stack + 1 + count + 1);
   const char *path = (const char *)engine.interpreter;
   struct loaded interpreter;
   if (load_interpreter(path, page_size(vector), &interpreter) < 0)
     cannot_start("cannot load ", path,
                  "; hint: the standalone executable is for systems with glibc\n");
-  blank_environment(environment, vector, interpreter.base);
-  enter_program(stack, interpreter.entry);
+  size_t words = (size_t)count + 2 + ENVIRONMENT_COUNT + 1 + vector_words(vector);
+  long *engine_stack = __builtin_alloca_with_align(words * sizeof *engine_stack, 128);
+  write_stack(engine_stack, stack, vector, interpreter.base);
+  enter_program(engine_stack, interpreter.entry);
 }
