@@ -19,10 +19,12 @@ export interface ContainerToRecord {
 /** After the record was prepared, before it is published. Nothing is left where no plan could do a verb alone. */
 export function saveVerbRecord(
   container: ContainerToRecord,
-  { id, pid, cgroup = '' }: ContainerRecord,
+  { id, pid, cgroup = '', scope }: ContainerRecord,
 ): void {
   const { root } = container.options
-  const flags = recordFlags(container.config)
+  // A scope is systemd's to remove: it would keep the unit of a cgroup that is gone.
+  const refused = scope === undefined ? 0 : RECORD_FLAGS.delete
+  const flags = recordFlags(container.config) & ~refused
   if (flags === 0) return
   const state = statSync(join(containerDirectory(root, id), PREPARED_RECORD), { bigint: true })
   const bytes = encodeVerbRecord({
