@@ -162,6 +162,13 @@ describe('create() refuses', () => {
     }
   })
 
+  it('the root of the cgroup hierarchy, whose device rules would be the rules of the host', () => {
+    for (const cgroupsPath of ['/', '/a/..', '/../..']) {
+      bundle.configure((config) => ({ ...config, linux: { ...config.linux, cgroupsPath } }))
+      refuse('it is the root of the hierarchy')
+    }
+  })
+
   it('an id with a path in it', () => {
     for (const id of ['../up', 'a/b', '.', '..', '', 'a\nb']) {
       const result = runtime.run(['create', '--bundle', bundle.directory, id])
