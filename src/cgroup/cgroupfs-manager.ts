@@ -15,7 +15,7 @@ import { plannedWrites, writeLimits } from './write-limits.ts'
  * `/tsrun/<id>` when it is not given. `..` never leaves the mount.
  */
 export function cgroupPath(
-  hierarchy: CgroupHierarchy,
+  hierarchy: Pick<CgroupHierarchy, 'mountPoint'>,
   cgroupsPath: string | undefined,
   id: string,
 ): string {

@@ -1,6 +1,7 @@
 /** config.json → the plan that makes a container and its init: the table of contents of a start. */
 
-import { CLONE_NEWCGROUP } from '../linux/namespaces.ts'
+import { CLONE_NEWCGROUP, CLONE_NEWNET } from '../linux/namespaces.ts'
+import { AT_FDCWD, O_CLOEXEC, O_PATH, openFlagsFor } from '../linux/open-flags.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { withCgroupBinds } from './compile/cgroup-mount.ts'
 import { emitResetAffinity } from './compile/cpu-affinity.ts'
@@ -19,9 +20,12 @@ import { emitMaskedPaths, emitReadonlyPaths } from './compile/masked-paths.ts'
 import { emitSourceHelper } from './compile/mount-sources.ts'
 import { emitMounts, ownsDev, requireMountNamespace } from './compile/mounts.ts'
 import {
+  emitBlockSignals,
   emitClone,
   emitJoinNamespaces,
+  emitNetworkNamespace,
   emitTimeNamespace,
+  makesNetworkEarly,
   newNamespaceFlags,
 } from './compile/namespaces.ts'
 import { emitNetDevices, hasNetDevices } from './compile/net-devices.ts'
@@ -38,46 +42,130 @@ import type { Slot } from './instruction.ts'
 import type { Plan } from './plan.ts'
 import { PlanBuilder } from './plan-builder.ts'
 
-/** What only the second part of a plan depends on. */
-export type LateOptions = Pick<CompileCreateOptions, 'seccomp' | 'danglingLinks'>
+/** What the beginning of a plan depends on. */
+export type BeginOptions = Pick<
+  CompileCreateOptions,
+  'architecture' | 'preservedFds' | 'console' | 'gate' | 'supervise'
+>
 
-export interface PlanInParts {
-  /** Up to its `extend`: the launcher, and init in its new namespaces. It can be started at once. */
-  readonly beginning: Plan
-  /** The whole plan, which begins as {@link beginning}. Once only. */
-  complete(late: LateOptions): Plan
-}
-
-/** As {@link compileInParts}, in one go. */
-export function compileCreate(config: RuntimeConfig, options: CompileCreateOptions): Plan {
-  return compileInParts(config, options).complete(options)
+/** What the end of a plan depends on, beside all that came before. */
+export type LateOptions = Pick<CompileCreateOptions, 'seccomp' | 'danglingLinks'> & {
+  readonly config: RuntimeConfig
 }
 
 /**
- * Compiles a validated config, so that the kernel makes the namespaces while the rest is compiled.
- * Descriptors of the plan, in this order: `report`, then `gate`, `console` and `cgroup` where the options
- * say so, `copyUp` where the config does, and `plan`, a file which holds the whole plan when the report
- * socket says so. Throws TsrunError `not-implemented` for what tsrun does not do, by name.
+ * A plan in the making, one part after the other, each of which begins as the one before and can run while
+ * the next is compiled. Each step is made once.
  */
-export function compileInParts(given: RuntimeConfig, options: CompileCreateOptions): PlanInParts {
-  const config = withCgroupBinds(given, options.cgroupMount ?? '/sys/fs/cgroup')
+export interface Beginning {
+  /** The launcher, and a network namespace where one can be made that early. */
+  readonly plan: Plan
+  /** Once the container's cgroup is there. */
+  launch(config: RuntimeConfig, options: CompileCreateOptions): Launch
+}
+
+export interface Launch {
+  /** And init, at home in its namespaces. */
+  readonly plan: Plan
+  /** And the container. */
+  complete(late: LateOptions): Plan
+}
+
+/** The whole plan in one go: see {@link beginCreate}. */
+export function compileCreate(config: RuntimeConfig, options: CompileCreateOptions): Plan {
+  return beginCreate(config, options)
+    .launch(config, options)
+    .complete({ ...options, config })
+}
+
+/**
+ * Compiles a validated config. Descriptors of the plan, in this order: `report`, then `gate` and `console`
+ * where the options say so, `copyUp` where the config does, and `launch` and `plan`, files that hold the two
+ * longer plans when the report socket says so. Throws TsrunError `not-implemented` for what tsrun does not
+ * do, by name.
+ */
+export function beginCreate(config: RuntimeConfig, options: BeginOptions): Beginning {
   const b = new PlanBuilder(options.architecture)
-  const report = b.descriptor('report')
-  const gate = options.gate ? b.descriptor('gate') : undefined
-  const console = options.console ? b.descriptor('console') : undefined
-  const cgroup = options.cgroup ? b.descriptor('cgroup') : undefined
-  const copyUp = needsCopyUp(config) ? b.descriptor('copyUp') : undefined
-  const descriptors =
-    1 + [gate, console, cgroup, copyUp].filter((slot) => slot !== undefined).length
-  const whole = b.descriptor('plan')
-  const c: CreateContext = {
+  const handed = declareDescriptors(b, config, options)
+  b.at('launcher', () => {
+    emitUndumpable(b)
+    emitCloseOnExec({ b, options })
+    if (options.supervise) emitBlockSignals(b)
+  })
+  if (makesNetworkEarly(config)) emitNetworkNamespace({ b, config })
+  emitExtend(b, handed.report, handed.launch)
+  return {
+    plan: b.finish(),
+    launch: (...launch) => compileLaunch(b, handed, ...launch),
+  }
+}
+
+/** The slots of the descriptors that the starter hands over. */
+interface Handed {
+  readonly report: Slot
+  readonly gate: Slot | undefined
+  readonly console: Slot | undefined
+  readonly copyUp: Slot | undefined
+  readonly launch: Slot
+  readonly plan: Slot
+}
+
+function declareDescriptors(b: PlanBuilder, config: RuntimeConfig, options: BeginOptions): Handed {
+  return {
+    report: b.descriptor('report'),
+    gate: options.gate ? b.descriptor('gate') : undefined,
+    console: options.console ? b.descriptor('console') : undefined,
+    copyUp: needsCopyUp(config) ? b.descriptor('copyUp') : undefined,
+    launch: b.descriptor('launch'),
+    plan: b.descriptor('plan'),
+  }
+}
+
+function compileLaunch(
+  b: PlanBuilder,
+  handed: Handed,
+  config: RuntimeConfig,
+  options: CompileCreateOptions,
+): Launch {
+  const c = createContext(b, handed, config, options)
+  compileLauncher(c)
+  const joinsCgroupLate = options.cgroupPath !== undefined && !options.features.cloneIntoCgroup
+  // Node answers questions once it has compiled the whole: no question may come before that.
+  const asks = asksInNamespaces(c, joinsCgroupLate)
+  if (!asks) compileInNamespaces(c, joinsCgroupLate)
+  emitExtend(b, handed.report, handed.plan)
+  return {
+    plan: b.finish(),
+    complete({ danglingLinks = {}, config: completed, ...seccomp }) {
+      const rest: CreateContext = {
+        ...c,
+        ...processOf(withHostBinds(completed, options)),
+        options: { ...options, ...seccomp },
+        danglingLinks,
+      }
+      if (asks) compileInNamespaces(rest, joinsCgroupLate)
+      const slave = compileContainer(rest, options)
+      if (slave !== undefined) emitControllingTerminal(rest, slave)
+      const { report: _, launch: _launch, plan: _plan, ...others } = handed
+      const kept = 1 + Object.values(others).filter((slot) => slot !== undefined).length
+      compileProcess(rest, handed.gate, kept)
+      return b.finish()
+    },
+  }
+}
+
+function createContext(
+  b: PlanBuilder,
+  { report, console, copyUp }: Handed,
+  config: RuntimeConfig,
+  options: CompileCreateOptions,
+): CreateContext {
+  return {
     b,
-    config,
-    process: config.process ?? { cwd: '/' },
+    ...processOf(withHostBinds(config, options)),
     options,
     report,
     ...(console === undefined ? {} : { console }),
-    ...(cgroup === undefined ? {} : { cgroup }),
     inUserNamespace: isInUserNamespace(config),
     rootfs: options.rootfs,
     bundle: options.bundle,
@@ -87,34 +175,21 @@ export function compileInParts(given: RuntimeConfig, options: CompileCreateOptio
     ...(copyUp === undefined ? {} : { copyUpSocket: copyUp }),
     lateReadonly: [],
   }
-  compileLauncher(c, cgroup)
-  const joinsCgroupLate = cgroup !== undefined && !options.features.cloneIntoCgroup
-  // Node answers questions once it has compiled the whole: no question may come before that.
-  const asks = asksInNamespaces(c, joinsCgroupLate)
-  if (!asks) compileInNamespaces(c, joinsCgroupLate)
-  emitExtend(b, report, whole)
-  return {
-    beginning: b.finish(),
-    complete({ danglingLinks = {}, ...seccomp }) {
-      const rest: CreateContext = { ...c, options: { ...options, ...seccomp }, danglingLinks }
-      if (asks) compileInNamespaces(rest, joinsCgroupLate)
-      const slave = compileContainer(rest, options)
-      if (slave !== undefined) emitControllingTerminal(rest, slave)
-      compileProcess(rest, gate, descriptors)
-      return b.finish()
-    },
-  }
 }
 
-/** The launcher: still in the caller's namespaces and with the caller's rights. */
-function compileLauncher(c: CreateContext, cgroup: Slot | undefined): void {
-  const { b, config } = c
+function withHostBinds(config: RuntimeConfig, options: CompileCreateOptions): RuntimeConfig {
+  return withCgroupBinds(config, options.cgroupMount ?? '/sys/fs/cgroup')
+}
+
+function processOf(config: RuntimeConfig): Pick<CreateContext, 'config' | 'process'> {
+  return { config, process: config.process ?? { cwd: '/' } }
+}
+
+/** The launcher: still in the caller's other namespaces and with the caller's rights. */
+function compileLauncher(c: CreateContext): void {
+  const { b, config, options } = c
   const namespaces = config.linux?.namespaces ?? []
   requireMountNamespace(c)
-  b.at('launcher', () => {
-    emitUndumpable(b)
-    emitCloseOnExec(c)
-  })
   emitOomScore(c)
   if (c.inUserNamespace) emitRlimits(c)
   emitLabelProc(c)
@@ -122,15 +197,26 @@ function compileLauncher(c: CreateContext, cgroup: Slot | undefined): void {
   c.copyUpTrees = emitCopyUpTrees(c)
   const helper = emitSourceHelper(c)
   if (helper !== undefined) c.sourceHelper = helper
+  const cgroup = openCgroup(b, options)
   emitJoinNamespaces(b, namespaces)
   const time = namespaces.findIndex(({ type, path }) => type === 'time' && (path ?? '') === '')
   if (time >= 0) {
     b.at(`/linux/namespaces/${time}`, () => emitTimeNamespace(b, config.linux?.timeOffsets ?? {}))
   }
+  const early = makesNetworkEarly(config) ? CLONE_NEWNET : 0
   b.at('/linux/namespaces', () =>
-    emitClone(b, c.report, newNamespaceFlags(namespaces), c.options, cgroup, () => {
+    emitClone(b, c.report, newNamespaceFlags(namespaces) - early, options, cgroup, () => {
       if (helper !== undefined) emitAwaitHelper(b, helper)
     }),
+  )
+}
+
+/** The directory of the cgroup, before a joined mount namespace hides it. */
+function openCgroup(b: PlanBuilder, { cgroupPath }: CompileCreateOptions): Slot | undefined {
+  if (cgroupPath === undefined) return undefined
+  const { O_DIRECTORY } = openFlagsFor(b.architecture)
+  return b.at('/linux/cgroupsPath', () =>
+    b.sys('openat', [AT_FDCWD, b.string(cgroupPath), O_PATH | O_DIRECTORY | O_CLOEXEC, 0]),
   )
 }
 
@@ -149,7 +235,7 @@ function compileInNamespaces(c: CreateContext, joinsCgroupLate: boolean): void {
   }
   emitKeyring(c, options.containerId)
   emitHostname(c)
-  emitLoopback(c)
+  if (!makesNetworkEarly(c.config)) emitLoopback(c)
   emitNetDevices(c)
 }
 

@@ -8,7 +8,7 @@ import { emitKeyring } from './compile/credentials.ts'
 import { emitCloseOnExec } from './compile/exec-process.ts'
 import { emitBecomeRoot } from './compile/id-maps.ts'
 import { emitLabelProc } from './compile/lsm-label.ts'
-import { emitClone } from './compile/namespaces.ts'
+import { emitBlockSignals, emitClone } from './compile/namespaces.ts'
 import { emitOomScore, emitProcessName, emitUndumpable } from './compile/process-attributes.ts'
 import { emitSync } from './compile/report-records.ts'
 import { emitRlimits } from './compile/rlimits.ts'
@@ -48,6 +48,7 @@ export function compileExec(
   b.at('launcher', () => {
     emitUndumpable(b)
     emitCloseOnExec(c)
+    if (options.supervise) emitBlockSignals(b)
   })
   emitOomScore(c)
   emitInitialAffinity(c)

@@ -22,8 +22,6 @@ export interface CompileOptions {
   readonly preservedFds: number
   /** A `console` descriptor (connected AF_UNIX stream) is handed over when process.terminal is true. */
   readonly console: boolean
-  /** A `cgroup` descriptor (cgroup2 directory, O_PATH) is handed over and the process starts in it. */
-  readonly cgroup: boolean
   /** Do not give the process a session keyring of its own (--no-new-keyring). */
   readonly noNewKeyring?: boolean
 }
@@ -38,6 +36,8 @@ export interface CompileCreateOptions extends CompileOptions {
   /** With `noPivot`: where the host shows a whole procfs or sysfs outside the root filesystem. */
   readonly wholeMounts?: readonly string[]
   readonly containerId: string
+  /** Absolute path of the cgroup2 directory that init starts in. */
+  readonly cgroupPath?: string
   readonly bundle: string
   /** Mount destinations that lead through a link to nothing, and where they lead, from the container's root on. */
   readonly danglingLinks?: Readonly<Record<string, string>>
@@ -46,6 +46,8 @@ export interface CompileCreateOptions extends CompileOptions {
 }
 
 export interface CompileExecOptions extends CompileOptions {
+  /** A `cgroup` descriptor (cgroup2 directory, O_PATH) is handed over and the process starts in it. */
+  readonly cgroup: boolean
   readonly containerId: string
   /** CLONE_NEW* of the namespaces to join through the `container` pidfd descriptor. */
   readonly joinFlags: number

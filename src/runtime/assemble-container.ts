@@ -1,15 +1,16 @@
 /** The steps of a create: cgroup, gate, plan, the conversation with the executor, the record. */
-import { constants, openSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import type { CgroupManager } from '../cgroup/cgroup-manager.ts'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { type ExecutorSession, startPlan } from '../native/executor.ts'
 import { hostFeatures } from '../native/host-features.ts'
 import { hostArchitecture } from '../native/library.ts'
-import { OwnedFd } from '../native/owned-fd.ts'
+import type { OwnedFd } from '../native/owned-fd.ts'
 import { emptyMemfd, seqpacketPair } from '../native/syscalls.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { refuseUnsupported } from '../oci/unsupported-features.ts'
 import { needsCopyUp } from '../plan/compile/tmpfs-copy-up.ts'
-import { compileInParts, type PlanInParts } from '../plan/compile-create.ts'
+import { type Beginning, beginCreate, type Launch } from '../plan/compile-create.ts'
 import { timed } from '../util/timings.ts'
 import { rootfsOf } from './bundle.ts'
 import { openConsole } from './console.ts'
@@ -17,8 +18,7 @@ import { applyLimits, makeCgroup } from './container-cgroup.ts'
 import { makeContainerRdt, removeContainerRdt } from './container-rdt.ts'
 import { COPY_UP_SOCKET } from './copy-up.ts'
 import type { CreatedContainer, CreateOptions } from './create.ts'
-import { driveCreate } from './drive-create.ts'
-import { completeConfig } from './home-directory.ts'
+import { driveCreate, endSession } from './drive-create.ts'
 import type { RdtGroups } from './intel-rdt.ts'
 import { connectPidfdSocket, PIDFD_SOCKET } from './pidfd-socket.ts'
 import type { SavedOptions } from './saved-options.ts'
@@ -29,78 +29,105 @@ import { findWholeMounts } from './whole-mounts.ts'
 /** What is saved for `start`, as far as it is known before init is started. */
 export type EarlyOptions = Omit<SavedOptions, 'danglingLinks'>
 
-/** Everything that a container in the making holds; released by {@link Disposable} on every path. */
-export interface Assembly {
+/** A container in the making, whose launcher waits. */
+export interface Begun {
   readonly options: CreateOptions
   readonly bundle: string
   /** To be called once there is an init: from then on hooks may run. */
   readonly begin: () => void
   readonly rootfs: string
-  readonly config: RuntimeConfig
-  /** The config as it was given, without what `create` completed. */
+  /** The config as it was given, without what `create` completes. */
   readonly given: RuntimeConfig
+  /** By the names of the plan's descriptors; and the pidfd socket, and our end of `copyUp`. */
+  readonly descriptors: ReadonlyMap<string, number>
+  readonly session: ExecutorSession
+}
+
+/** And with its cgroup: init can be started. */
+export interface Assembly extends Begun {
   readonly saved: EarlyOptions
   readonly cgroup: CgroupManager | undefined
   readonly rdt: RdtGroups | undefined
-  readonly parts: PlanInParts
-  /** By the names of the plan's descriptors; and the pidfd socket, and our end of `copyUp`. */
-  readonly descriptors: ReadonlyMap<string, number>
+  readonly launch: Launch
 }
 
-/** Makes the container in its claimed folder. On failure the cgroup and what resctrl got are gone again. */
+/**
+ * Makes the container in its claimed folder. On failure the cgroup and what resctrl got are gone again.
+ * The kernel makes the network namespace while Node makes the cgroup, and the others while it compiles.
+ */
 export async function assembleContainer(
   options: CreateOptions,
   bundle: string,
   given: RuntimeConfig,
   begin: () => void,
 ): Promise<CreatedContainer> {
-  const features = hostFeatures()
-  refuseUnsupported(given, features)
+  refuseUnsupported(given, hostFeatures())
   const rootfs = rootfsOf(bundle, given)
   checkRootfs(rootfs)
-  const config = completeConfig(given, rootfs, options.extraEnv ?? [])
-  const cgroup = await makeCgroup(options, config)
   const opened: OwnedFd[] = []
   try {
-    const rdt = makeContainerRdt(options.root, options.id, config)
-    if (cgroup !== undefined) applyLimits(cgroup, config)
-    const descriptors = openDescriptors(options, config, cgroup, opened)
+    const descriptors = openDescriptors(options, given, opened)
+    const [beginning, session] = startLauncher(options, given, descriptors)
+    const begun = { options, bundle, begin, rootfs, given, descriptors, session }
+    return await assembleAround(begun, beginning)
+  } finally {
+    for (const fd of opened) fd.close()
+  }
+}
+
+function startLauncher(
+  options: CreateOptions,
+  given: RuntimeConfig,
+  descriptors: ReadonlyMap<string, number>,
+): [Beginning, ExecutorSession] {
+  const beginning = timed('compile', () =>
+    beginCreate(given, {
+      architecture: hostArchitecture(),
+      preservedFds: (options.preserved ?? []).length,
+      supervise: options.supervise === true,
+      console: descriptors.has('console'),
+      gate: descriptors.has('gate'),
+    }),
+  )
+  const session = (options.start ?? startPlan)(beginning.plan, {
+    stdio: options.stdio,
+    preserved: options.preserved ?? [],
+    descriptors: beginning.plan.descriptors.slice(1).map((name) => descriptors.get(name) ?? -1),
+  })
+  return [beginning, session]
+}
+
+/** Everything else of the container, while its launcher waits. */
+async function assembleAround(begun: Begun, beginning: Beginning): Promise<CreatedContainer> {
+  const { options, bundle, rootfs, given, descriptors, session } = begun
+  let cgroup: CgroupManager | undefined
+  try {
+    cgroup = await makeCgroup(options, given)
+    const rdt = makeContainerRdt(options.root, options.id, given)
+    if (cgroup !== undefined) applyLimits(cgroup, given)
     const saved: EarlyOptions = {
       ...savedOptions(options, rootfs),
       console: descriptors.has('console'),
       ...(cgroup === undefined ? {} : { cgroupMount: cgroup.mountPoint }),
     }
-    const parts = timed('compile', () =>
-      compileInParts(config, {
+    const launch = timed('compile', () =>
+      beginning.launch(given, {
         ...saved,
         architecture: hostArchitecture(),
-        features,
-        cgroup: cgroup !== undefined,
+        features: hostFeatures(),
+        ...(cgroup === undefined ? {} : { cgroupPath: cgroup.place.path }),
         rootfs,
         gate: descriptors.has('gate'),
         containerId: options.id,
         bundle,
       }),
     )
-    return await driveCreate({
-      options,
-      bundle,
-      begin,
-      rootfs,
-      config,
-      given,
-      saved,
-      cgroup,
-      parts,
-      descriptors,
-      rdt,
-    })
+    return await driveCreate({ ...begun, saved, cgroup, launch, rdt })
   } catch (error) {
+    endSession(session)
     await cgroup?.remove()
     removeContainerRdt(options.root, options.id)
     throw error
-  } finally {
-    for (const fd of opened) fd.close()
   }
 }
 
@@ -134,7 +161,6 @@ export function checkRootfs(rootfs: string): void {
 function openDescriptors(
   options: CreateOptions,
   config: RuntimeConfig,
-  cgroup: CgroupManager | undefined,
   opened: OwnedFd[],
 ): ReadonlyMap<string, number> {
   const descriptors = new Map<string, number>()
@@ -155,10 +181,7 @@ function openDescriptors(
     keep(COPY_UP_SOCKET, ours)
     keep('copyUp', theirs)
   }
-  if (cgroup !== undefined) {
-    const O_PATH = 0o10000000
-    keep('cgroup', new OwnedFd(openSync(cgroup.place.path, constants.O_DIRECTORY | O_PATH)))
-  }
+  keep('launch', emptyMemfd('tsrun-launch', false))
   keep('plan', emptyMemfd('tsrun-plan', false))
   return descriptors
 }

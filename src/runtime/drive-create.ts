@@ -11,6 +11,7 @@ import {
 } from '../native/executor-protocol.ts'
 import { hostFeatures } from '../native/host-features.ts'
 import { fillMemfd, pidfdGetfd, pidfdOpen } from '../native/syscalls.ts'
+import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { isInUserNamespace } from '../plan/compile/credentials.ts'
 import { syncPoints } from '../plan/compile/report-records.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -31,6 +32,7 @@ import type { CreatedContainer } from './create.ts'
 import { followDanglingLinks } from './dangling-links.ts'
 import { explainFailure } from './explain-failure.ts'
 import { followPlan } from './follow-plan.ts'
+import { completeConfig } from './home-directory.ts'
 import { type HookState, runHooks } from './hooks.ts'
 import { writeIdMappings } from './id-mappings.ts'
 import { joinRdtGroups } from './intel-rdt.ts'
@@ -46,20 +48,22 @@ import { saveVerbRecord } from './verb-plans/save-verb-record.ts'
 
 /** An assembly whose plan is whole. */
 interface Driven extends Assembly {
+  readonly config: RuntimeConfig
   readonly plan: Plan
 }
 
-/** Starts the plan and sees it through to `ready`; kills what it started when something fails. */
-export async function driveCreate(started: Assembly): Promise<CreatedContainer> {
-  const { options } = started
-  const session = startBeginning(started)
+/** Starts init and sees it through to `ready`; kills what it started when something fails. */
+export async function driveCreate(begun: Assembly): Promise<CreatedContainer> {
+  const { options, session } = begun
   let record: ContainerRecord | undefined
   try {
-    const { plan, danglingLinks } = await completePlan(started)
-    const assembly: Driven = { ...started, plan }
+    // The kernel is busy with each part of the plan: what Node has to do, it does meanwhile.
+    hand(begun, 'launch', begun.launch.plan)
+    const config = completeConfig(begun.given, begun.rootfs, options.extraEnv ?? [])
+    const { plan, danglingLinks } = await completePlan(begun, config)
+    const assembly: Driven = { ...begun, config, plan }
     const answersAhead = mayAnswerAhead(assembly)
-    hand(assembly, session)
-    // The kernel is busy with the plan: what Node has to write, it writes meanwhile.
+    hand(begun, 'plan', plan)
     writeConfig(assembly, danglingLinks)
     const pid = await followPlan(
       session,
@@ -86,38 +90,26 @@ export async function driveCreate(started: Assembly): Promise<CreatedContainer> 
     return { pid, record, ...finishSession(assembly, session) }
   } catch (error) {
     if (record !== undefined) killInit(record)
-    undo(started, session)
+    undo(begun)
     throw error
   }
 }
 
-// The kernel makes the namespaces while the rest of the plan is compiled.
-function startBeginning({ options, parts, descriptors }: Assembly): ExecutorSession {
-  const { beginning } = parts
-  return (options.start ?? startPlan)(beginning, {
-    stdio: options.stdio,
-    preserved: options.preserved ?? [],
-    descriptors: beginning.descriptors.slice(1).map((name) => descriptors.get(name) ?? -1),
-  })
-}
-
-async function completePlan({ options, config, rootfs, parts }: Assembly): Promise<{
-  readonly plan: Plan
-  readonly danglingLinks: SavedOptions['danglingLinks']
-}> {
+async function completePlan(
+  { options, rootfs, launch }: Assembly,
+  config: RuntimeConfig,
+): Promise<{ readonly plan: Plan; readonly danglingLinks: SavedOptions['danglingLinks'] }> {
   const danglingLinks = followDanglingLinks(rootfs, config)
   const filter = await seccompOf(config)
   for (const warning of warningsOf(config, filter, hostFeatures())) options.warn?.(warning)
-  return {
-    plan: timed('compile', () => parts.complete({ ...filter, danglingLinks })),
-    danglingLinks,
-  }
+  const late = { ...filter, danglingLinks, config }
+  return { plan: timed('compile', () => launch.complete(late)), danglingLinks }
 }
 
-/** Lets init go on in the whole plan. Whether it is still there, its next record says. */
-function hand({ plan, descriptors }: Driven, session: ExecutorSession): void {
+/** Lets the plan go on in the longer one. Whether somebody is still there, the next record says. */
+function hand({ descriptors, session }: Assembly, part: 'launch' | 'plan', plan: Plan): void {
   const image = timed('compile', () => encodePlan(plan))
-  fillMemfd(descriptors.get('plan') ?? -1, image)
+  fillMemfd(descriptors.get(part) ?? -1, image)
   reply(session.report.fd)
 }
 
@@ -150,18 +142,20 @@ function finishSession(
   return { exited }
 }
 
-function endSession(session: ExecutorSession): void {
+/** Closes the session, which ends processes of the plan that still wait, and reaps the launcher. Once is enough. */
+export function endSession(session: ExecutorSession): void {
+  if (!session.report.isOpen) return
   session[Symbol.dispose]()
   if (session.launcher.pid > 0) reapLauncher(session.launcher.pid)
 }
 
-function undo({ options }: Assembly, session: ExecutorSession): void {
+function undo({ options, session }: Assembly): void {
   endSession(session)
   if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true })
 }
 
 async function answerSync(
-  assembly: Assembly,
+  assembly: Driven,
   point: SyncPoint,
   pid: number,
   init: ProcessIdentity | undefined,
@@ -181,15 +175,15 @@ async function answerSync(
   await runHooks(config, 'createRuntime', state, options.signal)
 }
 
-function moveInto({ config }: Assembly, pid: number, descriptor: number): void {
+function moveInto({ config }: Driven, pid: number, descriptor: number): void {
   using pidfd = pidfdOpen(pid)
   if (pidfd === undefined) return
   using inside = pidfdGetfd(pidfd.fd, descriptor)
   moveNetDevices(pid, config, inside.fd)
 }
 
-function hookState({ config, options, bundle }: Assembly, status: string, pid: number): HookState {
-  const { ociVersion, annotations = {} } = config
+function hookState({ given, options, bundle }: Assembly, status: string, pid: number): HookState {
+  const { ociVersion, annotations = {} } = given
   return { ociVersion, id: options.id, status, pid, bundle, annotations }
 }
 
@@ -251,7 +245,7 @@ function writeConfig(
     writeContainerFile(root, id, OPTIONS_FILE, JSON.stringify({ ...saved, danglingLinks }))
 }
 
-function prepareRecords(assembly: Assembly, record: ContainerRecord): void {
+function prepareRecords(assembly: Driven, record: ContainerRecord): void {
   const { root, startAtOnce } = assembly.options
   prepareContainerRecord(root, record)
   // `run` starts and ends its container itself.

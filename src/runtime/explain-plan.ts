@@ -1,5 +1,7 @@
 /** The plan for a config as text, without running anything: `tsrun explain`. */
 
+import { cgroupPath } from '../cgroup/cgroupfs-manager.ts'
+import { detectCgroups } from '../cgroup/detect.ts'
 import { hostFeatures } from '../native/host-features.ts'
 import { hostArchitecture } from '../native/library.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
@@ -39,7 +41,7 @@ export async function explainPlan({
     supervise: false,
     preservedFds: 0,
     console: config.process?.terminal === true,
-    cgroup: true,
+    cgroupPath: plannedCgroup(id, config),
     rootfs,
     danglingLinks: followDanglingLinks(rootfs, config),
     gate: true,
@@ -49,6 +51,12 @@ export async function explainPlan({
   const warnings = warningsOf(config, filter, features).map((warning) => `# warning: ${warning}\n`)
   const program = options.seccomp === true ? await explainFilter(filter) : ''
   return `${warnings.join('')}${formatPlan(plan)}${program}`
+}
+
+// Where it would be on a host with cgroup v2, if this is none.
+function plannedCgroup(id: string, config: RuntimeConfig): string {
+  const hierarchy = detectCgroups() ?? { mountPoint: '/sys/fs/cgroup' }
+  return cgroupPath(hierarchy, config.linux?.cgroupsPath, id)
 }
 
 async function explainFilter({ seccomp }: CompiledSeccomp): Promise<string> {

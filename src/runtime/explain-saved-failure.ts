@@ -24,7 +24,7 @@ export async function explainSavedFailure(
     ...(await seccompOf(config)),
     architecture: hostArchitecture(),
     features: hostFeatures(),
-    cgroup: record.cgroup !== undefined,
+    ...(record.cgroup === undefined ? {} : { cgroupPath: record.cgroup }),
     rootfs: record.rootfs,
     gate: true,
     containerId: record.id,

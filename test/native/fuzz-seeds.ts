@@ -24,7 +24,7 @@ const OPTIONS: CompileCreateOptions = {
   tethered: true,
   preservedFds: 1,
   console: false,
-  cgroup: true,
+  cgroupPath: '/sys/fs/cgroup/fuzz',
   rootfs: '/bundle/rootfs',
   gate: true,
   containerId: 'fuzz',
@@ -40,11 +40,18 @@ const SMALL: RuntimeConfig = {
 
 /** File name → plan. */
 export function fuzzSeeds(): ReadonlyMap<string, Plan> {
-  const { cgroup: _, ...options } = OPTIONS
+  const { cgroupPath: _, ...options } = OPTIONS
   return new Map([
     ['default-create', compileCreate(withoutTerminal(defaultRuntimeConfig()), OPTIONS)],
-    ['small-create', compileCreate(SMALL, { ...options, cgroup: false, supervise: false })],
-    ['exec', compileExec(SMALL.process ?? { cwd: '/' }, SMALL, { ...OPTIONS, joinFlags: 0x20000 })],
+    ['small-create', compileCreate(SMALL, { ...options, supervise: false })],
+    [
+      'exec',
+      compileExec(SMALL.process ?? { cwd: '/' }, SMALL, {
+        ...OPTIONS,
+        cgroup: true,
+        joinFlags: 0x20000,
+      }),
+    ],
     ['verb-start', compileStartPlan('x86_64')],
     ['verb-delete', compileDeletePlan('x86_64', true)],
     ['nothing', new PlanBuilder('x86_64').finish()],

@@ -22,7 +22,6 @@ export const OPTIONS: CompileCreateOptions = {
   supervise: false,
   preservedFds: 0,
   console: false,
-  cgroup: false,
   rootfs: '/bundle/rootfs',
   gate: true,
   containerId: 'golden',

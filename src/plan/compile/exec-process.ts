@@ -7,6 +7,7 @@ import {
   O_PATH,
   S_IFDIR,
 } from '../../linux/open-flags.ts'
+import type { CompileOptions } from '../compile-options.ts'
 import type { Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
 import type { ProcessContext } from './create-context.ts'
@@ -146,7 +147,10 @@ function emitAwaitStart(b: PlanBuilder, gate: Slot): void {
 }
 
 /** Closes on exec what the process was not given (CVE-2024-21626). */
-export function emitCloseOnExec(c: ProcessContext): void {
+export function emitCloseOnExec(c: {
+  readonly b: PlanBuilder
+  readonly options: Pick<CompileOptions, 'preservedFds'>
+}): void {
   c.b.run('close_range', [3 + c.options.preservedFds, 0xffffffff, CLOSE_RANGE_CLOEXEC])
 }
 

@@ -16,7 +16,7 @@ export function emitHostname(c: CreateContext): void {
 }
 
 /** Brings `lo` up (netdevice(7) SIOCSIFFLAGS), as every runtime does in a new network namespace. */
-export function emitLoopback(c: CreateContext): void {
+export function emitLoopback(c: Pick<CreateContext, 'b' | 'config'>): void {
   if (!hasNamespace(c.config, 'network', 'new')) return
   const AF_INET = 2
   const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000

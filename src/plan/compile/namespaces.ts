@@ -1,11 +1,18 @@
 /** Joins namespaces by path and starts init in the new ones (namespaces(7), setns(2), clone3(2)). */
 
-import { CLONE_INTO_CGROUP, CLONE_NEWTIME, NAMESPACES } from '../../linux/namespaces.ts'
+import {
+  CLONE_INTO_CGROUP,
+  CLONE_NEWNET,
+  CLONE_NEWTIME,
+  NAMESPACES,
+} from '../../linux/namespaces.ts'
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY, O_WRONLY } from '../../linux/open-flags.ts'
-import type { Namespace, NamespaceType } from '../../oci/runtime-config.ts'
+import type { Namespace, NamespaceType, RuntimeConfig } from '../../oci/runtime-config.ts'
 import type { CompileOptions } from '../compile-options.ts'
 import type { Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
+import { type CreateContext, hasNamespace } from './create-context.ts'
+import { emitLoopback } from './hostname.ts'
 import { CLONE_ARGS_SIZE, cloneArgs } from './kernel-structs.ts'
 import { emitUndumpable } from './process-attributes.ts'
 import { emitRecord } from './report-records.ts'
@@ -68,6 +75,20 @@ export function newNamespaceFlags(namespaces: readonly Namespace[]): number {
     .reduce((flags, { type }) => flags | NAMESPACES[type].cloneFlag, 0)
 }
 
+/**
+ * Whether the launcher can make the network namespace for init, long before the others are needed: it is the
+ * one that takes the kernel longest. In a new user namespace it belongs to that.
+ */
+export function makesNetworkEarly(config: RuntimeConfig): boolean {
+  return hasNamespace(config, 'network', 'new') && !hasNamespace(config, 'user', 'any')
+}
+
+/** The launcher's own new network namespace, which init inherits, with its loopback interface up. */
+export function emitNetworkNamespace(c: Pick<CreateContext, 'b' | 'config'>): void {
+  c.b.at('/linux/namespaces', () => c.b.run('unshare', [CLONE_NEWNET], { note: 'network' }))
+  emitLoopback(c)
+}
+
 /** A new time namespace: its offsets can be set only before the first process enters (time_namespaces(7)). */
 export function emitTimeNamespace(
   b: PlanBuilder,
@@ -111,7 +132,6 @@ export function emitClone(
     into ? cgroup : undefined,
   )
   const child = b.label()
-  if (options.supervise) emitSignalMask(b, ALL_SIGNALS)
   const pid = b.sys('clone3', [args, CLONE_ARGS_SIZE])
   b.branch(pid, 'eq', 0, child)
   b.at('launcher', () => {
@@ -124,8 +144,14 @@ export function emitClone(
   if (options.supervise) emitSignalMask(b, 0n)
 }
 
-// A key at the caller's terminal (Ctrl-C) goes to all processes in the foreground: a supervisor that
-// it ended could not tell any more how the process ended.
+/**
+ * Blocks all signals in a launcher that supervises: a key at the caller's terminal (Ctrl-C) goes to all
+ * processes in the foreground, and a supervisor that it ended could not tell how the process ended.
+ */
+export function emitBlockSignals(b: PlanBuilder): void {
+  emitSignalMask(b, ALL_SIGNALS)
+}
+
 function emitSignalMask(b: PlanBuilder, signals: bigint): void {
   b.at('launcher', () => b.run('rt_sigprocmask', [SIG_SETMASK, b.words([signals]), 0, 8]))
 }

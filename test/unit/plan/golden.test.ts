@@ -113,10 +113,17 @@ const CASES: readonly Golden[] = [
     options: { cgroupMount: '/sys/fs/cgroup/unified' },
     origins: ['/mounts'],
   },
-  { name: 'cgroup', options: { cgroup: true }, origins: ['/linux/namespaces'] },
+  {
+    name: 'cgroup',
+    options: { cgroupPath: '/sys/fs/cgroup/golden' },
+    origins: ['/linux/namespaces', '/linux/cgroupsPath'],
+  },
   {
     name: 'cgroup-without-clone-into',
-    options: { cgroup: true, features: { ...FEATURES, cloneIntoCgroup: false } },
+    options: {
+      cgroupPath: '/sys/fs/cgroup/golden',
+      features: { ...FEATURES, cloneIntoCgroup: false },
+    },
     origins: ['/linux/namespaces', 'sync'],
   },
   {

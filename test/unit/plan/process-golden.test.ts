@@ -94,6 +94,7 @@ describe('compileExec() with a label', () => {
     const plan = compileExec({ cwd: '/', args: ['/bin/id'], apparmorProfile: 'x' }, SMALL, {
       ...OPTIONS,
       features: { ...FEATURES, apparmor: true },
+      cgroup: false,
       joinFlags: 0x20000,
     })
     const calls = plan.instructions.map((i) => (i.op === 'sys' ? i.name : i.op))
@@ -104,7 +105,7 @@ describe('compileExec() with a label', () => {
   })
 
   test('is the plain plan with unconfined where there is no AppArmor', () => {
-    const options = { ...OPTIONS, joinFlags: 0x20000 }
+    const options = { ...OPTIONS, cgroup: false, joinFlags: 0x20000 }
     const process = { cwd: '/', args: ['/bin/id'] }
     expect(compileExec({ ...process, apparmorProfile: 'unconfined' }, SMALL, options)).toEqual(
       compileExec(process, SMALL, options),
