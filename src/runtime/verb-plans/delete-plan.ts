@@ -25,7 +25,7 @@ const KILL_MS = 1000
 /** For the kernel to notice that a cgroup is empty. */
 const EMPTY_MS = 50
 
-/** What src/runtime/delete.ts does where there is no hook and no resctrl group. */
+/** What src/runtime/delete.ts does where there is no hook, no resctrl group and no scope of systemd. */
 export function compileDeletePlan(architecture: Architecture, force: boolean): Plan {
   const v = new VerbPlan(architecture)
   const { b } = v

@@ -23,8 +23,7 @@ export function saveVerbRecord(
 ): void {
   const { root } = container.options
   // A scope is systemd's to remove: it would keep the unit of a cgroup that is gone.
-  const refused = scope === undefined ? 0 : RECORD_FLAGS.delete
-  const flags = recordFlags(container.config) & ~refused
+  const flags = recordFlags(container.config, scope !== undefined)
   if (flags === 0) return
   const state = statSync(join(containerDirectory(root, id), PREPARED_RECORD), { bigint: true })
   const bytes = encodeVerbRecord({

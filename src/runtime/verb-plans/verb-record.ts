@@ -24,9 +24,9 @@ export const RECORD_SIZE = RECORD_AT.cgroup + MAX_PATH
 
 /** What of a container a plan may do alone. */
 export const RECORD_FLAGS = {
-  /** Nothing but init acts when it starts: no poststart hook, no seccomp listener. */
+  /** Nothing but init acts when it starts: no hook, no seccomp listener. */
   start: 1,
-  /** Nothing but its folder and its cgroup is left of it: no poststop hook, no resctrl group. */
+  /** Nothing but its folder and its cgroup is left of it: no poststop hook, no resctrl group, no scope of systemd. */
   delete: 2,
   /** The cgroup's parent is `tsrun` below the mount point, which goes with its last container. */
   defaultParent: 4,
@@ -39,11 +39,13 @@ export interface VerbRecord {
   readonly cgroup: string
 }
 
-/** The flags that `config` allows. */
-export function recordFlags(config: RuntimeConfig): number {
-  const { hooks, linux } = config
-  const maySimplyStart = isEmpty(hooks?.poststart) && !usesListener(linux?.seccomp)
-  const mayBeDeleted = isEmpty(hooks?.poststop) && linux?.intelRdt === undefined
+/** What of a container that was made of `config` a plan may do alone; `isScope`: systemd made its cgroup. */
+export function recordFlags(config: RuntimeConfig, isScope: boolean): number {
+  const { hooks, linux, process } = config
+  // One that fails is the end of the container, and the engine is to see it.
+  const hasStartHooks = !isEmpty(hooks?.startContainer) || !isEmpty(hooks?.poststart)
+  const maySimplyStart = process !== undefined && !hasStartHooks && !usesListener(linux?.seccomp)
+  const mayBeDeleted = isEmpty(hooks?.poststop) && linux?.intelRdt === undefined && !isScope
   return (maySimplyStart ? RECORD_FLAGS.start : 0) | (mayBeDeleted ? RECORD_FLAGS.delete : 0)
 }
 

@@ -80,6 +80,7 @@ describe('recordFlags()', () => {
   const hook = { path: '/bin/true' }
   const config = (change: Partial<RuntimeConfig>): RuntimeConfig => ({
     ociVersion: '1.3.0',
+    process: { cwd: '/', args: ['true'] },
     ...change,
   })
 
@@ -88,9 +89,10 @@ describe('recordFlags()', () => {
     ['empty lists of hooks', { hooks: { poststart: [], poststop: [] } }, start | remove],
     [
       'hooks of create',
-      { hooks: { createRuntime: [hook], startContainer: [hook] } },
+      { hooks: { createRuntime: [hook], createContainer: [hook] } },
       start | remove,
     ],
+    ['startContainer hooks', { hooks: { startContainer: [hook] } }, remove],
     ['poststart hooks', { hooks: { poststart: [hook] } }, remove],
     ['poststop hooks', { hooks: { poststop: [hook] } }, start],
     ['both', { hooks: { poststart: [hook], poststop: [hook] } }, 0],
@@ -109,7 +111,12 @@ describe('recordFlags()', () => {
       remove,
     ],
   ])('says what a plan may do for %s', (_, change, expected) => {
-    expect(recordFlags(config(change))).toBe(expected)
+    expect(recordFlags(config(change), false)).toBe(expected)
+  })
+
+  it('leaves what systemd made, and what has no process, to the engine', () => {
+    expect(recordFlags(config({}), true)).toBe(start)
+    expect(recordFlags({ ociVersion: '1.3.0' }, false)).toBe(remove)
   })
 })
 
