@@ -69,7 +69,21 @@ describe('validateRuntimeConfig() of memoryPolicy and personality', () => {
   })
 
   it.each([
-    [{ memoryPolicy: { nodes: '0' } }, '/linux/memoryPolicy/mode is required'],
+    // The words are runc's: invalid memory policy mode, nodes, flag.
+    [
+      { memoryPolicy: { nodes: '0' } },
+      '/linux/memoryPolicy/mode is required, an invalid memory policy mode: it must be one of',
+    ],
+    [{ memoryPolicy: { mode: 'BIND' } }, 'must not be "BIND", an invalid memory policy mode: it'],
+    [{ memoryPolicy: { mode: 7 } }, '/linux/memoryPolicy/mode must be a string, not a number'],
+    [
+      { memoryPolicy: { mode: 'MPOL_DEFAULT', nodes: '0-7,3' } },
+      '/linux/memoryPolicy/nodes must be empty with MPOL_DEFAULT: the mode requires 0 nodes but got 8',
+    ],
+    [
+      { memoryPolicy: { mode: 'MPOL_DEFAULT', flags: ['MPOL_F_X'] } },
+      '/linux/memoryPolicy/flags/0 is the invalid memory policy flag "MPOL_F_X", it must be one of',
+    ],
     [{ memoryPolicy: { mode: 'MPOL_BIND' } }, '/linux/memoryPolicy/nodes must name a memory node'],
     [
       { memoryPolicy: { mode: 'MPOL_LOCAL', nodes: '0' } },
@@ -77,7 +91,7 @@ describe('validateRuntimeConfig() of memoryPolicy and personality', () => {
     ],
     [
       { memoryPolicy: { mode: 'MPOL_BIND', nodes: 'x' } },
-      '/linux/memoryPolicy/nodes must be a list',
+      '/linux/memoryPolicy/nodes holds invalid memory policy nodes "x": it must be a list',
     ],
     [
       {
