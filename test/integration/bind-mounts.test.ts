@@ -13,8 +13,14 @@ import {
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import { bind, inUserNamespace, probe, tmpfs } from '../support/mount-probe.ts'
-import { installedRuntimes, makeRuntime, type Runtime } from '../support/runtime.ts'
+import {
+  type CommandResult,
+  installedRuntimes,
+  makeRuntime,
+  type Runtime,
+} from '../support/runtime.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
 
 let bundle: Bundle
@@ -139,6 +145,71 @@ describe.each(installedRuntimes())('%s', (name) => {
     expect(result.stdout).toMatch(/^ro,nosuid,nodev/)
     expect(result.stderr).toMatch(/Read-only file system/)
     expect(result.stdout).toMatch(/end\n$/)
+  })
+
+  const attributesOf = (
+    source: string,
+    options: readonly string[],
+    change: (config: RuntimeConfig) => RuntimeConfig = (config) => config,
+  ): CommandResult => {
+    const before = `mount -t tmpfs -o mode=777 t ${host}; mount -o remount,bind,${source} ${host}; mkdir -p ${bundle.rootfs}/data`
+    return probe(runtime, bundle, mountOf('/data'), {
+      mounts: [bind(host, '/data', ...options)],
+      change,
+      options: { mountNamespace: { before } },
+    })
+  }
+
+  const setsAll = 'a mount of a %s source with %j is %s: one attribute sets all'
+  it.each([
+    ['ro,noexec', ['nosuid'], 'rw,nosuid,relatime'],
+    ['nosuid,nodev,noexec,noatime', ['ro'], 'ro,noatime'],
+    ['noatime', ['relatime'], 'rw,relatime'],
+    ['noatime', ['nodiratime'], 'rw,nodiratime,relatime'],
+    ['noatime,nodiratime', ['strictatime'], 'rw'],
+  ])(setsAll, (source, options, expected) => {
+    expect(attributesOf(source, options).stdout).toBe(`${expected}\n`)
+  })
+
+  // crun 1.8 clears them without being asked too, and its `exec` lifts nothing.
+  it.skipIf(name === 'crun').each([
+    ['ro,noexec,noatime', [], 'ro,noexec,noatime'],
+    ['ro,noexec,noatime', ['rprivate'], 'ro,noexec,noatime'],
+    ['nosuid,nodev,noexec', ['noexec', 'exec', 'ro'], 'ro,relatime'],
+  ])(setsAll, (source, options, expected) => {
+    expect(attributesOf(source, options).stdout).toBe(`${expected}\n`)
+  })
+
+  // runc since 1.2; before, options that only lift change nothing.
+  it.skipIf(name !== 'tsrun').each([
+    ['ro,noexec', ['dev'], 'rw,relatime'],
+    ['ro,noexec,noatime', ['rw', 'atime'], 'rw,noatime'],
+    ['noatime,nodiratime', ['diratime'], 'rw,noatime,nodiratime'],
+  ])('a mount of a %s source with %j, which lift, is %s', (source, options, expected) => {
+    expect(attributesOf(source, options).stdout).toBe(`${expected}\n`)
+  })
+
+  // runc since 1.2; before, it is an error.
+  it.skipIf(name !== 'tsrun').each([
+    ['rw,nosuid,nodev,noexec,noatime', ['ro'], 'ro,nosuid,nodev,noexec,noatime'],
+    ['ro,noexec', ['nosuid', 'nodev'], 'ro,nosuid,nodev,noexec,relatime'],
+  ])(
+    'in a user namespace, a mount of a %s source with %j keeps what the host has locked: %s',
+    (source, options, expected) => {
+      const { stdout } = attributesOf(source, options, inUserNamespace)
+      expect(stdout).toBe(`${expected}\n`)
+    },
+  )
+
+  it.skipIf(name !== 'tsrun').each([
+    ['ro', ['rw']],
+    ['nosuid', ['suid']],
+    ['relatime', ['strictatime']],
+    ['noatime', ['relatime']],
+  ])('in a user namespace, a mount of a %s source with %j is an error', (source, options) => {
+    const { status, stderr } = attributesOf(source, options, inUserNamespace)
+    expect(status).not.toBe(0)
+    expect(stderr).toMatch(/\(\/data\).*EPERM \(operation not permitted\)/)
   })
 
   it('reaches a source that root of the user namespace does not', () => {

@@ -35,9 +35,12 @@ export function emitSetAttributes(
   fd: Operand,
   attributes: MountAttributes,
   recursive: boolean,
+  tolerate: readonly string[] = [],
 ): void {
   const flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0)
-  b.run('mount_setattr', [fd, b.string(''), flags, mountAttr(b, attributes), MOUNT_ATTR_SIZE])
+  b.run('mount_setattr', [fd, b.string(''), flags, mountAttr(b, attributes), MOUNT_ATTR_SIZE], {
+    tolerate,
+  })
 }
 
 /** move_mount(2) of the detached mount `tree` onto `target`, both by descriptor. */
