@@ -10,10 +10,10 @@ async function main(): Promise<number> {
   const argv = process.argv.slice(2)
   const argv0 = basename(process.env.TSRUN_ARGV0 ?? process.argv[1] ?? 'tsrun')
   delete process.env.TSRUN_ARGV0
-  if (argv[0] === 'oci') return await runOci(argv.slice(1))
+  if (argv[0] === 'oci') return await runOci(argv.slice(1), argv0)
   const personality = choosePersonality(argv, { argv0, ociContainerExists })
   if (personality === 'oci' || argv[0] === '--version' || argv[0] === '-v')
-    return await runOci(argv)
+    return await runOci(argv, argv0)
   ignoreClosedOutput()
   const { runEngineCli } = await import('./cli/engine/engine-cli.ts')
   return await runEngineCli(argv)
@@ -27,9 +27,10 @@ function ignoreClosedOutput(): void {
   })
 }
 
-async function runOci(argv: readonly string[]): Promise<number> {
+// Behind a link named runc it answers as runc does; no other name of a file is worth repeating.
+async function runOci(argv: readonly string[], argv0: string): Promise<number> {
   const { runOciCli } = await import('./cli/oci/oci-cli.ts')
-  return await runOciCli(argv)
+  return await runOciCli(argv, argv0 === 'runc' ? 'runc' : 'tsrun')
 }
 
 function ociContainerExists(id: string): boolean {

@@ -48,6 +48,8 @@ export interface CreateOptions {
   readonly signal?: AbortSignal
   /** Hears of what went wrong without making the create fail. */
   readonly warn?: (problem: unknown) => void
+  /** Hears of each step. */
+  readonly debug?: (step: string) => void
   /** Called when init is about to be let go on; with `startAtOnce` its program runs next. Throws to stop that. */
   readonly ready?: () => void
   /** How the plan is started: the engine does it under its monitor. */

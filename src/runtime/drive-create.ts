@@ -30,6 +30,7 @@ import { seccompOf, warningsOf } from './compiled-seccomp.ts'
 import { COPY_UP_SOCKET, copyUp } from './copy-up.ts'
 import type { CreatedContainer } from './create.ts'
 import { followDanglingLinks } from './dangling-links.ts'
+import { childStep, createSetupStep, INIT_READY_STEP, seccompSteps } from './debug-steps.ts'
 import { explainFailure } from './explain-failure.ts'
 import { followPlan } from './follow-plan.ts'
 import { completeConfig } from './home-directory.ts'
@@ -70,6 +71,7 @@ export async function driveCreate(begun: Assembly): Promise<CreatedContainer> {
       {
         answersAhead,
         pid(reported) {
+          options.debug?.(childStep(reported))
           assembly.begin()
           record = recordOf(assembly, reported)
           if (record !== undefined) prepareRecords(assembly, record)
@@ -85,6 +87,7 @@ export async function driveCreate(begun: Assembly): Promise<CreatedContainer> {
       },
       options.signal,
     )
+    options.debug?.(INIT_READY_STEP)
     if (options.startAtOnce === true) await untilStarted(assembly, session, pid, record)
     if (record === undefined) throw initIsGone(options.id)
     return { pid, record, ...finishSession(assembly, session) }
@@ -101,6 +104,7 @@ async function completePlan(
 ): Promise<{ readonly plan: Plan; readonly danglingLinks: SavedOptions['danglingLinks'] }> {
   const danglingLinks = followDanglingLinks(rootfs, config)
   const filter = await seccompOf(config)
+  for (const step of [createSetupStep(config), ...seccompSteps(filter)]) options.debug?.(step)
   for (const warning of warningsOf(config, filter, hostFeatures())) options.warn?.(warning)
   const late = { ...filter, danglingLinks, config }
   return { plan: timed('compile', () => launch.complete(late)), danglingLinks }

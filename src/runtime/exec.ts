@@ -25,6 +25,7 @@ import { awaitExit } from './await-exit.ts'
 import { seccompOf } from './compiled-seccomp.ts'
 import { openConsole } from './console.ts'
 import { containerRdt } from './container-rdt.ts'
+import { childStep, execSetupStep, execStep, seccompSteps } from './debug-steps.ts'
 import { writePidFile } from './drive-create.ts'
 import { execWarnings } from './exec-warnings.ts'
 import { explainFailure } from './explain-failure.ts'
@@ -61,6 +62,8 @@ export interface ExecOptions {
   readonly noNewKeyring?: boolean
   /** Hears of what the process does not get. */
   readonly warn?: (problem: string) => void
+  /** Hears of each step. */
+  readonly debug?: (step: string) => void
   /** Ends an exec that is under way. */
   readonly signal?: AbortSignal
   readonly start?: (plan: Plan, options: StartOptions) => ExecutorSession
@@ -90,10 +93,13 @@ export async function execInContainer(options: ExecOptions): Promise<ExecProcess
   const opened: OwnedFd[] = []
   try {
     const descriptors = openExecDescriptors(options, process, record, opened)
+    const filter = await seccompOf(config)
+    for (const step of [execSetupStep(record.pid, joinFlags), ...seccompSteps(filter)])
+      options.debug?.(step)
     const compileOptions = {
       architecture: hostArchitecture(),
       features,
-      ...(await seccompOf(config)),
+      ...filter,
       supervise: options.supervise === true,
       preservedFds: (options.preserved ?? []).length,
       console: descriptors.has('console'),
@@ -253,7 +259,7 @@ interface StartedExec {
 }
 
 async function driveExec(exec: StartedExec): Promise<ExecProcess> {
-  const { options, config, process, session, inUserNamespace, pidfdSocket } = exec
+  const { options, config, process, session } = exec
   const explain = (pc: number, errno: number): TsrunError => {
     const cause = explainFailure(
       session.plan,
@@ -271,19 +277,20 @@ async function driveExec(exec: StartedExec): Promise<ExecProcess> {
       : new TsrunError('internal', 'exec failed: the process ended before it was ready')
   try {
     let started: ProcessIdentity | undefined
-    const sync = (point: SyncPoint, pid: number): void => {
-      if (point !== 'ready') return
-      if (inUserNamespace) scheduleFromOutside(pid, process, config)
-      const rdt = containerRdt(options.root, options.id)
-      if (rdt !== undefined) joinRdtGroups(rdt, pid)
-      if (pidfdSocket !== undefined) sendPidfd(pidfdSocket, started, 'setns')
-      if (options.pidFile !== undefined) writePidFile(options.pidFile, pid)
-      options.ready?.()
+    const handlers = {
+      pid(pid: number): void {
+        started = identify(pid)
+        options.debug?.(childStep(pid))
+      },
+      sync(point: SyncPoint, pid: number): void {
+        if (point === 'ready') answerReady(exec, pid, started)
+      },
+      failure,
     }
-    const handlers = { pid: (pid: number) => (started = identify(pid)), sync, failure }
     const pid = await followPlan(session, handlers, options.signal)
     const passed = await receiveEvent(session.report.fd)
     if (passed.type !== 'starting') throw failure(passed)
+    options.debug?.(execStep(process.args ?? []))
     await handOverListener({
       report: session.report.fd,
       process: started,
@@ -306,6 +313,16 @@ async function driveExec(exec: StartedExec): Promise<ExecProcess> {
     if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true })
     throw error
   }
+}
+
+function answerReady(exec: StartedExec, pid: number, started: ProcessIdentity | undefined): void {
+  const { options, config, process, pidfdSocket } = exec
+  if (exec.inUserNamespace) scheduleFromOutside(pid, process, config)
+  const rdt = containerRdt(options.root, options.id)
+  if (rdt !== undefined) joinRdtGroups(rdt, pid)
+  if (pidfdSocket !== undefined) sendPidfd(pidfdSocket, started, 'setns')
+  if (options.pidFile !== undefined) writePidFile(options.pidFile, pid)
+  options.ready?.()
 }
 
 function endSession(session: ExecutorSession): void {

@@ -158,7 +158,7 @@ function explainExec(failure: ExecFailure): PlanError {
   })
 }
 
-/** `/mounts/2` as `mounts[2] (/proc)`. */
+/** `/mounts/2` as `error mounting mounts[2] (/proc)`; the first words are runc's. */
 function describeOrigin(origin: string, config: RuntimeConfig): string {
   if (!origin.startsWith('/')) return origin
   const [, kind = '', index = ''] = origin.slice(1).split('/')
@@ -174,7 +174,8 @@ function describeOrigin(origin: string, config: RuntimeConfig): string {
       '',
     )
   const subject = subjectOf(origin, config)
-  return subject === undefined ? path : `${path} (${subject})`
+  const place = origin.startsWith('/mounts/') ? `error mounting ${path}` : path
+  return subject === undefined ? place : `${place} (${subject})`
 }
 
 function subjectOf(origin: string, config: RuntimeConfig): string | undefined {

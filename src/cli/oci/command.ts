@@ -3,6 +3,9 @@ import { writeSync } from 'node:fs'
 import { errnoCodeOf } from '../../errors.ts'
 import type { ArgumentCount, FlagTable, ParsedArguments } from './arguments.ts'
 
+/** What this command is called in its own texts: callers that expect runc look for its name. */
+export type ProgramName = 'tsrun' | 'runc'
+
 /** The global flags, decoded. */
 export interface OciGlobals {
   readonly root: string
@@ -10,7 +13,8 @@ export interface OciGlobals {
   readonly rootGiven: boolean
   /** The root is below $XDG_RUNTIME_DIR. */
   readonly stickyRoot: boolean
-  readonly debug: boolean
+  /** Logs a step with --debug, else does nothing. */
+  readonly debug: (step: string) => void
   /** Who makes the cgroups of containers. */
   readonly cgroups: 'cgroupfs' | 'systemd' | 'disabled'
   /** --criu: the program that checkpoints. */
@@ -62,9 +66,9 @@ function writeText(fd: number, text: string): void {
 }
 
 /** The help of one command. */
-export function helpText(name: string, command: OciCommand): string {
+export function helpText(program: ProgramName, name: string, command: OciCommand): string {
   const flags = Object.entries(command.table.flags).map(
     ([flag, kind]) => `   --${flag}${kind === 'boolean' ? '' : ' value'}\n`,
   )
-  return `NAME:\n   tsrun ${name} - ${command.description}\n\nUSAGE:\n   tsrun ${name} ${command.usage}\n\nOPTIONS:\n${flags.join('')}   --help\n`
+  return `NAME:\n   ${program} ${name} - ${command.description}\n\nUSAGE:\n   ${program} ${name} ${command.usage}\n\nOPTIONS:\n${flags.join('')}   --help\n`
 }

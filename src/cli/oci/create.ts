@@ -33,6 +33,7 @@ export function createOptions(args: ParsedArguments, globals: OciGlobals): Creat
     extraEnv: listenEnv(),
     cgroups: globals.cgroups,
     warn: globals.warn,
+    debug: globals.debug,
     noPivot: args.boolean('no-pivot'),
     noNewKeyring: args.boolean('no-new-keyring'),
     ...(consoleSocket === undefined || consoleSocket === '' ? {} : { consoleSocket }),

@@ -51,6 +51,7 @@ export const execCommand: OciCommand = {
       ignorePaused: args.boolean('ignore-paused'),
       noNewKeyring: args.boolean('no-new-keyring'),
       warn: globals.warn,
+      debug: globals.debug,
       ...(consoleSocket === undefined ? {} : { consoleSocket }),
       ...(relay === undefined ? {} : { consoleFd: relay.consoleFd }),
       ...(pidFile === undefined ? {} : { pidFile }),

@@ -3,7 +3,7 @@ import { appendFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { isatty } from 'node:tty'
 import { describeError, TsrunError } from '../../errors.ts'
-import { createLogger, type LogFormat } from '../../log.ts'
+import { createLogger, type LogFormat, type LogLevel } from '../../log.ts'
 import { OCI_VERSION } from '../../oci/default-config.ts'
 import { defaultRuntimeRoot } from '../../runtime/default-root.ts'
 import { startTimings, timedAsync, timingsLine } from '../../util/timings.ts'
@@ -15,7 +15,15 @@ import {
   type ParsedArguments,
   parseArguments,
 } from './arguments.ts'
-import { helpText, type OciCommand, type OciGlobals, print, printError } from './command.ts'
+import {
+  helpText,
+  type OciCommand,
+  type OciGlobals,
+  type ProgramName,
+  print,
+  printError,
+} from './command.ts'
+import { describeAsRunc } from './describe-as-runc.ts'
 
 const GLOBAL_FLAGS: FlagTable = {
   flags: {
@@ -59,11 +67,11 @@ const COMMANDS: Readonly<Record<string, () => Promise<OciCommand>>> = {
 /** Words after which this command line, and not the engine's, is meant. */
 export const OCI_VERBS: readonly string[] = Object.keys(COMMANDS)
 
-const GENERAL_HELP = `NAME:
-   tsrun - Open Container Initiative runtime
+const generalHelp = (program: ProgramName): string => `NAME:
+   ${program} - Open Container Initiative runtime
 
 USAGE:
-   tsrun [global flags] command [flags] [arguments]
+   ${program} [global flags] command [flags] [arguments]
 
 COMMANDS:
    ${OCI_VERBS.join('\n   ')}
@@ -79,14 +87,14 @@ const EXIT_UNKNOWN_COMMAND = 3
 const ROOTLESS_AUTO = new Set(['', 'auto'])
 
 /** Runs `argv` (without the program's name) and returns the exit status; errors are reported here. */
-export async function runOciCli(argv: readonly string[]): Promise<number> {
+export async function runOciCli(argv: readonly string[], program: ProgramName): Promise<number> {
   let globals: ParsedArguments | undefined
   try {
     globals = parseArguments(argv, GLOBAL_FLAGS)
     if (globals.boolean('debug-timings')) startTimings()
-    return await dispatch(globals)
+    return await dispatch(globals, program)
   } catch (error) {
-    report(error, globals)
+    report(error, globals, program)
     return exitCodeOf(error, globals?.positional[0])
   } finally {
     const line = timingsLine()
@@ -94,25 +102,29 @@ export async function runOciCli(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function dispatch(globals: ParsedArguments): Promise<number> {
+async function dispatch(globals: ParsedArguments, program: ProgramName): Promise<number> {
   const [verb, ...rest] = globals.positional
   if (globals.boolean('version')) {
-    print(`tsrun version ${VERSION}\ncommit: v${VERSION}\nspec: ${OCI_VERSION}\n`)
+    print(`${program} version ${VERSION}\ncommit: v${VERSION}\nspec: ${OCI_VERSION}\n`)
     return 0
   }
   if (verb === undefined || verb === 'help' || globals.boolean('help')) {
     const topic = verb === 'help' ? rest[0] : undefined
-    print(topic === undefined ? GENERAL_HELP : helpText(topic, await loadCommand(topic)))
+    print(
+      topic === undefined
+        ? generalHelp(program)
+        : helpText(program, topic, await loadCommand(topic)),
+    )
     return 0
   }
   const command = await timedAsync('load', () => loadCommand(verb))
-  const args = parseCommandLine(verb, command, rest)
+  const args = parseCommandLine(program, verb, command, rest)
   // podman and CRI-O probe `checkpoint --help` for its exit status.
   if (args.boolean('help')) {
-    print(helpText(verb, command))
+    print(helpText(program, verb, command))
     return 0
   }
-  checkUsage(verb, command, () => checkArgumentCount(args, verb, command.positional))
+  checkUsage(program, verb, command, () => checkArgumentCount(args, verb, command.positional))
   return await command.run(args, decodeGlobals(globals))
 }
 
@@ -126,6 +138,7 @@ async function loadCommand(verb: string): Promise<OciCommand> {
 }
 
 function parseCommandLine(
+  program: ProgramName,
   verb: string,
   command: OciCommand,
   argv: readonly string[],
@@ -136,15 +149,20 @@ function parseCommandLine(
     aliases: { ...aliases, h: 'help' },
   }
   const order = command.flagsFirst === true ? 'flags-first' : 'interspersed'
-  return checkUsage(verb, command, () => parseArguments(argv, table, order))
+  return checkUsage(program, verb, command, () => parseArguments(argv, table, order))
 }
 
 // runc shows the help on standard output when a command line is wrong, and ends with 1 for exec too.
-function checkUsage<Result>(verb: string, command: OciCommand, check: () => Result): Result {
+function checkUsage<Result>(
+  program: ProgramName,
+  verb: string,
+  command: OciCommand,
+  check: () => Result,
+): Result {
   try {
     return check()
   } catch (cause) {
-    print(`Incorrect Usage.\n\n${helpText(verb, command)}`)
+    print(`Incorrect Usage.\n\n${helpText(program, verb, command)}`)
     throw new TsrunError('invalid-argument', `incorrect usage of ${verb}`, {
       cause,
       exitCode: EXIT_USAGE,
@@ -175,7 +193,7 @@ function decodeGlobals(globals: ParsedArguments): OciGlobals {
     root: given === '' ? defaultRuntimeRoot(process.env, uid) : resolve(given),
     rootGiven: given !== '',
     stickyRoot: given === '' && uid !== 0,
-    debug: globals.boolean('debug'),
+    debug: globals.boolean('debug') ? (step) => reportStep(step, globals) : () => undefined,
     cgroups: cgroupDriver(globals),
     ...((globals.string('criu') ?? '') === '' ? {} : { criu: globals.string('criu') ?? '' }),
     warn: (problem) => reportWarning(problem, globals),
@@ -200,8 +218,9 @@ function cgroupDriver(globals: ParsedArguments): OciGlobals['cgroups'] {
  * one JSON object; when other lines stand before, it shows what is on stderr, so that is plain text
  * then, as runc's.
  */
-function report(error: unknown, globals: ParsedArguments | undefined): void {
-  const message = describeError(error)
+function report(error: unknown, globals: ParsedArguments | undefined, program: ProgramName): void {
+  const verb = globals?.positional[0]
+  const message = program === 'runc' ? describeAsRunc(error, verb) : describeError(error)
   if (logToFile('error', message, globals)) printError(`${message}\n`)
   else logTo(printError, 'error', message, globals)
   if (globals?.boolean('debug') === true && error instanceof Error) printError(`${error.stack}\n`)
@@ -216,9 +235,13 @@ function reportWarning(problem: unknown, globals: ParsedArguments): void {
   if (globals.boolean('debug') || isatty(2)) logTo(printError, 'warning', message, globals)
 }
 
+function reportStep(step: string, globals: ParsedArguments): void {
+  if (!logToFile('debug', step, globals)) logTo(printError, 'debug', step, globals)
+}
+
 /** False when there is no --log. */
 function logToFile(
-  level: 'error' | 'warning',
+  level: LogLevel,
   message: string,
   globals: ParsedArguments | undefined,
 ): boolean {
@@ -234,12 +257,12 @@ function logToFile(
 
 function logTo(
   write: (line: string) => void,
-  level: 'error' | 'warning',
+  level: LogLevel,
   message: string,
   globals: ParsedArguments | undefined,
 ): void {
   const format: LogFormat = globals?.string('log-format') === 'json' ? 'json' : 'text'
-  createLogger({ write, format, level: 'warning' })[level](message)
+  createLogger({ write, format, level: 'debug' })[level](message)
 }
 
 // runc: 255 when exec fails before the process runs, 1 for everything else.

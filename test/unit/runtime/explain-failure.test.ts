@@ -24,7 +24,9 @@ const exec = (b: PlanBuilder): void => b.run('execve', [0, 0, 0], { note: '/bin/
 describe('explainFailure()', () => {
   it('says where in config.json, which call, and what the errno means', () => {
     const error = explain('/mounts/0', EPERM, (b) => b.run('fsmount', [0, 0, 0], { note: 'proc' }))
-    expect(error.message).toBe('mounts[0] (/proc): fsmount proc: EPERM (operation not permitted)')
+    expect(error.message).toBe(
+      'error mounting mounts[0] (/proc): fsmount proc: EPERM (operation not permitted)',
+    )
     expect(error).toMatchObject({ kind: 'permission-denied', errno: 'EPERM', origin: '/mounts/0' })
   })
 
