@@ -1,5 +1,5 @@
 /** The cgroup driver that writes files of cgroup v2 itself. */
-import { mkdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { mkdirSync, rmdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import type { Resources } from '../oci/runtime-config.ts'
@@ -11,8 +11,9 @@ import { refuseTakenCgroup } from './refuse-taken-cgroup.ts'
 import { plannedWrites, writeLimits } from './write-limits.ts'
 
 /**
- * The directory for `cgroupsPath`: absolute below the mount, relative below our own cgroup, and
- * `/tsrun/<id>` when it is not given. `..` never leaves the mount.
+ * The directory for `cgroupsPath`, below the mount whether absolute or relative, as with crun: the same value
+ * must lead to the same place, whoever asks (config-linux.md "Cgroups Path"). `/tsrun/<id>` when it is not
+ * given. `..` never leaves the mount.
  */
 export function cgroupPath(
   hierarchy: Pick<CgroupHierarchy, 'mountPoint'>,
@@ -20,15 +21,7 @@ export function cgroupPath(
   id: string,
 ): string {
   const wanted = cgroupsPath === undefined || cgroupsPath === '' ? `/tsrun/${id}` : cgroupsPath
-  const absolute = wanted.startsWith('/') ? wanted : join(ownCgroup(), wanted)
-  return join(hierarchy.mountPoint, join('/', absolute))
-}
-
-function ownCgroup(): string {
-  const line = readFileSync('/proc/self/cgroup', 'utf8')
-    .split('\n')
-    .find((entry) => entry.startsWith('0::'))
-  return line?.slice('0::'.length) ?? '/'
+  return join(hierarchy.mountPoint, join('/', wanted))
 }
 
 export class CgroupfsManager implements CgroupManager {

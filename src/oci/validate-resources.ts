@@ -56,6 +56,9 @@ function checkCpu(cpu: JsonCursor): void {
   for (const key of ['shares', 'period', 'burst', 'realtimePeriod']) cpu.field(key).uint64()
   for (const key of ['quota', 'realtimeRuntime', 'idle']) cpu.field(key).int64()
   for (const key of ['cpus', 'mems']) cpu.field(key).string()
+  const [quota, burst] = [cpu.field('quota').value, cpu.field('burst').value]
+  if (typeof quota === 'number' && typeof burst === 'number' && quota > 0 && burst > quota)
+    cpu.field('burst').report(`must not be above the quota of ${quota}`)
 }
 
 // config-linux.md "Block IO" and "RDMA": an entry that sets nothing is a mistake.

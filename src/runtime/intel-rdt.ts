@@ -52,23 +52,25 @@ export function checkRdtGroups({ groups, own }: RdtGroups, rdt: IntelRdt): void 
   const taken = own.find((directory) => existsSync(directory))
   if (taken !== undefined)
     throw cannotApply(`the group ${taken} exists already`, 'remove it, or name a class as closID')
-  const lines = schemataOf(rdt)
-  if (existsSync(control)) checkSchemata(control, lines)
-  else if (!own.includes(control) && lines.length === 0)
+  if (existsSync(control)) checkSchemata(control, cacheAndBandwidth(rdt))
+  else if (!own.includes(control) && schemataOf(rdt).length === 0)
     throw cannotApply(
       `the class ${control} does not exist`,
       'make it first, or give the schemata that it is to have',
     )
 }
 
-/** Makes the groups that are not there. On failure those of the container's own are gone again. */
+/**
+ * Makes the groups that are not there; `schemata` is written to one that is, too (config-linux.md "IntelRdt").
+ * On failure those of the container's own are gone again.
+ */
 export function makeRdtGroups(resctrl: string, groups: RdtGroups, rdt: IntelRdt): void {
   const [control = resctrl, monitor] = groups.groups
   try {
-    if (!existsSync(control)) {
-      mkdirSync(control)
-      for (const line of schemataOf(rdt)) writeFileSync(join(control, 'schemata'), `${line}\n`)
-    }
+    const isNew = !existsSync(control)
+    if (isNew) mkdirSync(control)
+    const lines = isNew ? schemataOf(rdt) : (rdt.schemata ?? [])
+    for (const line of lines) writeFileSync(join(control, 'schemata'), `${line}\n`)
     if (monitor !== undefined) mkdirSync(monitor)
   } catch (cause) {
     const error = refused(resctrl, cause)
@@ -94,8 +96,12 @@ export function removeRdtGroups({ own }: RdtGroups): void {
 }
 
 /** In the order of the specification: L3 cache, memory bandwidth, the rest. */
-function schemataOf({ l3CacheSchema = '', memBwSchema = '', schemata = [] }: IntelRdt) {
-  return [l3CacheSchema, memBwSchema, ...schemata].filter((line) => line !== '')
+function schemataOf(rdt: IntelRdt): readonly string[] {
+  return [...cacheAndBandwidth(rdt), ...(rdt.schemata ?? [])]
+}
+
+function cacheAndBandwidth({ l3CacheSchema = '', memBwSchema = '' }: IntelRdt): readonly string[] {
+  return [l3CacheSchema, memBwSchema].filter((line) => line !== '')
 }
 
 function checkSchemata(control: string, lines: readonly string[]): void {

@@ -1,6 +1,9 @@
 /** SCMP_ACT_NOTIFY: an agent outside answers system calls of the container (config-linux.md "Seccomp"). */
+import { once } from 'node:events'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Process, Seccomp } from '../../src/oci/runtime-config.ts'
+import { listenUnix } from '../../src/runtime/unix-socket.ts'
 import {
   type CommandResult,
   installedRuntimes,
@@ -9,6 +12,7 @@ import {
 } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
 import { type Answer, type SeccompAgent, startSeccompAgent } from '../support/seccomp-agent.ts'
+import { until } from '../support/until.ts'
 
 const ENOMEDIUM = { errno: 123 }
 
@@ -92,7 +96,7 @@ describe.each(installedRuntimes())('%s', (name) => {
   })
 
   it.each([true, false])(
-    'lets the agent answer, with noNewPrivileges %s [config-linux.md#the-container-process-state/1] [config-linux.md#the-container-process-state/2] [config-linux.md#the-container-process-state/3]',
+    'lets the agent answer, with noNewPrivileges %s [config-linux.md#the-container-process-state/1] [config-linux.md#the-container-process-state/2] [config-linux.md#the-container-process-state/3] [config-linux.md#seccomp/12]',
     async (no) => {
       startAgent(ENOMEDIUM)
       configure(MKDIR, { args: ['mkdir', '/tmp/x'], noNewPrivileges: no })
@@ -101,11 +105,13 @@ describe.each(installedRuntimes())('%s', (name) => {
       expect(status).toBe(1)
       const [document] = agent?.documents ?? []
       expect(document).toMatchObject({
+        ociVersion: expect.any(String),
         fds: ['seccompFd'],
         metadata: 'opaque data',
         pid: expect.any(Number),
         state: { id: 'notify', bundle: bundle.directory, pid: document?.pid },
       })
+      expect(agent?.connections.map(({ descriptors }) => descriptors)).toEqual([[1, 0]])
     },
   )
 
@@ -120,6 +126,7 @@ describe.each(installedRuntimes())('%s', (name) => {
     if (name !== 'crun')
       expect(exec).toMatchObject({ state: { id: 'notify', status: 'running', pid: init?.pid } })
     expect(exec?.pid).not.toBe(init?.pid)
+    expect(agent?.documents).toHaveLength(2)
   })
 
   it('works when the calls of every start are reported', async () => {
@@ -140,6 +147,13 @@ describe.each(installedRuntimes())('%s', (name) => {
     configure(MKDIR, { args: ['sleep', '1000'] })
     expect(runtime.run(['run', '--bundle', bundle.directory, 'notify']).status).not.toBe(0)
   })
+
+  it('wants a stream socket [config-linux.md#seccomp/3]', () => {
+    const listenerPath = join(bundle.directory, 'other.sock')
+    using _other = listenUnix(listenerPath, 'seqpacket')
+    configure(MKDIR, { args: ['sleep', '1000'] }, { listenerPath })
+    expect(runtime.run(['run', '--bundle', bundle.directory, 'notify']).status).not.toBe(0)
+  })
 })
 
 describe('tsrun', () => {
@@ -154,6 +168,20 @@ describe('tsrun', () => {
     expect(agent?.documents).toEqual([])
     expect(await run(['start', 'notify'])).toMatchObject({ status: 0, stderr: '' })
     expect(agent?.documents).toMatchObject([{ state: { status: 'created' } }])
+  })
+
+  // runc 1.1 and crun 1.8 keep it open as long as they run.
+  it('closes the connection while the container runs, and the next has its own [config-linux.md#seccomp/5]', async () => {
+    startAgent(ENOMEDIUM)
+    configure(MKDIR, { args: ['sleep', '1000'] })
+    const foreground = runtime.start(['run', '--bundle', bundle.directory, 'notify'])
+    await until('the connection is closed', () => agent?.connections[0]?.isClosed === true)
+    expect(runtime.state('notify').status).toBe('running')
+    expect((await run(['exec', 'notify', 'mkdir', '/tmp/x'])).stderr).toContain('No medium found')
+    expect(agent?.connections).toHaveLength(2)
+    const ended = once(foreground, 'exit')
+    runtime.succeed(['kill', 'notify', 'KILL'])
+    await ended
   })
 
   it('names the socket that nobody listens at, and leaves no process behind', async () => {

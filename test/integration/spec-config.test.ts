@@ -45,6 +45,11 @@ const REFUSALS: readonly (readonly [clauses: string, fields: Json, pointer: stri
     '/mounts/0',
   ],
   [
+    'config.md#linux-mount-options/4',
+    { mounts: [{ destination: '/m', source: '/tmp', options: ['rbind', 'ridmap'] }] },
+    '/mounts/0',
+  ],
+  [
     'config.md#posix-platform-mounts/1',
     { mounts: [{ destination: '/m', source: '/tmp', options: ['bind'], uidMappings: [] }] },
     '/mounts/0',
@@ -115,6 +120,7 @@ const REFUSALS: readonly (readonly [clauses: string, fields: Json, pointer: stri
     inResources({ devices: [{ access: 'r' }] }),
     '/devices/0/allow',
   ],
+  ['config-linux.md#cpu/1', inResources({ cpu: { quota: 1000, burst: 1001 } }), '/cpu/burst'],
   [
     'config-linux.md#block-io/1',
     inResources({ blockIO: { weightDevice: [{ major: 8, weight: 10 }] } }),
@@ -136,6 +142,16 @@ const REFUSALS: readonly (readonly [clauses: string, fields: Json, pointer: stri
     '/limit',
   ],
   ['config-linux.md#huge-page-limits/1', inResources({ hugepageLimits: [{ limit: 1 }] }), '/pageS'],
+  [
+    'config-linux.md#network/1',
+    inResources({ network: { priorities: [{ name: 'eth0' }] } }),
+    '/network/priorities/0/priority',
+  ],
+  [
+    'config-linux.md#network/1',
+    inResources({ network: { priorities: [{ priority: 1 }] } }),
+    '/network/priorities/0/name',
+  ],
   ['config-linux.md#rdma/1', inResources({ rdma: { mlx4_0: {} } }), '/rdma/mlx4_0'],
   ['config-linux.md#memory-policy/1', inLinux({ memoryPolicy: {} }), '/linux/memoryPolicy/mode'],
   ['config-linux.md#seccomp/1', inSeccomp({ defaultAction: undefined }), '/defaultAction'],

@@ -1,6 +1,5 @@
 /** runtime-spec 1.3, runtime.md: the state, the life of a container and the five operations; peers run the same cases. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+import { spawnSync } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -19,6 +18,7 @@ import { detectCgroups } from '../../src/cgroup/detect.ts'
 import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import { namesIn, readTextIfThere } from '../../src/util/if-there.ts'
 import { bind } from '../support/mount-probe.ts'
+import { holdNetwork } from '../support/network-namespace.ts'
 import { installedRuntimes, makeRuntime, type Runtime } from '../support/runtime.ts'
 import {
   type Bundle,
@@ -298,10 +298,10 @@ describe.each(installedRuntimes())('%s', (name) => {
       writeFileSync(join(host, 'file'), 'kept')
       const parent = `/tsrun-test-spec-${process.pid}`
       mkdirSync(join(cgroup2(), parent))
-      const holder = await holdNetwork()
+      using holder = await holdNetwork()
       bundle.configure((config) => {
         const { linux } = withoutNamespace(config, 'network')
-        const joined = { type: 'network', path: `/proc/${holder.pid}/ns/net` } as const
+        const joined = { type: 'network', path: holder.path } as const
         return {
           ...withProcess(config, { args: ['sleep', '1000'] }),
           mounts: [...(config.mounts ?? []), bind(host, '/host')],
@@ -312,7 +312,7 @@ describe.each(installedRuntimes())('%s', (name) => {
           },
         }
       })
-      const network = inNamespace(holder.pid, 'net')
+      const network = readlinkSync(holder.path)
       const mounts = ownMounts()
       try {
         create('gone')
@@ -330,7 +330,7 @@ describe.each(installedRuntimes())('%s', (name) => {
         expect(ownMounts()).toEqual(mounts)
 
         expect(existsSync(join(cgroup2(), parent))).toBe(true)
-        expect(inNamespace(holder.pid, 'net')).toBe(network)
+        expect(readlinkSync(holder.path)).toBe(network)
         expect(readFileSync(join(host, 'file'), 'utf8')).toBe('kept')
         expect(existsSync(join(bundle.rootfs, 'bin/busybox'))).toBe(true)
         expect(existsSync(join(bundle.directory, 'config.json'))).toBe(true)
@@ -338,7 +338,6 @@ describe.each(installedRuntimes())('%s', (name) => {
         create('gone')
       } finally {
         remove('gone')
-        holder.kill('SIGKILL')
         rmdirSync(join(cgroup2(), parent))
         rmSync(host, { recursive: true })
       }
@@ -362,13 +361,4 @@ function succeed(command: string, args: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${status}: ${stderr}`)
   return stdout
-}
-
-/** A process in a network namespace of its own, which ends with the test. */
-async function holdNetwork(): Promise<ChildProcess> {
-  const holder = spawn('unshare', ['-n', 'sh', '-c', 'echo ready; exec cat'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  await once(holder.stdout, 'data')
-  return holder
 }

@@ -12,12 +12,10 @@ describe('cgroupPath()', () => {
     ['/', '/cg/'],
     ['/../../etc', '/cg/etc'],
     ['/a/../../b', '/cg/b'],
+    ['a', '/cg/a'],
+    ['a/b', '/cg/a/b'],
+    ['../../../../../../../../x', '/cg/x'],
   ])('%j is %s', (given, path) => {
     expect(cgroupPath(hierarchy, given, 'id')).toBe(path)
-  })
-
-  it('takes a relative path below our own cgroup, and never out of the mount [config-linux.md#cgroups-path/1]', () => {
-    expect(cgroupPath(hierarchy, 'a', 'id')).toMatch(/^\/cg\/(.*\/)?a$/)
-    expect(cgroupPath(hierarchy, '../../../../../../../../x', 'id')).toBe('/cg/x')
   })
 })

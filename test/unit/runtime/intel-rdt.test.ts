@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { IntelRdt } from '../../../src/oci/runtime-config.ts'
+import { makeContainerRdt } from '../../../src/runtime/container-rdt.ts'
 import {
   checkRdtGroups,
   findResctrl,
@@ -42,7 +43,7 @@ describe('findResctrl()', () => {
 })
 
 describe('makeRdtGroups()', () => {
-  it('makes a class of the container for itself, which goes with it', () => {
+  it('makes a class of the container for itself, which goes with it [config-linux.md#intelrdt/1] [config-linux.md#intelrdt/9] [config-linux.md#intelrdt/12]', () => {
     const groups = make({})
     joinRdtGroups({ ...groups }, 42)
     expect(read('web/tasks')).toBe('42')
@@ -52,21 +53,34 @@ describe('makeRdtGroups()', () => {
     removeRdtGroups(groups)
   })
 
-  it('makes a named class with its schemata, which stays', () => {
-    // Every write is a command to resctrl; a plain file keeps the last.
+  it('makes a named class with its schemata, which stays [config-linux.md#intelrdt/10] [config-linux.md#intelrdt/12]', () => {
     const groups = make({ closID: 'new', l3CacheSchema: 'L3:0=f', schemata: ['L2:0=1'] })
     expect(read('new/schemata')).toBe('L2:0=1\n')
     expect(groups.own).toEqual([])
   })
 
-  it('joins a class that is there and as asked for', () => {
+  // Every write is a command to resctrl; a plain file keeps the last.
+  it('writes L3 before memory bandwidth, and schemata last, to a class that is there too [config-linux.md#intelrdt/7]', () => {
+    const both = { l3CacheSchema: 'L3:0=f', memBwSchema: 'MB:0=20' }
+    make({ closID: 'new', ...both })
+    expect(read('new/schemata')).toBe('MB:0=20\n')
+    make({ closID: 'other', ...both, schemata: ['L2:0=1', 'L2:0=2'] })
+    expect(read('other/schemata')).toBe('L2:0=2\n')
+    make({ closID: 'gold', l3CacheSchema: 'L3:1=1F', schemata: ['L3:0=1'] })
+    expect(read('gold/schemata')).toBe('L3:0=1\n')
+  })
+
+  it('joins a class that is there and as asked for [config-linux.md#intelrdt/1] [config-linux.md#intelrdt/4] [config-linux.md#intelrdt/8]', () => {
+    const before = read('gold/schemata')
+    make({ closID: 'gold' })
     const groups = make({ closID: 'gold', l3CacheSchema: 'L3:1=1F', memBwSchema: 'MB:0=20;1=70' })
+    expect(read('gold/schemata')).toBe(before)
     joinRdtGroups(groups, 7)
     expect(read('gold/tasks')).toBe('7')
     expect(make({ closID: '/' }).groups).toEqual([resctrl])
   })
 
-  it('monitors below the class, and removes the monitor alone', () => {
+  it('monitors below the class, and removes the monitor alone [config-linux.md#intelrdt/12] [config-linux.md#intelrdt/13]', () => {
     const groups = make({ closID: 'gold', enableMonitoring: true })
     expect(groups.groups).toEqual([join(resctrl, 'gold'), join(resctrl, 'gold/mon_groups/web')])
     removeRdtGroups(groups)
@@ -76,19 +90,22 @@ describe('makeRdtGroups()', () => {
 
   it.each([
     [{ closID: 'silver' }, 'the class .*/silver does not exist'],
-    [{ closID: 'gold', schemata: ['L3:0=1'] }, 'does not have the schemata "L3:0=1"'],
-    [{ closID: 'gold', schemata: ['L2:0=1'] }, 'does not have the schemata "L2:0=1"'],
-  ])('refuses %j and makes nothing', (rdt, message) => {
-    expect(() => make(rdt)).toThrow(new RegExp(message))
-    expect(existsSync(join(resctrl, 'silver'))).toBe(false)
-  })
+    [{ closID: 'gold', l3CacheSchema: 'L3:0=1' }, 'does not have the schemata "L3:0=1"'],
+    [{ closID: 'gold', memBwSchema: 'MB:0=50' }, 'does not have the schemata "MB:0=50"'],
+  ])(
+    'refuses %j and makes nothing [config-linux.md#intelrdt/10] [config-linux.md#intelrdt/11]',
+    (rdt, message) => {
+      expect(() => make(rdt)).toThrow(new RegExp(message))
+      expect(existsSync(join(resctrl, 'silver'))).toBe(false)
+    },
+  )
 
   it('does not take over a group of the same name', () => {
     mkdirSync(join(resctrl, 'web'))
     expect(() => make({})).toThrow('web exists already')
   })
 
-  it('passes on what the kernel says, and leaves nothing of its own', () => {
+  it('passes on what the kernel says, and leaves nothing of its own [config-linux.md#intelrdt/13]', () => {
     writeFileSync(join(resctrl, 'info/last_cmd_status'), 'Out of CLOSIDs\n')
     // Without mon_groups below it there can be no monitor.
     expect(() => make({ enableMonitoring: true })).toThrow(/ENOENT: Out of CLOSIDs/)
@@ -104,5 +121,14 @@ describe('missingLine()', () => {
     ['nonsense', 'L3:0=1', 'nonsense'],
   ])('looks for %j in %j', (line, present, missing) => {
     expect(missingLine(present, [line])).toBe(missing)
+  })
+})
+
+describe('makeContainerRdt()', () => {
+  it('does nothing when it is not asked for [config-linux.md#intelrdt/3]', () => {
+    // There is no such root, and no resctrl on most machines: either would be an error.
+    expect(makeContainerRdt('/nonexistent', 'web', { ociVersion: '1.3.0', linux: {} })).toBe(
+      undefined,
+    )
   })
 })
