@@ -1,11 +1,12 @@
-// libtsrun.so: what Node calls in-process. Nothing here forks a copy of Node, changes a namespace
-// or keeps state; each function returns a result or -errno.
+// libtsrun.so: what Node calls in-process. Nothing here forks a copy of Node or changes a namespace, and
+// the only state is the memory of children that have yet to execute; each function returns a result or -errno.
 #include "executor.h"
 #include "freestanding.h"
 #include "syscall.h"
 
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/mman.h>
 #include <linux/sched.h>
 #include <linux/signal.h>
 
@@ -15,6 +16,11 @@
 #define SIGNALS 64
 #define SIGCHLD_NUMBER 17
 #define CLOSE_RANGE_CLOEXEC_FLAG 4u
+#define MSG_NOSIGNAL_FLAG 0x4000
+#define MAX_BLOCKS 8
+#ifndef MAP_PRIVATE
+#define MAP_PRIVATE 2
+#endif
 
 // Runs the plan image in place, in the calling thread. Afterwards its data and slots hold the
 // results. Returns 0, or (pc + 1) << 16 | errno of the failed instruction, or -refusal.
@@ -64,7 +70,8 @@ struct spawn_request {
   uint32_t descriptor_count;
   uint32_t argument_count;
   uint32_t arguments_length;
-  uint32_t reserved;
+  int32_t
+      report; // a socket that hears of a failed exec, so that nobody waits for it; -1: tsrun_spawn waits
   int32_t descriptors[MAX_DESCRIPTORS]; // become 0, 1, … in the child; -1 leaves a number closed
   char arguments[4096];                 // argument_count strings, each with its NUL
 };
@@ -111,11 +118,8 @@ static int place_descriptors(struct spawn_request *request, int32_t *moved, int 
   return (int)SYS3(close_range, request->descriptor_count, ~0u, CLOSE_RANGE_CLOEXEC_FLAG);
 }
 
-// The child after vfork: shares memory with the suspended caller until the exec, so it only
-// touches its own stack frame and `*error`. The frame must be its own: inlined into tsrun_spawn,
-// its variables could share stack slots with what the caller still needs when it wakes up.
-__attribute__((noinline)) static _Noreturn void exec_child(struct spawn_request *request,
-                                                           volatile int *error) {
+// Resets, places and executes. Returns -errno.
+static int exec_child(struct spawn_request *request) {
   int32_t moved[MAX_DESCRIPTORS];
   const char *arguments[MAX_ARGUMENTS + 1];
   const char *none[1] = {NULL};
@@ -129,8 +133,60 @@ __attribute__((noinline)) static _Noreturn void exec_child(struct spawn_request 
   arguments[request->argument_count] = NULL;
   reset_signals();
   int result = place_descriptors(request, moved, &executable);
-  if (result >= 0) result = (int)SYS5(execveat, executable, "", arguments, none, AT_EMPTY_PATH);
-  *error = result;
+  return result < 0 ? result : (int)SYS5(execveat, executable, "", arguments, none, AT_EMPTY_PATH);
+}
+
+// The child after vfork: shares memory with the suspended caller until the exec, so it only
+// touches its own stack frame and `*error`. The frame must be its own: inlined into tsrun_spawn,
+// its variables could share stack slots with what the caller still needs when it wakes up.
+__attribute__((noinline)) static _Noreturn void run_awaited(struct spawn_request *request,
+                                                            volatile int *error) {
+  *error = exec_child(request);
+  for (;;) (void)SYS1(exit, 127);
+}
+
+// What a child needs that nobody waits for, until it has executed.
+struct block {
+  int32_t
+      taken; // cleared by the kernel when the child no longer uses our memory (CLONE_CHILD_CLEARTID)
+  struct spawn_request request;
+  uint8_t stack[1 << 14] __attribute__((aligned(16)));
+};
+
+static struct block *blocks[MAX_BLOCKS];
+
+static struct block *new_block(struct block **place) {
+  long address = SYS6(mmap, 0, sizeof(struct block), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  struct block *nobody = NULL;
+  if (address < 0 && address > -4096) return NULL;
+  if (__atomic_compare_exchange_n(place, &nobody, (struct block *)address, 0, __ATOMIC_ACQ_REL,
+                                  __ATOMIC_ACQUIRE))
+    return (struct block *)address;
+  (void)SYS2(munmap, address, sizeof(struct block)); // another thread was quicker
+  return nobody;
+}
+
+static struct block *take_block(void) {
+  for (int i = 0; i < MAX_BLOCKS; i++) {
+    struct block *block = __atomic_load_n(&blocks[i], __ATOMIC_ACQUIRE);
+    if (block == NULL) block = new_block(&blocks[i]);
+    if (block == NULL) return NULL;
+    int32_t free = 0;
+    if (__atomic_compare_exchange_n(&block->taken, &free, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+      return block;
+  }
+  return NULL;
+}
+
+// The child that nobody waits for: touches nothing but its block while Node runs on in the same memory.
+static void run_unawaited(void *taken) {
+  struct spawn_request *request = &((struct block *)taken)->request;
+  // Above everything that the child places.
+  long report = SYS3(fcntl, request->report, F_DUPFD_CLOEXEC, MAX_DESCRIPTORS * 2);
+  struct report failure = {REPORT_FAILED, PC_NOT_STARTED, 0, 0};
+  failure.error = -exec_child(request);
+  (void)SYS6(sendto, report, &failure, sizeof failure, MSG_NOSIGNAL_FLAG, 0, 0);
   for (;;) (void)SYS1(exit, 127);
 }
 
@@ -143,29 +199,58 @@ static int request_is_valid(const struct spawn_request *request) {
   return strings == request->argument_count;
 }
 
-// Starts request->executable with exactly the given descriptors, default signals and an empty
-// environment, vfork-style (vfork(2)): a copy of Node's page tables would cost milliseconds.
-// Returns the pid (the pidfd is in the request) or -errno.
-EXPORT int64_t tsrun_spawn(struct spawn_request *request) {
-  if (!request_is_valid(request)) return -EINVAL;
+// What the caller names wrongly it hears of at once, whether it waits or not.
+static int descriptors_are_open(const struct spawn_request *request) {
+  if (SYS2(fcntl, request->executable, F_GETFD) < 0) return 0;
+  for (uint32_t i = 0; i < request->descriptor_count; i++)
+    if (request->descriptors[i] >= 0 && SYS2(fcntl, request->descriptors[i], F_GETFD) < 0) return 0;
+  return 1;
+}
+
+static long spawn_unawaited(struct block *block, const struct spawn_request *request, int *pidfd) {
+  struct clone_args clone = {0};
+  block->request = *request;
+  clone.flags = CLONE_VM | CLONE_PIDFD | CLONE_CHILD_CLEARTID;
+  clone.pidfd = (uint64_t)(uintptr_t)pidfd;
+  clone.child_tid = (uint64_t)(uintptr_t)&block->taken;
+  clone.exit_signal = SIGCHLD_NUMBER;
+  clone.stack = (uint64_t)(uintptr_t)block->stack;
+  clone.stack_size = sizeof block->stack;
+  long pid = clone_on_stack(&clone, sizeof clone, run_unawaited, block);
+  if (pid < 0) __atomic_store_n(&block->taken, 0, __ATOMIC_RELEASE);
+  return pid;
+}
+
+static long spawn_awaited(struct spawn_request *request, int *pidfd) {
   volatile int error = 0;
-  int pidfd = -1;
-  uint64_t all = ~UINT64_C(0), before = 0;
   struct clone_args clone = {0};
   clone.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
-  clone.pidfd = (uint64_t)(uintptr_t)&pidfd;
+  clone.pidfd = (uint64_t)(uintptr_t)pidfd;
   clone.exit_signal = SIGCHLD_NUMBER;
-  (void)SYS4(rt_sigprocmask, SIG_SETMASK, &all, &before, 8);
   long pid = SYS2(clone3, &clone, sizeof clone);
-  if (pid == 0) exec_child(request, &error);
+  if (pid == 0) run_awaited(request, &error);
+  if (pid < 0 || error == 0) return pid;
+  // A handler without SA_RESTART must not leave a zombie behind.
+  while (SYS4(wait4, pid, 0, 0, 0) == -EINTR) continue;
+  (void)SYS1(close, *pidfd);
+  return error;
+}
+
+// Starts request->executable with exactly the given descriptors, default signals and an empty
+// environment, in the memory of the caller until it executes (vfork(2)): a copy of Node's page tables
+// would cost milliseconds. With a report socket, the caller goes on meanwhile; a record {REPORT_FAILED,
+// PC_NOT_STARTED, errno} tells it of a failure. Returns the pid (the pidfd is in the request) or -errno.
+EXPORT int64_t tsrun_spawn(struct spawn_request *request) {
+  if (!request_is_valid(request)) return -EINVAL;
+  if (!descriptors_are_open(request)) return -EBADF;
+  int pidfd = -1;
+  uint64_t all = ~UINT64_C(0), before = 0;
+  struct block *block = request->report < 0 ? NULL : take_block();
+  // No handler of Node's may run in the child.
+  (void)SYS4(rt_sigprocmask, SIG_SETMASK, &all, &before, 8);
+  long pid =
+      block == NULL ? spawn_awaited(request, &pidfd) : spawn_unawaited(block, request, &pidfd);
   (void)SYS4(rt_sigprocmask, SIG_SETMASK, &before, 0, 8);
-  if (pid < 0) return pid;
-  if (error != 0) {
-    // A handler without SA_RESTART must not leave a zombie behind.
-    while (SYS4(wait4, pid, 0, 0, 0) == -EINTR) continue;
-    (void)SYS1(close, pidfd);
-    return error;
-  }
-  request->pidfd = pidfd;
+  if (pid >= 0) request->pidfd = pidfd;
   return pid;
 }

@@ -21,6 +21,26 @@ static inline _Noreturn void enter_program(const void *stack, unsigned long entr
   __builtin_unreachable();
 }
 
+// clone3(2) of a child on the stack that `arguments` names: it calls function(argument), which must not
+// return, and sees nothing of this frame.
+static inline long clone_on_stack(const void *arguments, long size, void (*function)(void *),
+                                  void *argument) {
+  long result;
+  __asm__ volatile("syscall\n\t"
+                   "test %%rax, %%rax\n\t"
+                   "jnz 1f\n\t"
+                   "xor %%ebp, %%ebp\n\t"
+                   "mov %[argument], %%rdi\n\t"
+                   "call *%[function]\n\t"
+                   "hlt\n"
+                   "1:"
+                   : "=a"(result)
+                   : "a"(435L), "D"(arguments),
+                     "S"(size), [function] "r"(function), [argument] "r"(argument)
+                   : "rcx", "r11", "memory");
+  return result;
+}
+
 // The kernel enters with argc at the stack pointer; hand that address to C on an aligned stack.
 #define DEFINE_ENTRY(function) \
   __asm__( \

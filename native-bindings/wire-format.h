@@ -97,5 +97,7 @@ struct report {
 #define REPORT_FAILED 1u
 // pc of a plan that was refused before instruction 0; `error` is then an enum refusal.
 #define PC_REFUSED 0xffffffffu
+// pc of an executable that could not be started; `error` is the errno of execveat(2).
+#define PC_NOT_STARTED 0xfffffffeu
 
 #endif

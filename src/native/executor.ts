@@ -105,17 +105,20 @@ function startLauncher(plan: Plan, options: StartOptions, report: OwnedFd): Chil
     sealedExecutable('tsrun-init').fd,
     ['tsrun-init', String(3 + preserved.length)],
     [...options.stdio, ...preserved, image.fd, report.fd, ...options.descriptors],
+    report.fd,
   )
 }
 
 /**
  * Starts the executable behind `executable` with exactly `descriptors` as 0, 1, 2, … (-1 leaves a
- * number closed), default signal dispositions and an empty environment.
+ * number closed), default signal dispositions and an empty environment. With a `report`
+ * socket this process does not wait for the exec; the other end of the socket hears of its failure.
  */
 export function startExecutable(
   executable: number,
   args: readonly string[],
   descriptors: readonly number[],
+  report = -1,
 ): Child {
   const request = Buffer.alloc(REQUEST_SIZE)
   const strings = Buffer.from(args.map((arg) => `${arg}\0`).join(''))
@@ -123,6 +126,7 @@ export function startExecutable(
   request.writeUInt32LE(descriptors.length, 8)
   request.writeUInt32LE(args.length, 12)
   request.writeUInt32LE(strings.length, 16)
+  request.writeInt32LE(report, 20)
   descriptors.slice(0, MAX_DESCRIPTORS).forEach((fd, i) => {
     request.writeInt32LE(fd, REQUEST_HEADER + i * 4)
   })

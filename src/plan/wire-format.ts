@@ -71,6 +71,8 @@ export const OPERATORS: Readonly<Record<Operator, number>> = {
 
 export const REPORT_FAILED = 1
 export const PC_REFUSED = 0xffffffff
+/** Instead of an instruction: tsrun-init could not be executed. */
+export const PC_NOT_STARTED = 0xfffffffe
 
 /** Why the loader refused a plan, by its number (enum refusal in native-bindings/executor.h). */
 export const REFUSALS = [

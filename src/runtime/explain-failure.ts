@@ -7,7 +7,7 @@ import { hostArchitecture } from '../native/library.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Instruction } from '../plan/instruction.ts'
 import { HOOK_STATUS, type Plan } from '../plan/plan.ts'
-import { PC_REFUSED, REFUSALS } from '../plan/wire-format.ts'
+import { PC_NOT_STARTED, PC_REFUSED, REFUSALS } from '../plan/wire-format.ts'
 import { executableHint, HEAD_SIZE } from './executable-hint.ts'
 import { failureHint } from './failure-hints.ts'
 import { hookName } from './hooks.ts'
@@ -59,8 +59,20 @@ export function explainFailure(
       {},
     )
   }
-  const instruction = plan.instructions[pc]
   const code = errnoName(errno)
+  if (pc === PC_NOT_STARTED) {
+    return new PlanError(
+      'internal',
+      `cannot start tsrun-init: ${code} (${errnoText(code)})`,
+      pc,
+      undefined,
+      code,
+      {
+        hint: 'every container needs a process more than its own: look at ulimit -u, and pids.max of the cgroup',
+      },
+    )
+  }
+  const instruction = plan.instructions[pc]
   if (instruction?.origin === '/process/args/0')
     return explainExec({ instruction, config, rootfs, name: args[0] ?? '', pc, code })
   if (instruction?.note === HOOK_STATUS) return explainHook(instruction, config, pc, errno)

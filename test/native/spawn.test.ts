@@ -14,13 +14,14 @@ import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { errnoNumber } from '../../src/linux/errno.ts'
 import { sealedExecutable, startExecutable, startPlan } from '../../src/native/executor.ts'
 import { receiveEventSync, reply } from '../../src/native/executor-protocol.ts'
 import { nativeLibrary } from '../../src/native/library.ts'
 import { newBatch, runBatchAsync } from '../../src/native/run-batch.ts'
-import { reap, syscall } from '../../src/native/syscalls.ts'
+import { reap, streamPair, syscall } from '../../src/native/syscalls.ts'
 import type { Plan } from '../../src/plan/plan.ts'
-import { encodePlan } from '../../src/plan/wire-format.ts'
+import { encodePlan, PC_NOT_STARTED } from '../../src/plan/wire-format.ts'
 import { children, descriptorsOf, newPlan, runInit, startInit, statusField } from './start-init.ts'
 
 const F_DUPFD = 0
@@ -154,12 +155,39 @@ describe('tsrun_spawn()', () => {
     for (const open of [fd, plain, folder]) closeSync(open)
   })
 
+  it('says on the report socket that a start failed for which nobody waits', () => {
+    const path = join(directory, 'neither-elf-nor-script')
+    writeFileSync(path, 'words', { mode: 0o755 })
+    const program = openSync(path, 'r')
+    const before = descriptorsOf()
+    try {
+      for (let i = 0; i < 20; i++) {
+        const [ours, theirs] = streamPair()
+        const child = startExecutable(program, ['x'], [0, -1, 2, theirs.fd], theirs.fd)
+        theirs.close()
+        expect(receiveEventSync(ours.fd)).toEqual({
+          type: 'failed',
+          pc: PC_NOT_STARTED,
+          errno: errnoNumber('ENOEXEC'),
+        })
+        expect(receiveEventSync(ours.fd)).toEqual({ type: 'end' })
+        expect(reap(child.pidfd.fd, true)).toEqual({ exitCode: 127, signal: 0 })
+        ours.close()
+        child.pidfd.close()
+      }
+      expect(descriptorsOf()).toEqual(before)
+    } finally {
+      closeSync(program)
+    }
+  })
+
   it('refuses malformed requests', () => {
     const valid = (change: (request: Buffer) => void) => {
       const request = Buffer.alloc(24 + 1024 + 4096)
       request.writeInt32LE(9999, 0)
       request.writeUInt32LE(1, 12)
       request.writeUInt32LE(2, 16)
+      request.writeInt32LE(-1, 20)
       request.write('x\0', 24 + 1024)
       change(request)
       return nativeLibrary().spawn(request)
@@ -182,6 +210,20 @@ describe('tsrun_spawn()', () => {
 })
 
 describe('startPlan()', () => {
+  it('starts more at once than it has memory for set aside', () => {
+    const sessions = Array.from({ length: 40 }, () =>
+      startPlan(waitingPlan(), { stdio: [0, 1, 2], descriptors: [] }),
+    )
+    for (const { report, launcher } of sessions) {
+      expect(receiveEventSync(report.fd)).toEqual({ type: 'starting' })
+      expect(descriptorsOf(launcher.pid)).toEqual([0, 1, 2, 4])
+      reply(report.fd)
+      expect(reap(launcher.pidfd.fd, true)).toEqual({ exitCode: 7, signal: 0 })
+    }
+    for (const session of sessions) session[Symbol.dispose]()
+    expect(children()).toEqual([])
+  })
+
   it('leaves no descriptor when the start fails', () => {
     sealedExecutable('tsrun-init')
     const before = descriptorsOf()
