@@ -157,7 +157,7 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
     })
   })
 
-  describe('CVE-2019-19921, CVE-2026-41579: directories that an image replaces by links', () => {
+  describe('CVE-2019-19921, CVE-2026-41579, CVE-2026-47766: directories that an image replaces by links', () => {
     it.each(['proc', 'sys', 'dev'])('run() refuses an image whose /%s leads elsewhere', (name) => {
       mkdirSync(join(bundle.rootfs, 'elsewhere'))
       replaceInRoot(name, '/elsewhere')
@@ -255,7 +255,7 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
     })
   })
 
-  describe('CVE-2022-29162 and the like: what a process may', () => {
+  describe('CVE-2022-29162, CVE-2022-27650: what a process may', () => {
     const NONE = { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] }
     const sets = 'grep -E "^(Cap|NoNewPrivs)" /proc/self/status'
 
@@ -305,7 +305,7 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
       '1:',
       '1:2:3',
       'root',
-    ])('CVE-2026-30892: exec() refuses the user %j', (user) => {
+    ])('CVE-2026-30892, CVE-2024-40635: exec() refuses the user %j', (user) => {
       startSleeping()
       const result = runtime.run(['exec', '--user', user, 'c', 'id', '-u'])
       expect(result.status).not.toBe(0)

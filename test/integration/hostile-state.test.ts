@@ -109,42 +109,48 @@ describe.skipIf(missing('root'))('a state root that others can change', () => {
   })
 })
 
-describe.skipIf(missing('root'))('directories of images for criu that others can change', () => {
-  it.each(['checkpoint', 'restore'])('are refused by %s, and nothing is written there', (verb) => {
-    create()
-    runtime.succeed(['start', 'c'])
-    const images = mkdtempSync(join(tmpdir(), 'tsrun-images-'))
-    const target = join(bundle.directory, 'target')
-    writeFileSync(target, 'precious')
-    symlinkSync(target, join(images, 'descriptors.json'))
-    try {
-      for (const spoil of [
-        () => chmodSync(images, 0o1777),
-        () => {
-          chmodSync(images, 0o700)
-          chownSync(images, STRANGER, STRANGER)
-        },
-      ]) {
-        spoil()
-        const more = verb === 'restore' ? ['--bundle', bundle.directory, 'd'] : ['c']
-        for (const flag of ['--image-path', '--work-path']) {
-          if (flag === '--work-path' && verb === 'restore') continue
-          const { status, log } = runtime.run([verb, flag, images, ...more], {
-            cwd: bundle.directory,
-          })
-          expect(status).toBe(1)
-          expect(log.at(-1)).toMatch(
-            /cannot use .* for criu: (it belongs to user|others may write)/,
-          )
+describe.skipIf(missing('root'))(
+  'directories of images for criu that others can change (CVE-2026-53489, CVE-2026-53492)',
+  () => {
+    it.each(['checkpoint', 'restore'])(
+      'are refused by %s, and nothing is written there',
+      (verb) => {
+        create()
+        runtime.succeed(['start', 'c'])
+        const images = mkdtempSync(join(tmpdir(), 'tsrun-images-'))
+        const target = join(bundle.directory, 'target')
+        writeFileSync(target, 'precious')
+        symlinkSync(target, join(images, 'descriptors.json'))
+        try {
+          for (const spoil of [
+            () => chmodSync(images, 0o1777),
+            () => {
+              chmodSync(images, 0o700)
+              chownSync(images, STRANGER, STRANGER)
+            },
+          ]) {
+            spoil()
+            const more = verb === 'restore' ? ['--bundle', bundle.directory, 'd'] : ['c']
+            for (const flag of ['--image-path', '--work-path']) {
+              if (flag === '--work-path' && verb === 'restore') continue
+              const { status, log } = runtime.run([verb, flag, images, ...more], {
+                cwd: bundle.directory,
+              })
+              expect(status).toBe(1)
+              expect(log.at(-1)).toMatch(
+                /cannot use .* for criu: (it belongs to user|others may write)/,
+              )
+            }
+          }
+          expect(readFileSync(target, 'utf8')).toBe('precious')
+          expect(runtime.state('c').status).toBe('running')
+        } finally {
+          rmSync(images, { recursive: true })
         }
-      }
-      expect(readFileSync(target, 'utf8')).toBe('precious')
-      expect(runtime.state('c').status).toBe('running')
-    } finally {
-      rmSync(images, { recursive: true })
-    }
-  })
-})
+      },
+    )
+  },
+)
 
 describe.skipIf(missing('root', 'cgroup2'))('a state root on a full disk', () => {
   // Blocks for one file only, for two; inodes for nothing, for the folder, for a file.

@@ -263,7 +263,7 @@ describe('applyLayer()', () => {
   })
 })
 
-describe('applyLayer() of a hostile tar', () => {
+describe('applyLayer() of a hostile tar (CVE-2025-47290)', () => {
   beforeEach(() => {
     mkdirSync(join(base, 'outside'))
     writeFileSync(join(base, 'outside/secret'), 'untouched')
