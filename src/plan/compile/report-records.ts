@@ -31,8 +31,15 @@ const SYNC_ORIGIN = 'sync '
 
 /** The points at which `plan` stops for Node. */
 export function syncPoints(plan: Plan): ReadonlySet<string> {
-  const stops = plan.instructions.filter(({ origin }) => origin.startsWith(SYNC_ORIGIN))
-  return new Set(stops.map(({ origin }) => origin.slice(SYNC_ORIGIN.length)))
+  const points = new Set<string>()
+  let last = ''
+  // Instructions of one origin stand together and share the string: a look is enough for most.
+  for (const { origin } of plan.instructions) {
+    if (origin === last) continue
+    last = origin
+    if (origin.startsWith(SYNC_ORIGIN)) points.add(origin.slice(SYNC_ORIGIN.length))
+  }
+  return points
 }
 
 /** Hands control to Node and waits for its reply, the returned bytes; ends the process when Node is gone. */
