@@ -7,8 +7,8 @@ import type { DeviceRule } from '../oci/runtime-config.ts'
 
 // linux/bpf.h: BPF_DEVCG_DEV_*, BPF_DEVCG_ACC_*
 const TYPES: Readonly<Record<string, number>> = { b: 1, c: 2 }
-const ACCESS: Readonly<Record<string, number>> = { m: 1, r: 2, w: 4 }
 const ALL_ACCESS = 7
+const ACCESS: Readonly<Record<string, number>> = { m: 1, r: 2, w: 4, a: ALL_ACCESS }
 
 // linux/bpf.h and bpf_common.h
 const LDX_MEM_W = 0x61

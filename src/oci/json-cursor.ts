@@ -55,10 +55,13 @@ export class JsonCursor {
     return undefined
   }
 
-  /** The field of an object; own properties only, so that `__proto__` is data like any other. */
+  /**
+   * The field of an object; own properties only, so that `__proto__` is data like any other. One in
+   * other letter case is renamed in the document: Go's decoder takes it, so runc does, and what it
+   * asks for (`"Readonly": true`) must not be lost.
+   */
   field(key: string): JsonCursor {
-    const value =
-      isObject(this.value) && Object.hasOwn(this.value, key) ? this.value[key] : undefined
+    const value = isObject(this.value) ? ownField(this.value, key) : undefined
     return new JsonCursor(value, this, key, this.#problems)
   }
 
@@ -177,6 +180,19 @@ export class JsonCursor {
   #wrongType(expected: string): undefined {
     return this.report(`must be ${expected}, not ${typeName(this.value)}`)
   }
+}
+
+function ownField(object: Record<string, unknown>, key: string): unknown {
+  if (Object.hasOwn(object, key)) return object[key]
+  const written = Object.keys(object).find((other) => isSameIgnoringCase(other, key))
+  if (written === undefined) return undefined
+  object[key] = object[written]
+  Reflect.deleteProperty(object, written)
+  return object[key]
+}
+
+function isSameIgnoringCase(one: string, other: string): boolean {
+  return one.length === other.length && one.toLowerCase() === other.toLowerCase()
 }
 
 function isPlainText(value: unknown): value is string {

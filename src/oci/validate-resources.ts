@@ -38,7 +38,9 @@ function checkDeviceRule(rule: JsonCursor): void {
   rule.field('major').integer(-1, 0xffff_ffff)
   rule.field('minor').integer(-1, 0xffff_ffff)
   const access = rule.field('access').string()
-  if (access !== undefined && !/^[rwm]*$/.test(access)) {
+  // `a` is "all" in the files of cgroup v1. runc takes it, without meaning; a rule that denies may say more.
+  const letters = rule.field('allow').value === false ? /^[rwma]*$/ : /^[rwm]*$/
+  if (access !== undefined && !letters.test(access)) {
     rule.field('access').report(`must be made of r, w and m, not ${JSON.stringify(access)}`)
   }
 }

@@ -77,6 +77,16 @@ describe.each(isInstalled ? ['tsrun', 'runc'] : ['tsrun'])('%s', (name) => {
     expect(runc('state', ID).stderr).not.toContain('failed')
   })
 
+  it('takes fields of config.json in other letter case', () => {
+    const script = 'hostname; touch /x 2>/dev/null || echo read-only'
+    configure(['sh', '-c', script], ({ hostname: _, ...config }) => {
+      const written = { ...config, Hostname: 'upper', root: { path: 'rootfs', ReadOnly: true } }
+      return written as RuntimeConfig
+    })
+    const { stdout } = runc('run', '--bundle', bundle.directory, ID)
+    expect(stdout).toBe('upper\nread-only\n')
+  })
+
   it('--debug tells the steps of run, on stderr or in the log', () => {
     configure(['echo', 'hello'])
     const steps = [

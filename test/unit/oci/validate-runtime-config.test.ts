@@ -202,6 +202,38 @@ describe('validateRuntimeConfig()', () => {
     expect(problemsOf(config(parts))).toContain(problem)
   })
 
+  it('takes an access of all in a device rule that denies, not in one that allows', () => {
+    const rule = (allow: boolean) => ({
+      linux: { resources: { devices: [{ allow, access: 'rwa' }] } },
+    })
+    expect(problemsOf(config(rule(false)))).toEqual([])
+    expect(problemsOf(config(rule(true)))[0]).toMatch(/must be made of r, w and m, not "rwa"/)
+  })
+
+  it('takes field names in other letter case, as Go decodes them, but no keys of maps', () => {
+    const text = JSON.stringify({
+      ...config({ Linux: { Sysctl: { 'Net.x': '1' } } }),
+      Root: { Path: 'rootfs', READONLY: true },
+      root: undefined,
+      Annotations: { Root: 'kept', root: 'too' },
+    })
+    const { root, linux, annotations } = parseRuntimeConfig(text)
+    expect(root).toEqual({ path: 'rootfs', readonly: true })
+    expect(annotations).toEqual({ Root: 'kept', root: 'too' })
+    expect(linux?.namespaces).toHaveLength(NAMESPACES.length)
+    expect(problemsOf({ ...config(), root: { Path: 7 } })).toEqual([
+      '/root/path must be a string, not a number',
+    ])
+  })
+
+  it('prefers the exact name of a field to the same in other letter case', () => {
+    const text = JSON.stringify({
+      ...config(),
+      root: { path: 'rootfs', readonly: true, Readonly: false },
+    })
+    expect(parseRuntimeConfig(text).root).toMatchObject({ readonly: true })
+  })
+
   it('refuses duplicates', () => {
     const rlimit = { type: 'RLIMIT_CPU', hard: 1, soft: 1 }
     expect(problemsOf(config({ process: { rlimits: [rlimit, rlimit] } }))).toEqual([
