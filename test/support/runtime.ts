@@ -50,6 +50,9 @@ const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 /** The built command; TSRUN_COMMAND names another. */
 export const TSRUN = process.env.TSRUN_COMMAND ?? join(repository, 'dist/tsrun')
 
+// The test machine is slow, and the emulated one is very slow.
+const COMMAND_TIMEOUT = process.env.TSRUN_TEST_MACHINE === undefined ? 60_000 : 300_000
+
 /** tsrun and the peers that this machine has. */
 export function installedRuntimes(): readonly RuntimeName[] {
   const isInstalled = (name: string): boolean => spawnSync(name, ['--version']).status === 0
@@ -79,7 +82,7 @@ export function makeRuntime(name: RuntimeName = 'tsrun'): Runtime {
     const [command, ...words] = commandLine(args, options)
     const { status, stdout, stderr } = spawnSync(command, words, {
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: COMMAND_TIMEOUT,
       ...options,
     })
     return { status, stdout: stdout ?? '', stderr: stderr ?? '', log: readLines(log) }

@@ -1,4 +1,5 @@
 /** The machines that tests run in. A test file says by its name which it needs. */
+import { emulator, prepareEmulator } from './emulator.mjs'
 import { prepareKernel } from './kernel.mjs'
 import { userModeLinux } from './user-mode-linux.mjs'
 
@@ -10,12 +11,21 @@ export const MACHINES = [
   { name: 'one-cpu', prepare: prepareKernel, command: userModeLinux, cpus: 1 },
   // Half as fast, so only for what one processor cannot show.
   { name: 'two-cpus', suffix: 'smp', prepare: prepareKernel, command: userModeLinux, cpus: 2 },
+  // For huge pages and criu. Too slow to come along each time.
+  {
+    name: 'emulated',
+    suffix: 'emulated',
+    prepare: prepareEmulator,
+    command: emulator,
+    cpus: 2,
+    onRequest: true,
+  },
 ]
 
-/** The machines that run the test files among `words`; all of them where there is none. */
+/** The machines that run the test files among `words`; where there is none, those that take no request. */
 export function machinesFor(words) {
   const files = words.filter((word) => word.endsWith('.test.ts'))
-  if (files.length === 0) return MACHINES
+  if (files.length === 0) return MACHINES.filter(({ onRequest }) => onRequest !== true)
   return MACHINES.filter((machine) => files.some((file) => machineOf(file) === machine))
 }
 

@@ -18,7 +18,7 @@ import { runContained } from './run-contained.mjs'
 
 // One at a time: the work directories that are there are of those that were killed.
 const SCRIPT = `test ! -e "$3" || exit 0
-rm -rf "$2"/../"$4".tmp-* && mkdir "$2" && "$0" "$1" "$2" && mv "$2/result" "$3"`
+rm -rf "\${3%/*}/$4".tmp-* && mkdir "$2" && "$0" "$1" "$2" && mv "$2/result" "$3"`
 
 /**
  * Path of what `make-<name>.mjs` makes, which it does unless there is one of the same `inputs` and `words`.
@@ -26,7 +26,7 @@ rm -rf "$2"/../"$4".tmp-* && mkdir "$2" && "$0" "$1" "$2" && mv "$2/result" "$3"
  */
 export async function makeOnce(name, { inputs, words = [], need, log, signal }) {
   const recipe = `make-${name}.mjs`
-  const hash = hashOf([process.arch, ...words], ['recipe.mjs', recipe, ...inputs])
+  const hash = hashOf([process.arch, ...words], [recipe, ...inputs])
   const result = join(cache, `${name}-${hash}`)
   if (existsSync(result)) return result
   mkdirSync(cache, { recursive: true })

@@ -19,10 +19,19 @@ export function runRecipe(make) {
 
 /** Runs a command whose output is the recipe's; throws unless it succeeds. */
 export function run(command, args) {
+  execute(command, args, 'inherit')
+}
+
+/** What a command writes on its standard output; throws unless it succeeds. */
+export function captured(command, args) {
+  return execute(command, args, 'pipe')
+}
+
+function execute(command, args, output) {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' }
-  const stdio = ['ignore', 'inherit', 'inherit']
-  const { status, error } = spawnSync(command, args, { stdio, env })
-  if (status === 0) return
+  const options = { stdio: ['ignore', output, 'inherit'], env, encoding: 'utf8' }
+  const { status, stdout, error } = spawnSync(command, args, options)
+  if (status === 0) return stdout
   throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? `exit status ${status}`}`)
 }
 
