@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { bundleCommand, DEFER, deferBuiltins, ENGINE } from './bundle-command.mjs'
 import { collectLicenses } from './licenses.mjs'
 import { buildNative } from './native.mjs'
 
@@ -48,10 +49,17 @@ async function bundle(log) {
     for (const input of Object.keys(result.metafile.inputs)) inputs.add(input)
     return result
   }
-  for (const name of ['main', 'engine']) {
-    remember(await esbuild.build(commandOptions(name)))
-    deferBuiltins(join(staging, `${name}.cjs`))
-  }
+  await bundleCommand({
+    root,
+    folder: staging,
+    target: sharedOptions().target,
+    define: { 'import.meta.url': 'importMetaUrl' },
+    twins: {},
+    ...scriptFrame(),
+  })
+  remember(await esbuild.build(engineOptions()))
+  const engine = join(staging, 'engine.cjs')
+  writeFileSync(engine, deferBuiltins(readFileSync(engine, 'utf8')))
   writeLauncher()
   writeCompileCache(log)
   log('bundle: dist/tsrun')
@@ -81,67 +89,32 @@ export function sharedOptions() {
 }
 
 /**
- * CommonJS: Node 20 starts it 9 ms faster than an ES module, and V8's compile cache holds it whole. esbuild
- * runs a module at its first (dynamic) import, so a command pays for its own only; and the engine is a file
- * of its own, which a command of the runtime does not even read.
+ * CommonJS: Node 20 starts it 9 ms faster than an ES module, and V8's compile cache holds it whole. The engine is a
+ * file of its own, which a command of the runtime does not even read.
  */
-function commandOptions(name) {
+function engineOptions() {
+  const { banner, footer } = scriptFrame()
   return {
     ...sharedOptions(),
-    entryPoints: [name === 'main' ? 'src/main.ts' : ENGINE],
-    outfile: join(staging, `${name}.cjs`),
-    plugins: name === 'main' ? [engineApart] : [],
+    entryPoints: [ENGINE],
+    outfile: join(staging, 'engine.cjs'),
     format: 'cjs',
     // import() of node: modules would need a callback of vm.Script.
     supported: { 'dynamic-import': false },
     define: { 'import.meta.url': 'importMetaUrl' },
-    banner: {
-      js:
-        '(function(require,module,__filename,__dirname){var exports=module.exports,importMetaUrl=require("node:url").pathToFileURL(__filename).href;' +
-        DEFER,
-    },
-    footer: { js: '})' },
+    banner: { js: banner },
+    footer: { js: footer },
   }
 }
 
-/** The module that everything of the engine hangs on. */
-export const ENGINE = 'src/cli/engine/engine-cli.ts'
-
-/** Leaves the engine out of a bundle, for a second file beside it. */
-export const engineApart = {
-  name: 'engine-apart',
-  setup(build) {
-    build.onResolve({ filter: /\/engine-cli\.ts$/ }, () => ({
-      path: './engine.cjs',
-      external: true,
-    }))
-  },
+/** What makes the function of a script that loader.cjs calls. */
+function scriptFrame() {
+  const url = '"file://"+encodeURI(__filename).replace(/[?#]/g,encodeURIComponent)'
+  return {
+    banner: `(function(require,module,__filename,__dirname){var exports=module.exports,importMetaUrl=${url};${DEFER}`,
+    footer: '})',
+  }
 }
-
-// Node and Bun compile these from source at their first require: 15 ms that most commands never use.
-const DEFERRED = [
-  'child_process',
-  'crypto',
-  'fs/promises',
-  'http',
-  'https',
-  'net',
-  'os',
-  'tls',
-  'tty',
-  'zlib',
-]
-
-/** Loads such modules when something of them is used, not when the file that imports them is. */
-export function deferBuiltins(file) {
-  const pattern = new RegExp(`=require\\("node:(${DEFERRED.join('|')})"\\)`, 'g')
-  const text = readFileSync(file, 'utf8')
-  writeFileSync(file, text.replace(pattern, '=deferred(()=>require("node:$1"))'))
-}
-
-/** What {@link deferBuiltins} calls: at the head of a bundle. */
-export const DEFER =
-  'var deferred=(load)=>new Proxy({},{get:(_,key)=>load()[key],has:(_,key)=>key in load()});'
 
 function libraryOptions() {
   return {

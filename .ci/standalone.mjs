@@ -3,11 +3,12 @@
  * Bun into one file with the natives inside; another architecture's is tsrun-<architecture>.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { DEFER, deferBuiltins, ENGINE, engineApart, sharedOptions } from './build.mjs'
+import { sharedOptions } from './build.mjs'
 import { bunFor } from './bun.mjs'
+import { bundleCommand, DEFER, deferBuiltins, ENGINE } from './bundle-command.mjs'
 import { collectLicenses } from './licenses.mjs'
 import { ARCHITECTURES, compileLaunchers, compileNative } from './native.mjs'
 import { addEntry } from './standalone-entry.mjs'
@@ -43,35 +44,32 @@ export async function buildStandalone(architecture = HOST, log = console.log) {
   log(`standalone: dist/standalone/${name}`)
 }
 
-/** Two scripts, so that a command of the runtime does not load the engine. Returns all of esbuild's inputs. */
+/** The scripts of the command and the engine's. Returns all of esbuild's inputs. */
 async function bundle(folder, parts) {
   const esbuild = await import('esbuild')
   const embedded = parts.map(({ name, path }) => [name, readFileSync(path, 'base64')])
-  const build = async (entry, name, banner, plugins) => {
-    const outfile = join(folder, name)
-    const { metafile } = await esbuild.build({
-      ...sharedOptions(),
-      entryPoints: [entry],
-      outfile,
-      format: 'cjs',
-      target: 'es2023',
-      supported: { 'dynamic-import': false },
-      define: {
-        'import.meta.url': '"file:///tsrun"',
-        EMBEDDED_PARTS: JSON.stringify(Object.fromEntries(embedded)),
-      },
-      banner: { js: banner + DEFER },
-      plugins,
-    })
-    deferBuiltins(outfile)
-    return Object.keys(metafile.inputs)
+  const define = {
+    'import.meta.url': '"file:///tsrun"',
+    EMBEDDED_PARTS: JSON.stringify(Object.fromEntries(embedded)),
   }
-  const banner = readFileSync(join(root, '.ci/templates/standalone-banner.js'), 'utf8')
-  const inputs = [
-    await build('src/main.ts', 'tsrun.cjs', banner, [twins, engineApart]),
-    await build(ENGINE, 'engine.cjs', 'Bun.unsafe.setJITPolicy(1);', [twins]),
-  ]
-  return inputs.flat()
+  const target = 'es2023'
+  await bundleCommand({ root, folder, target, define, twins: TWINS, banner: DEFER, footer: '' })
+  const engine = join(folder, 'engine.cjs')
+  const { metafile } = await esbuild.build({
+    ...sharedOptions(),
+    entryPoints: [ENGINE],
+    outfile: engine,
+    format: 'cjs',
+    target,
+    supported: { 'dynamic-import': false },
+    define,
+    banner: { js: `Bun.unsafe.setJITPolicy(1);${DEFER}` },
+    plugins: [twins],
+  })
+  writeFileSync(engine, deferBuiltins(readFileSync(engine, 'utf8')))
+  const start = readFileSync(join(root, '.ci/templates/standalone-banner.js'), 'utf8')
+  writeFileSync(join(folder, 'tsrun.cjs'), `${start}require('./main.cjs')\n`)
+  return Object.keys(metafile.inputs)
 }
 
 /** What is written for Node, and its twin for Bun. */
@@ -87,6 +85,9 @@ const twins = {
 }
 
 function compile(folder, architecture) {
+  const scripts = readdirSync(folder).filter(
+    (name) => name.endsWith('.cjs') && name !== 'tsrun.cjs',
+  )
   const args = [
     'build',
     '--compile',
@@ -95,7 +96,8 @@ function compile(folder, architecture) {
     '--minify-whitespace',
     // A command of the runtime is over before machine code pays off; the engine sets it back.
     '--compile-jit-policy=100',
-    '--external=./engine.cjs',
+    // Each is loaded when it is asked for, and there is one of each.
+    ...scripts.map((name) => `--external=./${name}`),
     ...DEAF,
   ]
   if (architecture !== HOST) {
@@ -106,7 +108,7 @@ function compile(folder, architecture) {
   const env = { PATH: process.env.PATH ?? '', HOME: folder, TMPDIR: folder }
   const result = spawnSync(
     bunFor(root, HOST),
-    [...args, './tsrun.cjs', './engine.cjs', '--outfile', 'tsrun'],
+    [...args, './tsrun.cjs', ...scripts.map((name) => `./${name}`), '--outfile', 'tsrun'],
     {
       cwd: folder,
       env,

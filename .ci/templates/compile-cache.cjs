@@ -71,13 +71,16 @@ async function run(...argv) {
   await new Promise((resolveLater) => setTimeout(resolveLater, 50))
 }
 
-/** As in loader.cjs. */
-function load(name) {
+/** As in loader.cjs, and anew for each command. */
+function load(name, loaded = new Map()) {
+  const known = loaded.get(name)
+  if (known !== undefined) return known.exports
   const file = join(dist, `${name}.cjs`)
   if (!scripts.has(name))
     scripts.set(name, new Script(readFileSync(file, 'latin1'), { filename: file }))
-  const loaded = { exports: {} }
-  const requireHere = (id) => (id === './engine.cjs' ? load('engine') : require(id))
-  scripts.get(name).runInThisContext()(requireHere, loaded, file, dist)
-  return loaded.exports
+  const module = { exports: {} }
+  loaded.set(name, module)
+  const requireHere = (id) => (id.startsWith('./') ? load(id.slice(2, -4), loaded) : require(id))
+  scripts.get(name).runInThisContext()(requireHere, module, file, dist)
+  return module.exports
 }

@@ -2,6 +2,9 @@
 // Checks Node, then runs the bundle with V8's compile cache when the build left one for this very Node
 // (module.enableCompileCache came with Node 22, and would write while users run).
 const KEPT = 'TSRUN_KEPT_'
+/** Modules of the scripts that have run, by name. */
+const loaded = new Map()
+
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major > 20 || (major === 20 && minor >= 19)) {
   start()
@@ -20,8 +23,10 @@ function start() {
   load('main')
 }
 
-/** Runs a script of the bundle and returns what it exports. */
+/** Runs a script of the bundle, once, and returns what it exports. */
 function load(name) {
+  const known = loaded.get(name)
+  if (known !== undefined) return known.exports
   const { readFileSync } = require('node:fs')
   const { Script } = require('node:vm')
   const file = `${__dirname}/${name}.cjs`
@@ -35,13 +40,14 @@ function load(name) {
   }
   // latin1: the bundle is ASCII, and V8 keeps it in one byte a character without decoding.
   const script = new Script(readFileSync(file, 'latin1'), { filename: file, cachedData })
-  const loaded = { exports: {} }
-  script.runInThisContext()(requireHere, loaded, file, __dirname)
-  return loaded.exports
+  const module = { exports: {} }
+  loaded.set(name, module)
+  script.runInThisContext()(requireHere, module, file, __dirname)
+  return module.exports
 }
 
 function requireHere(id) {
-  return id === './engine.cjs' ? load('engine') : require(id)
+  return id.startsWith('./') ? load(id.slice(2, -'.cjs'.length)) : require(id)
 }
 
 function giveBack(name) {
