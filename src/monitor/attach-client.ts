@@ -2,7 +2,8 @@
 import { closeSync, constants, openSync } from 'node:fs'
 import { createConnection, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { errnoCodeOf } from '../errors.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { errnoCodeOf, TsrunError } from '../errors.ts'
 import {
   CLIENT_FLAGS,
   encodeFrame,
@@ -25,6 +26,9 @@ export interface AttachOptions {
 /** sizeof(sun_path) - 1, unix(7). */
 const MAX_SOCKET_PATH = 107
 
+const QUEUE_PATIENCE_MS = 10_000
+const QUEUE_INTERVAL_MS = 10
+
 /** Connects to the monitor of the container in `directory`; undefined when it has none any more. */
 export async function attachToMonitor(
   directory: string,
@@ -35,12 +39,29 @@ export async function attachToMonitor(
     const full = join(directory, 'attach.sock')
     const path =
       Buffer.byteLength(full) <= MAX_SOCKET_PATH ? full : `/proc/self/fd/${folder}/attach.sock`
-    const socket = await connect(path)
+    const socket = await connectPatiently(path)
     if (socket === undefined) return undefined
     const client = new AttachClient(socket, options)
     return (await client.attached) ? client : undefined
   } finally {
     closeSync(folder)
+  }
+}
+
+// A monitor that has not been scheduled yet has its queue full of others: connect(2) then says EAGAIN to
+// whoever does not block, as Node does not.
+async function connectPatiently(path: string): Promise<Socket | undefined> {
+  for (const deadline = Date.now() + QUEUE_PATIENCE_MS; ; await sleep(QUEUE_INTERVAL_MS)) {
+    try {
+      return await connect(path)
+    } catch (error) {
+      if (errnoCodeOf(error) !== 'EAGAIN') throw error
+      if (Date.now() > deadline)
+        throw new TsrunError('unavailable', 'cannot attach to the container: its monitor is busy', {
+          cause: error,
+          hint: 'look whether the tsrun-monitor of the container is stopped (kill -CONT)',
+        })
+    }
   }
 }
 

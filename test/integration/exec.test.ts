@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { installedRuntimes, makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
+import { until } from '../support/until.ts'
 
 const ENV = ['PATH=/bin']
 
@@ -61,13 +62,17 @@ describe.each(installedRuntimes())('%s', (name) => {
     expect(runtime.succeed(['exec', '--process', path, 'c'], { input: 'text' })).toBe('9\ntext')
   })
 
-  it('exec() detached writes the pid file and leaves the process behind', () => {
+  it('exec() detached writes the pid file and leaves the process behind', async () => {
     const path = processFile({ args: ['sleep', '1000'] })
     const pidFile = join(bundle.directory, 'exec.pid')
     const flags = ['--process', path, '--detach', '--pid-file', pidFile]
     runtime.succeed(['exec', ...flags, 'c'], { stdio: 'ignore' })
     const pid = Number(readFileSync(pidFile, 'utf8'))
-    expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toBe('sleep\x001000\0')
+    // crun and runc go before their process has become the program.
+    await until(
+      'the program runs',
+      () => readFileSync(`/proc/${pid}/cmdline`, 'utf8') === 'sleep\x001000\0',
+    )
     process.kill(pid, 'SIGKILL')
   })
 

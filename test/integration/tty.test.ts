@@ -132,14 +132,12 @@ describe('run in the foreground', () => {
   })
 
   it('passes signals on', async () => {
-    bundle.command('sh', '-c', 'trap "exit 9" TERM; while :; do sleep 0.01; done')
-    const child = runtime.start(['run', '--bundle', bundle.directory, 's'])
+    bundle.command('sh', '-c', 'trap "exit 9" TERM; echo up; while :; do sleep 0.01; done')
+    const child = runtime.start(['run', '--bundle', bundle.directory, 's'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     const ended = new Promise((resolve) => child.on('exit', resolve))
-    for (;;) {
-      const { status, stdout } = runtime.run(['state', 's'])
-      if (status === 0 && JSON.parse(stdout).status === 'running') break
-    }
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    await new Promise((resolve) => child.stdout?.once('data', resolve))
     child.kill('SIGTERM')
     expect(await ended).toBe(9)
     expect(runtime.run(['state', 's']).status).toBe(1)

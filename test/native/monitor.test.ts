@@ -3,7 +3,6 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { createConnection, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { decodeWaitStatus } from '../../src/linux/wait-status.ts'
 import { attachToMonitor } from '../../src/monitor/attach-client.ts'
@@ -14,6 +13,7 @@ import { hostArchitecture } from '../../src/native/library.ts'
 import type { OwnedFd } from '../../src/native/owned-fd.ts'
 import { hasEnded, pidfdOpen, pidfdSendSignal, waitReadable } from '../../src/native/syscalls.ts'
 import { PlanBuilder } from '../../src/plan/plan-builder.ts'
+import { until } from '../support/until.ts'
 
 // A plan with just what the monitor sees of a container: a launcher that leaves its child behind.
 function shellPlan(script: string) {
@@ -269,14 +269,41 @@ describe('tsrun-monitor', () => {
     for (const socket of crowd) socket.destroy()
     // Its places are free again once it has seen that the crowd is gone.
     let client: Awaited<ReturnType<typeof attachToMonitor>>
-    for (let attempt = 0; client === undefined && attempt < 200; attempt++) {
+    await until('the monitor takes a client', async () => {
       client = await attachToMonitor(directory, { output: true, patient: true, owner: true })
-      if (client === undefined) await sleep(25)
-    }
-    if (client === undefined) throw new Error('the monitor takes no client any more')
+      return client !== undefined
+    })
+    if (client === undefined) throw new Error('no client')
     client.endInput()
     expect(decodeWaitStatus((await client.exit) ?? -1).exitCode).toBe(6)
     await client.cleaned()
+    waitForEnd(run)
+  })
+
+  it('attachToMonitor() waits while the queue of a monitor that does not run yet is full', async () => {
+    const run = launch('exit 5')
+    run.monitor.created(run.pid)
+    process.kill(run.monitor.pid, 'SIGSTOP')
+    const crowd = Array.from({ length: 80 }, () =>
+      createConnection({ path: join(directory, 'attach.sock') }).on('error', () => {}),
+    )
+    const refused = crowd.map((socket) => new Promise((resolve) => socket.once('error', resolve)))
+    expect(await Promise.race(refused)).toMatchObject({ code: 'EAGAIN' })
+    const attach = () => attachToMonitor(directory, { output: true, patient: true, owner: true })
+    const attaching = attach()
+    const first = await Promise.race([attaching, new Promise((resolve) => setImmediate(resolve))])
+    expect(first).toBeUndefined()
+    for (const socket of crowd) socket.destroy()
+    process.kill(run.monitor.pid, 'SIGCONT')
+    // Whom it takes on before it has seen that the crowd is gone, it sends away.
+    let client = await attaching
+    await until('the monitor takes a client', async () => {
+      client ??= await attach()
+      return client !== undefined
+    })
+    run.monitor.started()
+    expect(decodeWaitStatus((await client?.exit) ?? -1).exitCode).toBe(5)
+    await client?.cleaned()
     waitForEnd(run)
   })
 
