@@ -7,6 +7,11 @@ import { detectCgroups } from '../../src/cgroup/detect.ts'
 import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import { makeRuntime, type Runtime, TSRUN } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID = uniqueId('bad')
+const FOREIGN = `/${uniqueId('tsrun-foreign')}`
+const FROZEN = `/${uniqueId('tsrun-frozen')}`
 
 let bundle: Bundle
 let runtime: Runtime
@@ -22,7 +27,7 @@ afterEach(() => {
 
 /** Runs `create` and expects it to fail with one error line that has `parts`. */
 function refuse(...parts: readonly string[]): void {
-  const result = runtime.run(['create', '--bundle', bundle.directory, 'bad'])
+  const result = runtime.run(['create', '--bundle', bundle.directory, ID])
   expect(result.status).toBe(1)
   expect(result.stdout).toBe('')
   expect(result.log).toHaveLength(1)
@@ -32,7 +37,7 @@ function refuse(...parts: readonly string[]): void {
   for (const part of parts) expect(msg).toContain(part)
   expect(result.stderr.trimEnd().split('\n')).toHaveLength(1)
   expect(existsSync(runtime.root) ? readdirSync(runtime.root) : []).toEqual([])
-  const cgroup = join(detectCgroups()?.mountPoint ?? '/nonexistent', 'tsrun/bad')
+  const cgroup = join(detectCgroups()?.mountPoint ?? '/nonexistent', 'tsrun', ID)
   expect(existsSync(cgroup)).toBe(false)
 }
 
@@ -121,8 +126,8 @@ describe('create() refuses', () => {
   })
 
   it.each([
-    ['in', '/tsrun-test-foreign', '/tsrun-test-foreign'],
-    ['below', '/tsrun-test-foreign', '/tsrun-test-foreign/below'],
+    ['in', FOREIGN, FOREIGN],
+    ['below', FOREIGN, `${FOREIGN}/below`],
   ])(
     'a cgroup that somebody else is %s, and leaves them alone [config-linux.md#control-groups/1]',
     async (_, cgroupsPath, path) => {
@@ -149,11 +154,11 @@ describe('create() refuses', () => {
   )
 
   it('a cgroup that is frozen, where init would never begin', () => {
-    const frozen = join(detectCgroups()?.mountPoint ?? '', 'tsrun-test-frozen')
+    const frozen = join(detectCgroups()?.mountPoint ?? '', FROZEN)
     mkdirSync(frozen)
     try {
       writeFileSync(join(frozen, 'cgroup.freeze'), '1')
-      for (const cgroupsPath of ['/tsrun-test-frozen', '/tsrun-test-frozen/below']) {
+      for (const cgroupsPath of [FROZEN, `${FROZEN}/below`]) {
         bundle.configure((config) => ({ ...config, linux: { ...config.linux, cgroupsPath } }))
         refuse("container's cgroup unexpectedly frozen", cgroupsPath)
       }

@@ -18,6 +18,18 @@ import { listenForConsole, untilTerminalShows } from '../support/console-socket.
 import { workingCriu } from '../support/criu.ts'
 import { installedRuntimes, makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID_B = uniqueId('b')
+const ID_C = uniqueId('c')
+const ID_F = uniqueId('f')
+const ID_H = uniqueId('h')
+const ID_K = uniqueId('k')
+const ID_L = uniqueId('l')
+const ID_N = uniqueId('n')
+const ID_O = uniqueId('o')
+const ID_R = uniqueId('r')
+const ID_T = uniqueId('t')
 
 const CRIU = workingCriu()
 // CONFIG_MEM_SOFT_DIRTY of the kernel.
@@ -70,67 +82,67 @@ describe.skipIf(CRIU === undefined).each(names)('%s', (name) => {
 
   it('saves a container, twice, which goes on where it was', async () => {
     bundle.command('sh', '-c', COUNT)
-    run('c')
+    run(ID_C)
     for (let round = 0; round < 2; round++) {
-      const before = await untilCount('c')
+      const before = await untilCount(ID_C)
       checkpoint('c')
-      expect(runtime.run(['state', 'c']).status).toBe(1)
+      expect(runtime.run(['state', ID_C]).status).toBe(1)
       const pidFile = join(bundle.directory, 'pid')
-      restore('c', '--pid-file', pidFile)
-      const state = runtime.state('c')
+      restore(ID_C, '--pid-file', pidFile)
+      const state = runtime.state(ID_C)
       expect(state).toMatchObject({ id: 'c', status: 'running', bundle: bundle.directory })
       expect(readFileSync(pidFile, 'utf8')).toBe(String(state.pid))
-      expect(await untilCount('c')).toBeGreaterThanOrEqual(before)
+      expect(await untilCount(ID_C)).toBeGreaterThanOrEqual(before)
     }
     // It is a container like any other.
-    expect(runtime.succeed(['exec', 'c', 'sh', '-c', 'echo $$ && cat /proc/1/comm'])).toMatch(
+    expect(runtime.succeed(['exec', ID_C, 'sh', '-c', 'echo $$ && cat /proc/1/comm'])).toMatch(
       /\nsh\n$/,
     )
-    expect(JSON.parse(runtime.succeed(['ps', '--format', 'json', 'c']))).toContain(
-      runtime.state('c').pid,
+    expect(JSON.parse(runtime.succeed(['ps', '--format', 'json', ID_C]))).toContain(
+      runtime.state(ID_C).pid,
     )
-    runtime.succeed(['pause', 'c'])
-    expect(runtime.state('c').status).toBe('paused')
-    runtime.succeed(['resume', 'c'])
-    runtime.succeed(['kill', 'c', 'KILL'])
-    await runtime.waitFor('c', 'stopped')
-    runtime.succeed(['delete', 'c'])
+    runtime.succeed(['pause', ID_C])
+    expect(runtime.state(ID_C).status).toBe('paused')
+    runtime.succeed(['resume', ID_C])
+    runtime.succeed(['kill', ID_C, 'KILL'])
+    await runtime.waitFor(ID_C, 'stopped')
+    runtime.succeed(['delete', ID_C])
   })
 
   it('leaves it running, when told to', async () => {
     bundle.command('sh', '-c', COUNT)
-    run('l')
-    await untilCount('l')
+    run(ID_L)
+    await untilCount(ID_L)
     checkpoint('l', '--leave-running')
-    expect(runtime.state('l').status).toBe('running')
-    expect(await untilCount('l')).toBeGreaterThan(0)
-    runtime.succeed(['delete', '--force', 'l'])
+    expect(runtime.state(ID_L).status).toBe('running')
+    expect(await untilCount(ID_L)).toBeGreaterThan(0)
+    runtime.succeed(['delete', '--force', ID_L])
   })
 
   it.skipIf(TRACKS_MEMORY)('refuses a pre-dump where the kernel does not track memory', () => {
     bundle.command('sleep', '1000')
-    run('l')
-    const result = runtime.run(['checkpoint', '--pre-dump', '--image-path', images, 'l'])
+    run(ID_L)
+    const result = runtime.run(['checkpoint', '--pre-dump', '--image-path', images, ID_L])
     expect(result.status).toBe(1)
-    expect(runtime.state('l').status).toBe('running')
-    runtime.succeed(['delete', '--force', 'l'])
+    expect(runtime.state(ID_L).status).toBe('running')
+    runtime.succeed(['delete', '--force', ID_L])
   })
 
   it.skipIf(!TRACKS_MEMORY)('saves memory beforehand', async () => {
     bundle.command('sh', '-c', COUNT)
-    run('l')
-    await untilCount('l')
+    run(ID_L)
+    await untilCount(ID_L)
     const parent = join(bundle.directory, 'parent')
-    runtime.succeed(['checkpoint', '--pre-dump', '--image-path', parent, 'l'])
-    expect(runtime.state('l').status).toBe('running')
+    runtime.succeed(['checkpoint', '--pre-dump', '--image-path', parent, ID_L])
+    expect(runtime.state(ID_L).status).toBe('running')
     const child = join(bundle.directory, 'child')
-    runtime.succeed(['checkpoint', '--parent-path', '../parent', '--image-path', child, 'l'])
+    runtime.succeed(['checkpoint', '--parent-path', '../parent', '--image-path', child, ID_L])
     expect(existsSync(join(child, 'parent'))).toBe(true)
-    runtime.succeed(['restore', '-d', '--bundle', bundle.directory, '--image-path', child, 'l'], {
+    runtime.succeed(['restore', '-d', '--bundle', bundle.directory, '--image-path', child, ID_L], {
       stdio: 'ignore',
     })
-    expect(await untilCount('l')).toBeGreaterThan(0)
-    runtime.succeed(['delete', '--force', 'l'])
+    expect(await untilCount(ID_L)).toBeGreaterThan(0)
+    runtime.succeed(['delete', '--force', ID_L])
   })
 
   it('gives new pipes to a restored container', () => {
@@ -168,17 +180,17 @@ describe.skipIf(CRIU === undefined).each(names)('%s', (name) => {
     )
     using socket = listenForConsole()
     const console = ['--console-socket', socket.path]
-    runtime.succeed(['run', '-d', ...console, '--bundle', bundle.directory, 't'])
+    runtime.succeed(['run', '-d', ...console, '--bundle', bundle.directory, ID_T])
     const { master: old } = socket.accept()
     checkpoint('t')
     old.destroy()
-    restore('t', ...console)
+    restore(ID_T, ...console)
     const { master } = socket.accept()
     const shown = untilTerminalShows(master, 'got one')
     master.write('one\n')
     await shown
     master.destroy()
-    runtime.succeed(['delete', '--force', 't'])
+    runtime.succeed(['delete', '--force', ID_T])
   })
 
   it('restores bind mounts, also nested ones and behind a link', () => {
@@ -206,12 +218,12 @@ describe.skipIf(CRIU === undefined).each(names)('%s', (name) => {
         },
       ],
     }))
-    run('b')
+    run(ID_B)
     checkpoint('b')
-    restore('b')
+    restore(ID_B)
     const files = ['/real/data/file', '/real/data/sub/deep/file', '/etc/file']
-    expect(runtime.succeed(['exec', 'b', 'cat', ...files])).toBe('datadatasingle')
-    runtime.succeed(['delete', '--force', 'b'])
+    expect(runtime.succeed(['exec', ID_B, 'cat', ...files])).toBe('datadatasingle')
+    runtime.succeed(['delete', '--force', ID_B])
   })
 
   it('keeps a network namespace that it was given', () => {
@@ -227,13 +239,13 @@ describe.skipIf(CRIU === undefined).each(names)('%s', (name) => {
           ),
         },
       }))
-      run('n')
+      run(ID_N)
       checkpoint('n')
-      restore('n')
+      restore(ID_N)
       const netns = (pid: unknown): string =>
         spawnSync('readlink', [`/proc/${pid}/ns/net`], { encoding: 'utf8' }).stdout
-      expect(netns(runtime.state('n').pid)).toBe(netns(holder.pid))
-      runtime.succeed(['delete', '--force', 'n'])
+      expect(netns(runtime.state(ID_N).pid)).toBe(netns(holder.pid))
+      runtime.succeed(['delete', '--force', ID_N])
     } finally {
       holder.kill('SIGKILL')
     }
@@ -241,7 +253,7 @@ describe.skipIf(CRIU === undefined).each(names)('%s', (name) => {
 
   it('a restore in the foreground ends as the container does', async () => {
     bundle.command('sh', '-c', 'while [ ! -e /dev/shm/go ]; do sleep 0.02; done; exit 7')
-    run('f')
+    run(ID_F)
     checkpoint('f')
     const waiting = runtime.start([
       'restore',
@@ -249,19 +261,19 @@ describe.skipIf(CRIU === undefined).each(names)('%s', (name) => {
       bundle.directory,
       '--image-path',
       images,
-      'f',
+      ID_F,
     ])
     const ended = new Promise((resolve) => waiting.on('exit', resolve))
-    while (runtime.run(['exec', 'f', 'touch', '/dev/shm/go']).status !== 0)
+    while (runtime.run(['exec', ID_F, 'touch', '/dev/shm/go']).status !== 0)
       await new Promise((resolve) => setTimeout(resolve, 50))
     expect(await ended).toBe(7)
-    expect(runtime.run(['state', 'f']).status).toBe(1)
+    expect(runtime.run(['state', ID_F]).status).toBe(1)
   })
 
   it('refuses a container that does not run, and images that are not there', () => {
     bundle.command('sleep', '1000')
-    runtime.succeed(['create', '--bundle', bundle.directory, 'r'], { stdio: 'ignore' })
-    const created = runtime.run(['checkpoint', '--image-path', images, 'r'])
+    runtime.succeed(['create', '--bundle', bundle.directory, ID_R], { stdio: 'ignore' })
+    const created = runtime.run(['checkpoint', '--image-path', images, ID_R])
     expect(created.status).toBe(1)
     expect(created.log.join()).toContain('Container cannot be checkpointed in created state')
     const parent = runtime.run([
@@ -270,10 +282,10 @@ describe.skipIf(CRIU === undefined).each(names)('%s', (name) => {
       '/absolute',
       '--image-path',
       images,
-      'r',
+      ID_R,
     ])
     expect(parent.status).toBe(1)
-    runtime.succeed(['delete', '--force', 'r'])
+    runtime.succeed(['delete', '--force', ID_R])
     const gone = join(bundle.directory, 'no-images')
     const missing = runtime.run([
       'restore',
@@ -282,11 +294,11 @@ describe.skipIf(CRIU === undefined).each(names)('%s', (name) => {
       bundle.directory,
       '--image-path',
       gone,
-      'r',
+      ID_R,
     ])
     expect(missing.status).toBe(1)
     expect(missing.log.join()).toMatch(/descriptors\.json: no such file or directory/)
-    expect(runtime.run(['state', 'r']).status).toBe(1)
+    expect(runtime.run(['state', ID_R]).status).toBe(1)
   })
 })
 
@@ -303,16 +315,16 @@ describe.skipIf(CRIU === undefined)('tsrun', () => {
         hooks: { createRuntime: [hook(script)] },
       }))
     configure(`cat > ${seen}`)
-    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'h'], { stdio: 'ignore' })
-    runtime.succeed(['checkpoint', '--image-path', images, 'h'])
-    const restore = ['restore', '-d', '--bundle', bundle.directory, '--image-path', images, 'h']
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, ID_H], { stdio: 'ignore' })
+    runtime.succeed(['checkpoint', '--image-path', images, ID_H])
+    const restore = ['restore', '-d', '--bundle', bundle.directory, '--image-path', images, ID_H]
     writeFileSync(seen, '')
     runtime.succeed(restore, { stdio: 'ignore' })
     expect(JSON.parse(readFileSync(seen, 'utf8'))).toMatchObject({
       id: 'h',
-      pid: runtime.state('h').pid,
+      pid: runtime.state(ID_H).pid,
     })
-    runtime.succeed(['checkpoint', '--image-path', images, 'h'])
+    runtime.succeed(['checkpoint', '--image-path', images, ID_H])
     configure('echo no >&2; exit 3')
     const failed = runtime.run(restore)
     expect(failed.status).toBe(1)
@@ -327,25 +339,25 @@ describe.skipIf(CRIU === undefined)('tsrun', () => {
     using runtime = makeRuntime()
     bundle.command('sleep', '1000')
     const images = join(bundle.directory, 'images')
-    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'k'], { stdio: 'ignore' })
-    runtime.succeed(['checkpoint', '--image-path', images, 'k'])
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, ID_K], { stdio: 'ignore' })
+    runtime.succeed(['checkpoint', '--image-path', images, ID_K])
     const flags = ['-d', '--bundle', bundle.directory, '--image-path', images]
     for (const delay of [120, 160, 200, 250, 300, 400]) {
-      const restoring = runtime.start(['restore', ...flags, 'k'])
+      const restoring = runtime.start(['restore', ...flags, ID_K])
       const ended = new Promise((resolve) => restoring.on('exit', resolve))
       setTimeout(() => restoring.kill('SIGKILL'), delay)
       await ended
-      const state = runtime.run(['state', 'k'])
+      const state = runtime.run(['state', ID_K])
       if (state.status === 0) {
-        await runtime.waitFor('k', 'running')
-        expect(runtime.succeed(['exec', 'k', 'echo', 'alive'])).toBe('alive\n')
-        runtime.succeed(['delete', '--force', 'k'])
+        await runtime.waitFor(ID_K, 'running')
+        expect(runtime.succeed(['exec', ID_K, 'echo', 'alive'])).toBe('alive\n')
+        runtime.succeed(['delete', '--force', ID_K])
       }
       expect(readdirSync(runtime.root)).toEqual([])
       expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(runtime.root)
     }
-    runtime.succeed(['restore', ...flags, 'k'], { stdio: 'ignore' })
-    runtime.succeed(['delete', '--force', 'k'])
+    runtime.succeed(['restore', ...flags, ID_K], { stdio: 'ignore' })
+    runtime.succeed(['delete', '--force', ID_K])
   })
 
   it('says in the words of criu why it could not save, and lets the container run', () => {
@@ -354,7 +366,7 @@ describe.skipIf(CRIU === undefined)('tsrun', () => {
     bundle.command('sleep', '1000')
     // A file of the host, which the container has not got.
     const output = openSync(join(bundle.directory, 'output'), 'w')
-    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'o'], {
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, ID_O], {
       stdio: ['ignore', output, output],
     })
     closeSync(output)
@@ -362,11 +374,11 @@ describe.skipIf(CRIU === undefined)('tsrun', () => {
       'checkpoint',
       '--image-path',
       join(bundle.directory, 'images'),
-      'o',
+      ID_O,
     ])
     expect(result.status).toBe(1)
     expect(result.stderr).toMatch(/criu failed: Can't lookup mount=\d+ for fd=1/)
-    expect(runtime.state('o').status).toBe('running')
-    expect(runtime.succeed(['exec', 'o', 'echo', 'alive'])).toBe('alive\n')
+    expect(runtime.state(ID_O).status).toBe('running')
+    expect(runtime.succeed(['exec', ID_O, 'echo', 'alive'])).toBe('alive\n')
   })
 })

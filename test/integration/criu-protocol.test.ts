@@ -7,6 +7,10 @@ import { encodeMessage, type Message, type Schema } from '../../src/util/protobu
 import { scriptCriu } from '../support/criu.ts'
 import { makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const DUMPED_ID = uniqueId('c')
+const RESTORED_ID = uniqueId('r')
 
 let bundle: Bundle
 let runtime: Runtime
@@ -17,7 +21,7 @@ beforeEach(() => {
   runtime = makeRuntime()
   images = join(bundle.directory, 'images')
   bundle.command('sleep', '1000')
-  runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'c'], { stdio: 'ignore' })
+  runtime.succeed(['run', '-d', '--bundle', bundle.directory, DUMPED_ID], { stdio: 'ignore' })
 })
 afterEach(() => {
   runtime[Symbol.dispose]()
@@ -56,7 +60,7 @@ const checkpoint = (answers: readonly string[], ...flags: readonly string[]) => 
     '--image-path',
     images,
     ...flags,
-    'c',
+    DUMPED_ID,
   ])
   return { result, requests: criu.requests() }
 }
@@ -76,7 +80,7 @@ describe('checkpoint', () => {
     )
     for (const text of [bundle.rootfs, 'dump.log', '/dev/null', ...masked])
       expect(dump).toContain(text)
-    expect(runtime.run(['state', 'c']).status).toBe(1)
+    expect(runtime.run(['state', DUMPED_ID]).status).toBe(1)
     expect(JSON.parse(readFileSync(join(images, 'descriptors.json'), 'utf8'))).toEqual([
       '/dev/null',
       '/dev/null',
@@ -108,7 +112,7 @@ describe('checkpoint', () => {
     const criu = scriptCriu(bundle.directory, [version(3, 17), features, ready, DUMPED])
     const [reader, writer] = pipePair()
     const flags = ['--lazy-pages', '--status-fd', '3', '--image-path', images]
-    const result = runtime.run(['--criu', criu.path, 'checkpoint', ...flags, 'c'], {
+    const result = runtime.run(['--criu', criu.path, 'checkpoint', ...flags, DUMPED_ID], {
       stdio: ['ignore', 'pipe', 'pipe', writer.fd],
     })
     writer.close()
@@ -122,7 +126,7 @@ describe('checkpoint', () => {
     expect(result.status).toBe(1)
     expect(result.stderr).toContain('invalid --status-fd argument 77')
     const readable = openSync('/dev/null', 'r')
-    const flags = ['--lazy-pages', '--status-fd', '3', '--image-path', images, 'c']
+    const flags = ['--lazy-pages', '--status-fd', '3', '--image-path', images, DUMPED_ID]
     const refused = runtime.run(['--criu', '/bin/true', 'checkpoint', ...flags], {
       stdio: ['ignore', 'pipe', 'pipe', readable],
     })
@@ -151,9 +155,9 @@ describe('checkpoint', () => {
   ])('leaves the container running after %s', (_what, answers, flags, text) => {
     const { result } = checkpoint(answers, ...flags)
     expect(result.status).toBe(1)
-    expect(result.stderr).toContain('cannot checkpoint container "c"')
+    expect(result.stderr).toContain(`cannot checkpoint container "${DUMPED_ID}"`)
     expect(result.stderr).toContain(text)
-    expect(runtime.state('c').status).toBe('running')
+    expect(runtime.state(DUMPED_ID).status).toBe('running')
   })
 
   it('quotes the log of this attempt', () => {
@@ -174,12 +178,12 @@ describe('checkpoint', () => {
     const { result } = checkpoint([version(3, 17), DUMPED], ...flags)
     expect(result.status).toBe(1)
     expect(result.stderr).toContain(text)
-    expect(runtime.state('c').status).toBe('running')
+    expect(runtime.state(DUMPED_ID).status).toBe('running')
   })
 
   it('says that criu is not there', () => {
     const env = { PATH: join(bundle.directory, 'empty') }
-    const result = runtime.run(['checkpoint', '--image-path', images, 'c'], { env })
+    const result = runtime.run(['checkpoint', '--image-path', images, DUMPED_ID], { env })
     expect(result.status).toBe(1)
     expect(result.stderr).toContain('cannot find criu')
     expect(result.stderr).toContain('install criu 3.16 or newer')
@@ -193,7 +197,7 @@ describe('restore', () => {
     writeFileSync(join(images, 'descriptors.json'), '["pipe:[7]","/dev/null","pipe:[8]"]')
     const criu = scriptCriu(bundle.directory, answers)
     const command = ['restore', '-d', '--bundle', bundle.directory, '--image-path', images]
-    const result = runtime.run(['--criu', criu.path, ...command, ...flags, 'r'])
+    const result = runtime.run(['--criu', criu.path, ...command, ...flags, RESTORED_ID])
     return { result, requests: criu.requests() }
   }
 
@@ -203,20 +207,20 @@ describe('restore', () => {
       ...['--lsm-profile', 'apparmor:x', '--lsm-mount-context', 'ctx'],
     )
     expect(result.status).toBe(1)
-    expect(result.stderr).toContain('cannot restore container "r"')
+    expect(result.stderr).toContain(`cannot restore container "${RESTORED_ID}"`)
     const request = requests[1]?.toString('latin1') ?? ''
     const texts = [
       'pipe:[7]',
       'pipe:[8]',
       '/dev/null',
-      '/tsrun/r',
+      `/tsrun/${RESTORED_ID}`,
       'restore.log',
       'apparmor:x',
       'ctx',
     ]
-    for (const text of [...texts, join(runtime.root, 'r')]) expect(request).toContain(text)
-    expect(runtime.run(['state', 'r']).stderr).toContain('does not exist')
-    expect(existsSync(join(runtime.root, 'r'))).toBe(false)
+    for (const text of [...texts, join(runtime.root, RESTORED_ID)]) expect(request).toContain(text)
+    expect(runtime.run(['state', RESTORED_ID]).stderr).toContain('does not exist')
+    expect(existsSync(join(runtime.root, RESTORED_ID))).toBe(false)
     expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(runtime.root)
   })
 
@@ -231,7 +235,7 @@ describe('restore', () => {
         bundle.directory,
         '--image-path',
         images,
-        'r',
+        RESTORED_ID,
       ])
       expect(result.status, text).toBe(1)
       expect(result.stderr, text).toMatch(/descriptors\.json|cannot find criu/)
@@ -242,9 +246,9 @@ describe('restore', () => {
     expect(restore([], '--no-pivot').result.stderr).toContain('unsupported: restore --no-pivot')
     const criu = scriptCriu(bundle.directory, [])
     const flags = ['-d', '--bundle', bundle.directory, '--image-path', images]
-    const taken = runtime.run(['--criu', criu.path, 'restore', ...flags, 'c'])
+    const taken = runtime.run(['--criu', criu.path, 'restore', ...flags, DUMPED_ID])
     expect(taken.stderr).toContain('container with id exists: c')
-    expect(runtime.state('c').status).toBe('running')
+    expect(runtime.state(DUMPED_ID).status).toBe('running')
     bundle.configure((config) => withProcess(config, { terminal: true }))
     expect(restore([]).result.stderr).toContain('cannot allocate tty')
   })

@@ -17,6 +17,9 @@ import type { Linux, RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import { missing } from '../support/requires.ts'
 import { type CommandResult, makeRuntime, type Runtime, TSRUN } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID = uniqueId('c')
 
 describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => {
   let bundle: Bundle
@@ -42,13 +45,13 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
     bundle.configure((config) =>
       change(withProcess(writable(config), { args: ['sh', '-c', script] })),
     )
-    return runtime.run(['run', '--bundle', bundle.directory, 'c'])
+    return runtime.run(['run', '--bundle', bundle.directory, ID])
   }
   const startSleeping = (
     change: (config: RuntimeConfig) => RuntimeConfig = (config) => config,
   ): void => {
     bundle.configure((config) => change(withProcess(writable(config), { args: ['sleep', '1000'] })))
-    runtime.succeed(['run', '--detach', '--bundle', bundle.directory, 'c'], { stdio: 'ignore' })
+    runtime.succeed(['run', '--detach', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
   }
   const replaceInRoot = (path: string, target: string): void => {
     rmSync(join(bundle.rootfs, path), { recursive: true, force: true })
@@ -59,13 +62,13 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
     it('run() of /proc/self/exe runs a sealed copy, and the files of tsrun stay as they are', () => {
       const before = readFileSync(TSRUN)
       bundle.configure((config) => withProcess(config, { args: ['/proc/self/exe', '3'] }))
-      expect(runtime.run(['run', '--bundle', bundle.directory, 'c']).status).not.toBe(0)
+      expect(runtime.run(['run', '--bundle', bundle.directory, ID]).status).not.toBe(0)
       expect(readFileSync(TSRUN).equals(before)).toBe(true)
     })
 
     it('exec() of /proc/self/exe does not run a file of the host', () => {
       startSleeping()
-      const result = runtime.run(['exec', 'c', '/proc/self/exe', '3'])
+      const result = runtime.run(['exec', ID, '/proc/self/exe', '3'])
       expect(result.status).not.toBe(0)
     })
 
@@ -73,7 +76,7 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
       startSleeping()
       const watch =
         'i=0; while [ $i -lt 300 ]; do i=$((i+1)); for p in /proc/[0-9]*; do readlink $p/exe; done; done | sort -u'
-      const watcher = runtime.start(['exec', 'c', 'sh', '-c', watch], {
+      const watcher = runtime.start(['exec', ID, 'sh', '-c', watch], {
         stdio: ['ignore', 'pipe', 'ignore'],
       })
       let seen = ''
@@ -81,7 +84,7 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
         seen += chunk.toString()
       })
       const ended = new Promise((resolve) => watcher.once('close', resolve))
-      for (let i = 0; i < 5; i++) runtime.succeed(['exec', 'c', 'true'])
+      for (let i = 0; i < 5; i++) runtime.succeed(['exec', ID, 'true'])
       return ended.then(() => {
         expect(seen).toContain('/bin/busybox')
         expect(seen.replaceAll('/bin/busybox\n', '')).not.toMatch(/node|tsrun$|\/dist\//m)
@@ -104,13 +107,13 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
 
     it('run() gives the process the three standard streams and nothing else', () => {
       bundle.command('sh', '-c', 'ls /proc/$$/fd; :')
-      const result = withLeak(['run', '--bundle', bundle.directory, 'c'])
+      const result = withLeak(['run', '--bundle', bundle.directory, ID])
       expect(result.stdout.trim().split('\n')).toEqual(['0', '1', '2'])
     })
 
     it('exec() gives the process the three standard streams and nothing else', () => {
       startSleeping()
-      const result = withLeak(['exec', 'c', 'sh', '-c', 'ls /proc/$$/fd; :'])
+      const result = withLeak(['exec', ID, 'sh', '-c', 'ls /proc/$$/fd; :'])
       expect(result.stdout.trim().split('\n')).toEqual(['0', '1', '2'])
     })
 
@@ -118,14 +121,14 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
       bundle.configure((config) =>
         withProcess(config, { cwd: `/proc/self/fd/${fd}`, args: ['ls', '../../..'] }),
       )
-      const result = withLeak(['run', '--bundle', bundle.directory, 'c'])
+      const result = withLeak(['run', '--bundle', bundle.directory, ID])
       expect(result.status).not.toBe(0)
       expect(result.stdout).toBe('')
     })
 
     it.each(DESCRIPTORS)('exec() refuses the working directory /proc/self/fd/%i', (fd) => {
       startSleeping()
-      const result = withLeak(['exec', '--cwd', `/proc/self/fd/${fd}`, 'c', 'ls', '../../..'])
+      const result = withLeak(['exec', '--cwd', `/proc/self/fd/${fd}`, ID, 'ls', '../../..'])
       expect(result.status).not.toBe(0)
       expect(result.stdout).toBe('')
     })
@@ -263,7 +266,7 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
       const drop = (config: RuntimeConfig): RuntimeConfig =>
         withProcess(config, { capabilities: NONE })
       startSleeping(drop)
-      const result = runtime.succeed(['exec', 'c', 'sh', '-c', sets])
+      const result = runtime.succeed(['exec', ID, 'sh', '-c', sets])
       expect(result.match(/Cap\w+:\t0{16}\n/g)).toHaveLength(5)
       expect(result).toContain('NoNewPrivs:\t1')
     })
@@ -279,17 +282,17 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
           },
         }),
       )
-      const status = runtime.succeed(['exec', 'c', 'sh', '-c', sets])
+      const status = runtime.succeed(['exec', ID, 'sh', '-c', sets])
       expect(status).toContain('CapInh:\t0000000000000000')
       expect(status).toContain('CapAmb:\t0000000000000000')
       expect(status).toContain('CapBnd:\t0000000000000020')
-      const more = runtime.succeed(['exec', '--cap', 'CAP_CHOWN', 'c', 'sh', '-c', sets])
+      const more = runtime.succeed(['exec', '--cap', 'CAP_CHOWN', ID, 'sh', '-c', sets])
       expect(more).toContain('CapInh:\t0000000000000000')
     })
 
     it('CVE-2017-5226: run() and exec() start a session of their own', () => {
       startSleeping()
-      const fields = runtime.succeed(['exec', 'c', 'sh', '-c', 'cat /proc/$$/stat; :']).split(' ')
+      const fields = runtime.succeed(['exec', ID, 'sh', '-c', 'cat /proc/$$/stat; :']).split(' ')
       expect(fields[5]).toBe(fields[0])
     })
 
@@ -307,7 +310,7 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
       'root',
     ])('CVE-2026-30892, CVE-2024-40635: exec() refuses the user %j', (user) => {
       startSleeping()
-      const result = runtime.run(['exec', '--user', user, 'c', 'id', '-u'])
+      const result = runtime.run(['exec', '--user', user, ID, 'id', '-u'])
       expect(result.status).not.toBe(0)
       expect(result.stdout).toBe('')
     })
@@ -328,7 +331,7 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
         env: ['PATH=/bin', `A=${long}\nB=1`],
       }),
     )
-    const result = runtime.run(['run', '--bundle', bundle.directory, 'c'])
+    const result = runtime.run(['run', '--bundle', bundle.directory, ID])
     expect(result.stdout).toBe(`${long}\nB=1\n`)
   })
 
@@ -339,15 +342,15 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
       { args: ['true'], cwd: '/\0' },
     ]) {
       bundle.configure((config) => withProcess(config, change))
-      expect(runtime.run(['run', '--bundle', bundle.directory, 'c']).status).not.toBe(0)
+      expect(runtime.run(['run', '--bundle', bundle.directory, ID]).status).not.toBe(0)
     }
   })
 
   it('CVE-2024-25621: create() keeps its state from other users', () => {
     startSleeping()
     expect(statSync(runtime.root).mode & 0o7777).toBe(0o700)
-    expect(statSync(join(runtime.root, 'c')).mode & 0o7777).toBe(0o700)
-    expect(statSync(join(runtime.root, 'c/state.json')).mode & 0o077).toBe(0)
+    expect(statSync(join(runtime.root, ID)).mode & 0o7777).toBe(0o700)
+    expect(statSync(join(runtime.root, ID, 'state.json')).mode & 0o077).toBe(0)
   })
 
   it.each([[[]], [['--no-pivot']]])('run(%j) lets nobody mount a procfs without masks', (flags) => {
@@ -355,7 +358,7 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
     bundle.configure((config) =>
       withCapability(withProcess(config, { args: mount }), 'CAP_SETFCAP'),
     )
-    const result = runtime.run(['run', ...flags, '--bundle', bundle.directory, 'c'])
+    const result = runtime.run(['run', ...flags, '--bundle', bundle.directory, ID])
     expect(result.stderr).toContain('permission denied')
     expect(result.status).toBe(1)
   })
@@ -364,7 +367,7 @@ describe.skipIf(missing('root'))('attacks that worked on other runtimes', () => 
     const log = openSync('/dev/null', 'r')
     bundle.command('sh', '-c', 'ls /proc/$$/fd; :')
     const { stdout } = runtime.run(
-      ['run', '--preserve-fds', '1', '--bundle', bundle.directory, 'c'],
+      ['run', '--preserve-fds', '1', '--bundle', bundle.directory, ID],
       {
         stdio: ['ignore', 'pipe', 'pipe', log, log],
       },

@@ -8,8 +8,9 @@ import { followDanglingLinks } from '../../src/runtime/dangling-links.ts'
 import { bind, probe, tmpfs } from '../support/mount-probe.ts'
 import { installedRuntimes, makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
 
-const ID = `dangling-${process.pid}`
+const ID = uniqueId('dangling')
 
 let bundle: Bundle
 let runtime: Runtime

@@ -21,10 +21,11 @@ import { missing } from '../support/requires.ts'
 import { makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
 import { startSeccompAgent } from '../support/seccomp-agent.ts'
+import { uniqueId } from '../support/unique-id.ts'
 
 // `self`: a createContainer hook sees the procfs of the host, where its own pid is another's.
 const LIST = 'ls -l /proc/self/fd 2>&1; :'
-const ID = `fds-${process.pid}`
+const ID = uniqueId('fds')
 const CRIU = workingCriu()
 
 let bundle: Bundle

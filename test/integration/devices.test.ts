@@ -7,6 +7,9 @@ import type { Device, RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import { inUserNamespace, probe } from '../support/mount-probe.ts'
 import { installedRuntimes, makeRuntime, type Runtime, TSRUN } from '../support/runtime.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID = uniqueId('devices')
 
 let bundle: Bundle
 let runtime: Runtime
@@ -128,7 +131,7 @@ describe('tsrun', () => {
         devices: [{ path: '/dev/x', type: 'c', major: 1, minor: 5 }],
       },
     }))
-    const command = [TSRUN, '--root', runtime.root, 'run', '--bundle', bundle.directory, 'c']
+    const command = [TSRUN, '--root', runtime.root, 'run', '--bundle', bundle.directory, ID]
     const host = 'test -e /dev/char/1:5 || mknod /dev/x c 1 5'
     const { stdout, stderr } = spawnSync(
       'unshare',

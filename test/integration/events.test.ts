@@ -6,6 +6,10 @@ import { followCgroup } from '../../src/runtime/events.ts'
 import { installedRuntimes, makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
 import { createTempDir } from '../support/temp-dir.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID = uniqueId('c')
+const GONE = uniqueId('gone')
 
 // crun has no events.
 describe.each(installedRuntimes().filter((name) => name !== 'crun'))('%s', (name) => {
@@ -16,7 +20,7 @@ describe.each(installedRuntimes().filter((name) => name !== 'crun'))('%s', (name
     bundle = makeBundle()
     bundle.command('sleep', '1000')
     runtime = makeRuntime(name)
-    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'c'], { stdio: 'ignore' })
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
   })
   afterAll(() => {
     runtime[Symbol.dispose]()
@@ -24,10 +28,10 @@ describe.each(installedRuntimes().filter((name) => name !== 'crun'))('%s', (name
   })
 
   it('--stats prints one document', () => {
-    const lines = runtime.succeed(['events', '--stats', 'c']).trimEnd().split('\n')
+    const lines = runtime.succeed(['events', '--stats', ID]).trimEnd().split('\n')
     expect(lines).toHaveLength(1)
     const { type, id, data } = JSON.parse(lines[0] ?? '')
-    expect({ type, id }).toEqual({ type: 'stats', id: 'c' })
+    expect({ type, id }).toEqual({ type: 'stats', id: ID })
     expect(Object.keys(data)).toEqual(
       expect.arrayContaining(['cpu', 'cpuset', 'memory', 'pids', 'blkio', 'hugetlb', 'intel_rdt']),
     )
@@ -36,17 +40,17 @@ describe.each(installedRuntimes().filter((name) => name !== 'crun'))('%s', (name
   })
 
   it.each(['0', '-1s', 'x', '5'])('refuses the interval %j', (interval) => {
-    expect(runtime.run(['events', `--interval=${interval}`, 'c']).status).toBe(1)
+    expect(runtime.run(['events', `--interval=${interval}`, ID]).status).toBe(1)
   })
 
   it('refuses a container that has stopped', async () => {
-    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'gone'], { stdio: 'ignore' })
-    runtime.succeed(['kill', 'gone', 'KILL'])
-    await runtime.waitFor('gone', 'stopped')
-    const result = runtime.run(['events', 'gone'])
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, GONE], { stdio: 'ignore' })
+    runtime.succeed(['kill', GONE, 'KILL'])
+    await runtime.waitFor(GONE, 'stopped')
+    const result = runtime.run(['events', GONE])
     expect(result.status).toBe(1)
     expect(result.stderr + result.log).toContain('is not running')
-    runtime.succeed(['delete', 'gone'])
+    runtime.succeed(['delete', GONE])
   })
 })
 
@@ -56,19 +60,19 @@ describe('tsrun', () => {
     using bundle = makeBundle()
     bundle.command('sleep', '1000')
     using runtime = makeRuntime()
-    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'c'], { stdio: 'ignore' })
-    const events = runtime.start(['events', '--interval', '20ms', 'c'], {
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
+    const events = runtime.start(['events', '--interval', '20ms', ID], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     let output = ''
     events.stdout?.on('data', (chunk: Buffer) => {
       output += chunk.toString()
-      if (output.split('\n').length > 3) runtime.run(['kill', 'c', 'KILL'])
+      if (output.split('\n').length > 3) runtime.run(['kill', ID, 'KILL'])
     })
     const status = await new Promise((resolve) => events.on('exit', resolve))
     expect(status).toBe(0)
     for (const line of output.trimEnd().split('\n'))
-      expect(JSON.parse(line)).toMatchObject({ type: 'stats', id: 'c' })
+      expect(JSON.parse(line)).toMatchObject({ type: 'stats', id: ID })
   })
 
   it('tells each time that the kernel killed for want of memory', async () => {
@@ -80,7 +84,7 @@ describe('tsrun', () => {
     write('memory.events', 'oom 0\noom_kill 1\n')
     const seen: object[] = []
     const ended = followCgroup(cgroup, {
-      id: 'c',
+      id: ID,
       intervalMs: 1e6,
       warn: (problem) => expect.fail(String(problem)),
       emit(event) {
@@ -92,6 +96,6 @@ describe('tsrun', () => {
     appendFileSync(join(cgroup, 'memory.events'), 'max 1\n')
     write('memory.events', 'oom 1\noom_kill 2\n')
     await ended
-    expect(seen).toEqual([{ type: 'oom', id: 'c' }])
+    expect(seen).toEqual([{ type: 'oom', id: ID }])
   })
 })

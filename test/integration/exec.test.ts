@@ -4,7 +4,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { installedRuntimes, makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
 import { until } from '../support/until.ts'
+
+const ID = uniqueId('c')
+const GONE = uniqueId('gone')
 
 const ENV = ['PATH=/bin']
 
@@ -16,7 +20,7 @@ describe.each(installedRuntimes())('%s', (name) => {
     bundle = makeBundle()
     bundle.command('sleep', '1000')
     runtime = makeRuntime(name)
-    runtime.succeed(['run', '--detach', '--bundle', bundle.directory, 'c'], { stdio: 'ignore' })
+    runtime.succeed(['run', '--detach', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
   })
   afterAll(() => {
     runtime[Symbol.dispose]()
@@ -33,7 +37,7 @@ describe.each(installedRuntimes())('%s', (name) => {
   }
 
   it('exec() passes the exit status on', () => {
-    expect(runtime.run(['exec', 'c', 'sh', '-c', 'echo out; echo err >&2; exit 7'])).toMatchObject({
+    expect(runtime.run(['exec', ID, 'sh', '-c', 'echo out; echo err >&2; exit 7'])).toMatchObject({
       status: 7,
       stdout: 'out\n',
       stderr: 'err\n',
@@ -41,17 +45,17 @@ describe.each(installedRuntimes())('%s', (name) => {
   })
 
   it('exec() reports 128 and the signal of a process that was killed', () => {
-    expect(runtime.run(['exec', 'c', 'sh', '-c', 'kill -9 $$']).status).toBe(137)
+    expect(runtime.run(['exec', ID, 'sh', '-c', 'kill -9 $$']).status).toBe(137)
   })
 
   it.skipIf(name === 'crun')('exec() takes user, directory and environment from flags', () => {
     const script = 'id -u; id -g; pwd; echo $A'
     const flags = ['--user', '5:6', '--cwd', '/tmp', '--env', 'A=1']
-    expect(runtime.succeed(['exec', ...flags, 'c', 'sh', '-c', script])).toBe('5\n6\n/tmp\n1\n')
+    expect(runtime.succeed(['exec', ...flags, ID, 'sh', '-c', script])).toBe('5\n6\n/tmp\n1\n')
   })
 
   it.skipIf(name === 'crun')('exec() gives HOME of the user it runs as', () => {
-    const script = ['c', 'sh', '-c', 'echo $HOME']
+    const script = [ID, 'sh', '-c', 'echo $HOME']
     expect(runtime.succeed(['exec', ...script])).toBe('/root\n')
     expect(runtime.succeed(['exec', '--user', '4321', ...script])).toBe('/\n')
     expect(runtime.succeed(['exec', '--env', 'HOME=', ...script])).toBe('/root\n')
@@ -59,14 +63,14 @@ describe.each(installedRuntimes())('%s', (name) => {
 
   it('exec() takes the process from a file', () => {
     const path = processFile({ args: ['sh', '-c', 'id -u; cat'], user: { uid: 9, gid: 9 } })
-    expect(runtime.succeed(['exec', '--process', path, 'c'], { input: 'text' })).toBe('9\ntext')
+    expect(runtime.succeed(['exec', '--process', path, ID], { input: 'text' })).toBe('9\ntext')
   })
 
   it('exec() detached writes the pid file and leaves the process behind', async () => {
     const path = processFile({ args: ['sleep', '1000'] })
     const pidFile = join(bundle.directory, 'exec.pid')
     const flags = ['--process', path, '--detach', '--pid-file', pidFile]
-    runtime.succeed(['exec', ...flags, 'c'], { stdio: 'ignore' })
+    runtime.succeed(['exec', ...flags, ID], { stdio: 'ignore' })
     const pid = Number(readFileSync(pidFile, 'utf8'))
     // crun and runc go before their process has become the program.
     await until(
@@ -82,7 +86,7 @@ describe.each(installedRuntimes())('%s', (name) => {
     ['/etc/passwd', 'exec: "/etc/passwd": permission denied'],
   ])('exec() of %s fails with 255 and the text that callers match', (program, text) => {
     const path = processFile({ args: [program] })
-    const result = runtime.run(['exec', '--process', path, '--detach', 'c'])
+    const result = runtime.run(['exec', '--process', path, '--detach', ID])
     expect(result.status).toBe(255)
     expect(JSON.parse(result.log.at(-1) ?? '')).toMatchObject({
       level: 'error',
@@ -92,25 +96,25 @@ describe.each(installedRuntimes())('%s', (name) => {
 
   it('exec() is refused in a container that does not run', () => {
     bundle.command('true')
-    runtime.succeed(['create', '--bundle', bundle.directory, 'gone'], { stdio: 'ignore' })
-    runtime.succeed(['kill', 'gone', 'KILL'])
-    expect(runtime.run(['exec', 'gone', 'true']).status).not.toBe(0)
-    runtime.succeed(['delete', '--force', 'gone'])
-    expect(runtime.run(['exec', 'gone', 'true']).status).not.toBe(0)
+    runtime.succeed(['create', '--bundle', bundle.directory, GONE], { stdio: 'ignore' })
+    runtime.succeed(['kill', GONE, 'KILL'])
+    expect(runtime.run(['exec', GONE, 'true']).status).not.toBe(0)
+    runtime.succeed(['delete', '--force', GONE])
+    expect(runtime.run(['exec', GONE, 'true']).status).not.toBe(0)
   })
 
   // crun 1.8 runs without a cgroup of its own here and cannot pause.
   it.skipIf(name === 'crun')('pause() stops exec, resume() lets it run again', () => {
-    runtime.succeed(['pause', 'c'])
-    expect(runtime.state('c').status).toBe('paused')
-    expect(runtime.run(['exec', 'c', 'true']).status).toBe(255)
-    runtime.succeed(['resume', 'c'])
-    expect(runtime.run(['exec', 'c', 'true']).status).toBe(0)
+    runtime.succeed(['pause', ID])
+    expect(runtime.state(ID).status).toBe('paused')
+    expect(runtime.run(['exec', ID, 'true']).status).toBe(255)
+    runtime.succeed(['resume', ID])
+    expect(runtime.run(['exec', ID, 'true']).status).toBe(0)
   })
 
   it.skipIf(name === 'crun')('ps() lists the pids of all processes', () => {
-    const pids = JSON.parse(runtime.succeed(['ps', '--format', 'json', 'c']))
-    expect(pids).toContain(runtime.state('c').pid)
+    const pids = JSON.parse(runtime.succeed(['ps', '--format', 'json', ID]))
+    expect(pids).toContain(runtime.state(ID).pid)
   })
 })
 
@@ -119,9 +123,9 @@ describe('tsrun alone', () => {
     using bundle = makeBundle()
     bundle.command('sleep', '1000')
     using runtime = makeRuntime()
-    runtime.succeed(['run', '--detach', '--bundle', bundle.directory, 'c'], { stdio: 'ignore' })
+    runtime.succeed(['run', '--detach', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
     for (const user of ['0x0', '4294967296', '-1', '1e3', '', '1:2:3', ' 5']) {
-      const result = runtime.run(['exec', `--user=${user}`, 'c', 'id'])
+      const result = runtime.run(['exec', `--user=${user}`, ID, 'id'])
       expect(result, user).toMatchObject({ status: 255, stdout: '' })
       expect(result.stderr).toMatch(/invalid (user|uid)/)
     }
@@ -131,11 +135,11 @@ describe('tsrun alone', () => {
     using bundle = makeBundle()
     bundle.command('sleep', '1000')
     using runtime = makeRuntime()
-    runtime.succeed(['run', '--detach', '--bundle', bundle.directory, 'c'], { stdio: 'ignore' })
+    runtime.succeed(['run', '--detach', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
     const path = join(bundle.directory, 'process.json')
     const process = { args: ['true'], cwd: '/', selinuxLabel: 'a:b:c:s0' }
     writeFileSync(path, JSON.stringify(process))
-    const result = runtime.run(['exec', '--process', path, 'c'])
+    const result = runtime.run(['exec', '--process', path, ID])
     expect(result).toMatchObject({ status: 255, stdout: '' })
     expect(result.stderr).toContain('unsupported: process.selinuxLabel')
   })
@@ -144,8 +148,8 @@ describe('tsrun alone', () => {
     using bundle = makeBundle()
     bundle.command('sleep', '1000')
     using runtime = makeRuntime()
-    runtime.succeed(['run', '--detach', '--bundle', bundle.directory, 'c'], { stdio: 'ignore' })
-    const script = ['exec', '--env', 'A=1', '--env', 'A=2', 'c', 'sh', '-c', 'env | grep ^A=']
+    runtime.succeed(['run', '--detach', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
+    const script = ['exec', '--env', 'A=1', '--env', 'A=2', ID, 'sh', '-c', 'env | grep ^A=']
     expect(runtime.succeed(script)).toBe('A=2\n')
   })
 })

@@ -9,6 +9,9 @@ import {
   type Runtime,
 } from '../support/runtime.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID = uniqueId('f')
 
 const TRAP = 'trap "exit 4" INT; echo up; while :; do sleep 0.05; done'
 
@@ -35,14 +38,14 @@ describe.each(installedRuntimes())('%s', (name) => {
 
   it('run passes the status of a process on that ended at Ctrl-C', async () => {
     bundle.command('sh', '-c', TRAP)
-    const child = runtime.start(['run', '--bundle', bundle.directory, 'f'], options)
+    const child = runtime.start(['run', '--bundle', bundle.directory, ID], options)
     expect(await interrupt(child)).toEqual({ status: 4, signal: null })
   })
 
   it('exec passes the status of a process on that ended at Ctrl-C', async () => {
     bundle.command('sleep', '1000')
-    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'f'], { stdio: 'ignore' })
-    const child = runtime.start(['exec', 'f', 'sh', '-c', TRAP], options)
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
+    const child = runtime.start(['exec', ID, 'sh', '-c', TRAP], options)
     expect(await interrupt(child)).toEqual({ status: 4, signal: null })
   })
 })

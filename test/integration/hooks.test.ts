@@ -5,6 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Hooks } from '../../src/oci/runtime-config.ts'
 import { makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID = uniqueId('h')
 
 let bundle: Bundle
 let runtime: Runtime
@@ -72,15 +75,15 @@ describe('hooks', () => {
       poststart: [recorder('poststart')],
       poststop: [recorder('poststop')],
     })
-    runtime.succeed(['create', '--bundle', bundle.directory, 'h'], { stdio: 'ignore' })
+    runtime.succeed(['create', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
     expect(logged().map(([kind]) => kind)).toEqual(['prestart', 'createRuntime', 'createContainer'])
-    runtime.succeed(['start', 'h'])
-    runtime.succeed(['delete', '--force', 'h'])
+    runtime.succeed(['start', ID])
+    runtime.succeed(['delete', '--force', ID])
     const kinds = logged().map(([kind]) => kind)
     expect(kinds.slice(3)).toEqual(['startContainer', 'poststart', 'poststop'])
     for (const [, state] of logged()) {
       expect(state).toMatchObject({
-        id: 'h',
+        id: ID,
         bundle: bundle.directory,
         annotations: { key: 'value' },
       })
@@ -92,7 +95,7 @@ describe('hooks', () => {
   it('get the environment of their config alone', () => {
     const script = `env > ${join(bundle.directory, 'shared/env')}`
     configure({ createRuntime: [{ path: '/bin/sh', args: ['sh', '-c', script], env: ['A=1'] }] })
-    runtime.succeed(['run', '--bundle', bundle.directory, 'h'], {
+    runtime.succeed(['run', '--bundle', bundle.directory, ID], {
       env: { ...process.env, SECRET: 'x' },
     })
     const text = readFileSync(join(bundle.directory, 'shared/env'), 'utf8')
@@ -110,21 +113,21 @@ describe('hooks', () => {
         ],
         poststop: [recorder('poststop')],
       })
-      const result = runtime.run(['create', '--bundle', bundle.directory, 'h'])
+      const result = runtime.run(['create', '--bundle', bundle.directory, ID])
       expect(result.status).toBe(1)
       // Callers of runc look for these words.
       expect(result.stderr).toContain(`error running ${kind} hook #1: /bin/sh: exit status 3`)
       expect(result.stderr).toContain('broken')
       expect(result.stderr).not.toContain('fine')
-      expect(runtime.run(['state', 'h']).stderr).toContain('does not exist')
+      expect(runtime.run(['state', ID]).stderr).toContain('does not exist')
       expect(logged().map(([name]) => name)).toEqual(['poststop'])
     },
   )
 
   it('a failing poststop hook is a warning [runtime.md#lifecycle/18] [runtime.md#warnings/1]', () => {
     configure({ poststop: [{ path: '/bin/false' }, recorder('poststop')] })
-    runtime.succeed(['create', '--bundle', bundle.directory, 'h'], { stdio: 'ignore' })
-    const result = runtime.run(['delete', 'h'])
+    runtime.succeed(['create', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
+    const result = runtime.run(['delete', ID])
     expect(result.status).toBe(0)
     expect(result.log.join()).toContain('/bin/false')
     expect(logged()).toHaveLength(1)
@@ -136,7 +139,7 @@ describe('hooks', () => {
       configure({
         [kind]: [{ path: '/bin/sh', args: ['sh', '-c', `sleep 60; touch ${marker}`], timeout: 1 }],
       })
-      const result = runtime.run(['create', '--bundle', bundle.directory, 'h'])
+      const result = runtime.run(['create', '--bundle', bundle.directory, ID])
       expect(result.status).toBe(1)
       expect(result.stderr).toContain('timeout of 1 s')
     }
@@ -155,7 +158,7 @@ describe('hooks', () => {
       const config = JSON.parse(readFileSync(path, 'utf8'))
       const change = { env: ['PATH=/bin', 'A=of-process'] }
       writeFileSync(path, JSON.stringify(withProcess(config, change)))
-      runtime.succeed(['run', '--bundle', bundle.directory, 'h'])
+      runtime.succeed(['run', '--bundle', bundle.directory, ID])
       expect(readFileSync(join(bundle.directory, 'shared/env'), 'utf8')).toBe(expected)
     }
   })
@@ -168,7 +171,7 @@ describe('hooks', () => {
     const syscalls = [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_KILL' }]
     config.linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW', syscalls }
     writeFileSync(path, JSON.stringify(config))
-    const result = runtime.run(['run', '--bundle', bundle.directory, 'h'])
+    const result = runtime.run(['run', '--bundle', bundle.directory, ID])
     expect(result.status).toBe(1)
     expect(result.stderr).toContain('error running startContainer hook #0: /bin/sh: it was killed')
     expect(result.stderr).toContain('SIGSYS (bad system call)')
@@ -178,7 +181,7 @@ describe('hooks', () => {
   it('createContainer begins in the root filesystem of the container', () => {
     const script = `pwd > ${join(bundle.directory, 'shared/pwd')}`
     configure({ createContainer: [{ path: '/bin/sh', args: ['sh', '-c', script] }] })
-    runtime.succeed(['run', '--bundle', bundle.directory, 'h'])
+    runtime.succeed(['run', '--bundle', bundle.directory, ID])
     const text = readFileSync(join(bundle.directory, 'shared/pwd'), 'utf8')
     expect(text).toBe(`${bundle.rootfs}\n`)
   })
@@ -189,7 +192,7 @@ describe('hooks', () => {
     configure({
       startContainer: [{ path: '/bin/sh', args: ['sh', '-c', script], env: ['PATH=/bin'] }],
     })
-    runtime.succeed(['run', '--bundle', bundle.directory, 'h'])
+    runtime.succeed(['run', '--bundle', bundle.directory, ID])
     expect(readFileSync(join(bundle.directory, 'shared/seen'), 'utf8')).toBe('yes')
   })
 })

@@ -6,8 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { missing } from '../support/requires.ts'
 import { makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
 
-const ID = `passwd-${process.pid}`
+const ID = uniqueId('passwd')
 
 describe.skipIf(missing('root'))('an /etc/passwd that is no file', () => {
   let bundle: Bundle

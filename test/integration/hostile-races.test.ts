@@ -16,6 +16,7 @@ import { deleteContainer } from '../../src/runtime/delete.ts'
 import { missing } from '../support/requires.ts'
 import { makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
 
 const ROUNDS = 300
 const MOST_MS = 8_000
@@ -69,7 +70,7 @@ describe.skipIf(missing('root'))(
       try {
         const begin = Date.now()
         for (let i = 0; i < ROUNDS && Date.now() - begin < MOST_MS; i++) {
-          const id = `swap-${process.pid}-${i}`
+          const id = uniqueId(`swap-${i}`)
           const made = createContainer({
             root,
             id,
@@ -122,7 +123,7 @@ describe.skipIf(missing('root'))('hooks', () => {
         poststop: hook('poststop'),
       },
     }))
-    const id = `hooks-${process.pid}`
+    const id = uniqueId('hooks')
     runtime.succeed(['create', '--bundle', bundle.directory, id], { stdio: 'ignore' })
     runtime.succeed(['start', id])
     runtime.succeed(['delete', '--force', id])

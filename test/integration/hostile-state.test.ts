@@ -17,21 +17,24 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { missing } from '../support/requires.ts'
 import { makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID = uniqueId('hostile')
 
 const STRANGER = 54_321
 const VERBS: readonly (readonly string[])[] = [
   ['list'],
-  ['state', 'c'],
-  ['kill', 'c'],
-  ['start', 'c'],
-  ['exec', 'c', 'true'],
-  ['delete', 'c'],
-  ['delete', '--force', 'c'],
-  ['update', '--pids-limit', '9', 'c'],
-  ['pause', 'c'],
-  ['ps', 'c'],
-  ['events', '--stats', 'c'],
-  ['checkpoint', 'c'],
+  ['state', ID],
+  ['kill', ID],
+  ['start', ID],
+  ['exec', ID, 'true'],
+  ['delete', ID],
+  ['delete', '--force', ID],
+  ['update', '--pids-limit', '9', ID],
+  ['pause', ID],
+  ['ps', ID],
+  ['events', '--stats', ID],
+  ['checkpoint', ID],
 ]
 
 let bundle: Bundle
@@ -48,7 +51,7 @@ afterEach(() => {
 })
 
 const create = (): void => {
-  runtime.succeed(['create', '--bundle', bundle.directory, 'c'], { stdio: 'ignore' })
+  runtime.succeed(['create', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
 }
 
 describe.skipIf(missing('root'))('a state root that others can change', () => {
@@ -65,44 +68,44 @@ describe.skipIf(missing('root'))('a state root that others can change', () => {
   ])('%s is refused by every command, and nothing in it is touched', (_, spoil) => {
     create()
     spoil()
-    const before = readdirSync(join(runtime.root, 'c'))
+    const before = readdirSync(join(runtime.root, ID))
     try {
       for (const verb of [...VERBS, ['create', '--bundle', bundle.directory, 'd']]) {
         const { status, stdout, log } = runtime.run(verb)
         expect([verb, status === 0, stdout]).toEqual([verb, false, ''])
         expect(log.at(-1)).toMatch(/cannot keep containers in .*: (it belongs|others may).*hint: /)
       }
-      expect(readdirSync(runtime.root)).toEqual(['c'])
-      expect(readdirSync(join(runtime.root, 'c'))).toEqual(before)
+      expect(readdirSync(runtime.root)).toEqual([ID])
+      expect(readdirSync(join(runtime.root, ID))).toEqual(before)
     } finally {
       chownSync(runtime.root, 0, 0)
       chmodSync(runtime.root, 0o700)
     }
-    expect(runtime.state('c').status).toBe('created')
+    expect(runtime.state(ID).status).toBe('created')
   })
 
   it('is used when it is sticky, but for the folders that others made', async () => {
     create()
     chmodSync(runtime.root, 0o1777)
-    expect(runtime.state('c').status).toBe('created')
+    expect(runtime.state(ID).status).toBe('created')
     // What a stranger can do there: a folder, or a link, with a record that names anybody's process.
     const evil = join(runtime.root, 'evil')
     mkdirSync(evil, 0o700)
-    const record = JSON.parse(readFileSync(join(runtime.root, 'c/state.json'), 'utf8'))
+    const record = JSON.parse(readFileSync(join(runtime.root, ID, 'state.json'), 'utf8'))
     writeFileSync(join(evil, 'state.json'), JSON.stringify({ ...record, id: 'evil' }))
-    writeFileSync(join(evil, 'config.json'), readFileSync(join(runtime.root, 'c/config.json')))
+    writeFileSync(join(evil, 'config.json'), readFileSync(join(runtime.root, ID, 'config.json')))
     chownSync(evil, STRANGER, STRANGER)
-    symlinkSync(join(runtime.root, 'c'), join(runtime.root, 'link'))
+    symlinkSync(join(runtime.root, ID), join(runtime.root, 'link'))
     for (const id of ['evil', 'link']) {
-      for (const verb of VERBS.filter((words) => words.includes('c'))) {
-        const words = verb.map((word) => (word === 'c' ? id : word))
+      for (const verb of VERBS.filter((words) => words.includes(ID))) {
+        const words = verb.map((word) => (word === ID ? id : word))
         const { status, log } = runtime.run(words)
         expect([words, status === 0]).toEqual([words, false])
         expect(log.at(-1)).toMatch(/is not the folder of a container/)
       }
     }
     expect(JSON.parse(runtime.succeed(['list', '--format', 'json']))).toHaveLength(1)
-    expect(runtime.state('c').status).toBe('created')
+    expect(runtime.state(ID).status).toBe('created')
     expect(existsSync(join(evil, 'state.json'))).toBe(true)
     rmSync(join(runtime.root, 'link'))
     rmSync(evil, { recursive: true })
@@ -116,7 +119,7 @@ describe.skipIf(missing('root'))(
       'are refused by %s, and nothing is written there',
       (verb) => {
         create()
-        runtime.succeed(['start', 'c'])
+        runtime.succeed(['start', ID])
         const images = mkdtempSync(join(tmpdir(), 'tsrun-images-'))
         const target = join(bundle.directory, 'target')
         writeFileSync(target, 'precious')
@@ -130,7 +133,7 @@ describe.skipIf(missing('root'))(
             },
           ]) {
             spoil()
-            const more = verb === 'restore' ? ['--bundle', bundle.directory, 'd'] : ['c']
+            const more = verb === 'restore' ? ['--bundle', bundle.directory, 'd'] : [ID]
             for (const flag of ['--image-path', '--work-path']) {
               if (flag === '--work-path' && verb === 'restore') continue
               const { status, log } = runtime.run([verb, flag, images, ...more], {
@@ -143,7 +146,7 @@ describe.skipIf(missing('root'))(
             }
           }
           expect(readFileSync(target, 'utf8')).toBe('precious')
-          expect(runtime.state('c').status).toBe('running')
+          expect(runtime.state(ID).status).toBe('running')
         } finally {
           rmSync(images, { recursive: true })
         }
@@ -160,7 +163,7 @@ describe.skipIf(missing('root', 'cgroup2'))('a state root on a full disk', () =>
       mkdirSync(runtime.root)
       const before = `mount -t tmpfs -o ${options} none '${runtime.root}'`
       const after = `ls -A '${runtime.root}'`
-      const result = runtime.run(['create', '--bundle', bundle.directory, 'c'], {
+      const result = runtime.run(['create', '--bundle', bundle.directory, ID], {
         mountNamespace: { before, after },
       })
       expect(result.status).toBe(1)

@@ -6,6 +6,9 @@ import type { IdMapping, Mount } from '../../src/oci/runtime-config.ts'
 import { bind, inUserNamespace, probe } from '../support/mount-probe.ts'
 import { makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID = uniqueId('first')
 
 let bundle: Bundle
 let runtime: Runtime
@@ -86,8 +89,8 @@ describe('mapped ids', () => {
 
   it('in a user namespace that is joined', () => {
     bundle.configure((config) => inUserNamespace({ ...config, root: { path: 'rootfs' } }))
-    runtime.succeed(['create', '--bundle', bundle.directory, 'first'], { stdio: 'ignore' })
-    const path = `/proc/${runtime.state('first').pid}/ns/user`
+    runtime.succeed(['create', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
+    const path = `/proc/${runtime.state(ID).pid}/ns/user`
     const result = probe(runtime, bundle, owners(), {
       mounts: [bind(host, '/data', 'idmap')],
       change: (config) => ({
@@ -99,7 +102,7 @@ describe('mapped ids', () => {
       }),
     })
     expect(result.stdout).toBe('of-0 0:0\nof-1 1:1\nof-1000 1000:1000\n')
-    runtime.succeed(['delete', '--force', 'first'])
+    runtime.succeed(['delete', '--force', ID])
   })
 
   it('of mounts below are mapped with ridmap alone [config.md#linux-mount-options/3]', () => {

@@ -9,10 +9,14 @@ import { deleteContainer } from '../../src/runtime/delete.ts'
 import { startContainer } from '../../src/runtime/start.ts'
 import { makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
 
 /** A time to sleep that nobody else on the machine has. */
 const SLEEP = '86399'
-const OUR_ID = /^leak-/
+/** What has ended waits for its parent for a moment. The rest is there for what does not end. */
+const PATIENCE = { timeout: 60_000 }
+const PREFIX = uniqueId('leak')
+const OUR_ID = new RegExp(`^${PREFIX}-`)
 
 let bundle: Bundle
 let runtime: Runtime
@@ -81,13 +85,13 @@ describe('200 containers in a row', () => {
       expect(await exited).toEqual({ exitCode: 0, signal: 0 })
       await deleteContainer(runtime.root, id, false)
     }
-    await lifecycle('leak-warm')
+    await lifecycle(`${PREFIX}-warm`)
     const before = machine()
     const open = descriptors()
-    for (let i = 0; i < 190; i++) await lifecycle(`leak-c${i}`)
-    await Promise.all(Array.from({ length: 10 }, (_, i) => lifecycle(`leak-p${i}`)))
-    expect(machine()).toEqual(before)
-    expect(descriptors()).toEqual(open)
+    for (let i = 0; i < 190; i++) await lifecycle(`${PREFIX}-c${i}`)
+    await Promise.all(Array.from({ length: 10 }, (_, i) => lifecycle(`${PREFIX}-p${i}`)))
+    await expect.poll(machine, PATIENCE).toEqual(before)
+    await expect.poll(descriptors, PATIENCE).toEqual(open)
   })
 })
 
@@ -102,12 +106,12 @@ describe('a config that turns out to be impossible while its init is waiting', (
     }))
     for (let i = 0; i < 20; i++)
       await expect(
-        createContainer({ ...options, id: `leak-i${i}`, stdio: [0, 0, 0] }),
+        createContainer({ ...options, id: `${PREFIX}-i${i}`, stdio: [0, 0, 0] }),
       ).rejects.toThrow('unsupported: mounts[0].options "copy-symlink" (/tmp)')
     // What has ended waits for its parent for a moment.
-    await expect.poll(machine, { timeout: 10_000 }).toEqual(before)
-    await expect.poll(children, { timeout: 10_000 }).toEqual([])
-    expect(descriptors()).toEqual(open)
+    await expect.poll(machine, PATIENCE).toEqual(before)
+    await expect.poll(children, PATIENCE).toEqual([])
+    await expect.poll(descriptors, PATIENCE).toEqual(open)
   })
 })
 
@@ -115,10 +119,13 @@ describe('tsrun killed at any moment', () => {
   it.each(['create', 'run'])('%s leaves nothing once the next command has run', async (verb) => {
     bundle.command('sleep', SLEEP)
     const pidFile = join(bundle.directory, 'pid')
-    runtime.succeed(['create', '--pid-file', pidFile, '--bundle', bundle.directory, 'leak-warm'], {
-      stdio: 'ignore',
-    })
-    runtime.succeed(['delete', '--force', 'leak-warm'])
+    runtime.succeed(
+      ['create', '--pid-file', pidFile, '--bundle', bundle.directory, `${PREFIX}-warm`],
+      {
+        stdio: 'ignore',
+      },
+    )
+    runtime.succeed(['delete', '--force', `${PREFIX}-warm`])
     const before = machine()
     for (let i = 0; i < 25; i++) {
       const child = runtime.start([
@@ -127,7 +134,7 @@ describe('tsrun killed at any moment', () => {
         pidFile,
         '--bundle',
         bundle.directory,
-        `leak-k${i}`,
+        `${PREFIX}-k${i}`,
       ])
       const ended = new Promise((resolve) => child.on('exit', resolve))
       // 60 to 300 ms: from before the first line of code to after the start.
@@ -137,15 +144,8 @@ describe('tsrun killed at any moment', () => {
       await ended
     }
     runtime.succeed(['list'])
-    for (let i = 0; i < 25; i++) runtime.succeed(['delete', '--force', `leak-k${i}`])
-    await settle(before.processes.length)
-    expect(machine()).toEqual(before)
+    for (let i = 0; i < 25; i++) runtime.succeed(['delete', '--force', `${PREFIX}-k${i}`])
+    // An init whose maker was killed ends at its next sync by itself.
+    await expect.poll(machine, PATIENCE).toEqual(before)
   })
 })
-
-/** An init whose maker was killed ends at its next sync by itself: wait for that, not for a time. */
-async function settle(processes: number): Promise<void> {
-  for (let i = 0; i < 500 && machine().processes.length > processes; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}

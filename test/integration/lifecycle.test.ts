@@ -9,6 +9,22 @@ import {
   withoutNamespace,
   withProcess,
 } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const BEFORE = uniqueId('before')
+const CAPABILITIES = uniqueId('capabilities')
+const CODE = uniqueId('code')
+const ENDED = uniqueId('ended')
+const GATE = uniqueId('gate')
+const LISTED = uniqueId('listed')
+const MISSING = uniqueId('missing')
+const OPEN = uniqueId('open')
+const ORPHAN = uniqueId('orphan')
+const RUNNING = uniqueId('running')
+const SIGNALS = uniqueId('signals')
+const STDIO = uniqueId('stdio')
+const TAKEN = uniqueId('taken')
+const TWICE = uniqueId('twice')
 
 describe.each(installedRuntimes())('%s', (name) => {
   let bundle: Bundle
@@ -31,27 +47,27 @@ describe.each(installedRuntimes())('%s', (name) => {
   it('create() waits at the start gate, and the pid file is digits alone [runtime.md#lifecycle/3] [runtime.md#create/3] [runtime.md#create/5]', () => {
     bundle.command('echo', 'hello')
     const pidFile = join(bundle.directory, 'pid')
-    createIn(runtime, bundle, 'gate', ['--pid-file', pidFile])
-    const state = runtime.state('gate')
-    expect(state).toMatchObject({ id: 'gate', status: 'created', bundle: bundle.directory })
+    createIn(runtime, bundle, GATE, ['--pid-file', pidFile])
+    const state = runtime.state(GATE)
+    expect(state).toMatchObject({ id: GATE, status: 'created', bundle: bundle.directory })
     expect(readFileSync(pidFile, 'utf8')).toBe(String(state.pid))
-    runtime.succeed(['delete', 'gate'])
-    expectText(runtime.run(['state', 'gate']).stderr, /does not exist/)
+    runtime.succeed(['delete', GATE])
+    expectText(runtime.run(['state', GATE]).stderr, /does not exist/)
   })
 
   it('start() runs the process with the standard streams of create [runtime.md#lifecycle/13] [runtime.md#start/3]', async () => {
     bundle.command('sh', '-c', 'echo out; echo err >&2')
     const path = join(bundle.directory, 'output')
     const output = openSync(path, 'w')
-    runtime.succeed(['create', '--bundle', bundle.directory, 'stdio'], {
+    runtime.succeed(['create', '--bundle', bundle.directory, STDIO], {
       stdio: ['ignore', output, output],
     })
     closeSync(output)
-    runtime.succeed(['start', 'stdio'])
-    await runtime.waitFor('stdio', 'stopped')
+    runtime.succeed(['start', STDIO])
+    await runtime.waitFor(STDIO, 'stopped')
     expect(readFileSync(path, 'utf8')).toBe('out\nerr\n')
-    expect(runtime.state('stdio').pid).toBe(0)
-    runtime.succeed(['delete', 'stdio'])
+    expect(runtime.state(STDIO).pid).toBe(0)
+    runtime.succeed(['delete', STDIO])
   })
 
   // runc 1.1 and crun 1.8 leave them, or say that the container does not run.
@@ -61,16 +77,16 @@ describe.each(installedRuntimes())('%s', (name) => {
       bundle.configure((config) =>
         withoutNamespace(withProcess(config, { args: ['sleep', '1000'] }), 'pid'),
       )
-      create('orphan')
-      runtime.succeed(['start', 'orphan'])
+      create(ORPHAN)
+      runtime.succeed(['start', ORPHAN])
       const flags = ['exec', '--detach', '--pid-file', join(bundle.directory, 'orphan.pid')]
-      runtime.succeed([...flags, 'orphan', 'sleep', '1000'], { stdio: 'ignore' })
+      runtime.succeed([...flags, ORPHAN, 'sleep', '1000'], { stdio: 'ignore' })
       const left = Number(readFileSync(join(bundle.directory, 'orphan.pid'), 'utf8'))
-      process.kill(Number(runtime.state('orphan').pid), 'SIGKILL')
-      runtime.succeed(['kill', 'orphan', 'KILL'])
+      process.kill(Number(runtime.state(ORPHAN).pid), 'SIGKILL')
+      runtime.succeed(['kill', ORPHAN, 'KILL'])
       await untilDead(left)
-      expect(runtime.run(['kill', 'orphan', 'KILL']).stderr).toContain('container not running')
-      runtime.succeed(['delete', 'orphan'])
+      expect(runtime.run(['kill', ORPHAN, 'KILL']).stderr).toContain('container not running')
+      runtime.succeed(['delete', ORPHAN])
     },
   )
 
@@ -79,72 +95,72 @@ describe.each(installedRuntimes())('%s', (name) => {
     'kill() ends a container that was not started with %s',
     async (signal) => {
       bundle.command('true')
-      create('ended')
-      runtime.succeed(['kill', 'ended', signal])
-      await runtime.waitFor('ended', 'stopped')
-      runtime.succeed(['delete', 'ended'])
+      create(ENDED)
+      runtime.succeed(['kill', ENDED, signal])
+      await runtime.waitFor(ENDED, 'stopped')
+      runtime.succeed(['delete', ENDED])
     },
   )
 
   it.skipIf(name !== 'tsrun')('create() leaves init with no file or directory open', () => {
     bundle.command('true')
-    create('open')
-    const directory = `/proc/${runtime.state('open').pid}/fd`
+    create(OPEN)
+    const directory = `/proc/${runtime.state(OPEN).pid}/fd`
     const targets = readdirSync(directory)
       .filter((fd) => Number(fd) > 2)
       .map((fd) => readlinkSync(join(directory, fd)).replace(/:.*/, ''))
     expect(new Set(targets)).toEqual(new Set(['socket', 'anon_inode']))
-    runtime.succeed(['delete', 'open'])
+    runtime.succeed(['delete', OPEN])
   })
 
   it('start() leaves no signal blocked', async () => {
     bundle.command('sh', '-c', 'grep -E "^(SigBlk|ShdPnd)" /proc/self/status')
     const path = join(bundle.directory, 'signals')
     const output = openSync(path, 'w')
-    runtime.succeed(['create', '--bundle', bundle.directory, 'before'], {
+    runtime.succeed(['create', '--bundle', bundle.directory, BEFORE], {
       stdio: ['ignore', output, output],
     })
     closeSync(output)
-    runtime.succeed(['start', 'before'])
-    await runtime.waitFor('before', 'stopped')
+    runtime.succeed(['start', BEFORE])
+    await runtime.waitFor(BEFORE, 'stopped')
     expect(readFileSync(path, 'utf8').replace(/\s+/g, '')).toMatch(/^ShdPnd:0+SigBlk:0+$/)
-    runtime.succeed(['delete', 'before'])
+    runtime.succeed(['delete', BEFORE])
   })
 
   it('start() refuses a container that was started [runtime.md#start/2]', async () => {
     bundle.command('sleep', '1000')
-    create('twice')
-    runtime.succeed(['start', 'twice'])
-    const again = runtime.run(['start', 'twice'])
+    create(TWICE)
+    runtime.succeed(['start', TWICE])
+    const again = runtime.run(['start', TWICE])
     expect(again.status).toBe(1)
     expectText(again.stderr, /already running|cannot start/)
-    runtime.succeed(['kill', 'twice', 'KILL'])
-    await runtime.waitFor('twice', 'stopped')
-    expect(runtime.run(['start', 'twice']).status).toBe(1)
-    runtime.succeed(['delete', 'twice'])
+    runtime.succeed(['kill', TWICE, 'KILL'])
+    await runtime.waitFor(TWICE, 'stopped')
+    expect(runtime.run(['start', TWICE]).status).toBe(1)
+    runtime.succeed(['delete', TWICE])
   })
 
   it('kill() takes numbers and names, and says so when the container is not running', async () => {
     bundle.command('sh', '-c', 'trap "exit 7" USR1; while :; do sleep 0.01; done')
-    create('signals')
-    runtime.succeed(['start', 'signals'])
-    runtime.succeed(['kill', 'signals', '0'])
-    runtime.succeed(['kill', 'signals', '9'])
-    await runtime.waitFor('signals', 'stopped')
-    const late = runtime.run(['kill', 'signals', 'SIGTERM'])
+    create(SIGNALS)
+    runtime.succeed(['start', SIGNALS])
+    runtime.succeed(['kill', SIGNALS, '0'])
+    runtime.succeed(['kill', SIGNALS, '9'])
+    await runtime.waitFor(SIGNALS, 'stopped')
+    const late = runtime.run(['kill', SIGNALS, 'SIGTERM'])
     expect(late.status).toBe(1)
     expectText(late.stderr, /not running/)
-    runtime.succeed(['delete', 'signals'])
+    runtime.succeed(['delete', SIGNALS])
   })
 
   it('delete() refuses a running container without --force [runtime.md#delete/2]', () => {
     bundle.command('sleep', '1000')
-    create('running')
-    runtime.succeed(['start', 'running'])
-    const refused = runtime.run(['delete', 'running'])
+    create(RUNNING)
+    runtime.succeed(['start', RUNNING])
+    const refused = runtime.run(['delete', RUNNING])
     expect(refused.status).toBe(1)
     expectText(refused.stderr, /running|not stopped/)
-    runtime.succeed(['delete', '--force', 'running'])
+    runtime.succeed(['delete', '--force', RUNNING])
   })
 
   it('delete() --force of an unknown id succeeds, without --force it does not', () => {
@@ -161,26 +177,26 @@ describe.each(installedRuntimes())('%s', (name) => {
       }).process ?? { cwd: '/' }
       return { ...config, process }
     })
-    const output = runtime.succeed(['run', '--bundle', bundle.directory, 'capabilities'])
+    const output = runtime.succeed(['run', '--bundle', bundle.directory, CAPABILITIES])
     expect(output.match(/\b0{16}\b/g)).toHaveLength(5)
   })
 
   it('create() refuses a taken id [runtime.md#state/3] [runtime.md#create/2]', () => {
     bundle.command('true')
-    create('taken')
-    const again = runtime.run(['create', '--bundle', bundle.directory, 'taken'])
+    create(TAKEN)
+    const again = runtime.run(['create', '--bundle', bundle.directory, TAKEN])
     expect(again.status).toBe(1)
     expectText(again.stderr, /exists/)
-    expect(runtime.state('taken').status).toBe('created')
-    runtime.succeed(['delete', '--force', 'taken'])
+    expect(runtime.state(TAKEN).status).toBe('created')
+    runtime.succeed(['delete', '--force', TAKEN])
   })
 
   it('create() fails for a missing program and leaves nothing [runtime.md#query-state/2] [runtime.md#create/6] [runtime.md#lifecycle/2]', () => {
     bundle.command('/nonexistent')
-    const result = runtime.run(['create', '--bundle', bundle.directory, 'missing'])
+    const result = runtime.run(['create', '--bundle', bundle.directory, MISSING])
     expect(result.status).toBe(1)
     expectText(result.log.at(-1), /no such file or directory|executable file/)
-    expect(runtime.run(['state', 'missing']).status).toBe(1)
+    expect(runtime.run(['state', MISSING]).status).toBe(1)
   })
 
   it.each([
@@ -193,22 +209,22 @@ describe.each(installedRuntimes())('%s', (name) => {
     bundle.configure((config) =>
       withoutNamespace(withProcess(config, { args: ['sh', '-c', script] }), 'pid'),
     )
-    const result = runtime.run(['run', '--bundle', bundle.directory, 'code'])
+    const result = runtime.run(['run', '--bundle', bundle.directory, CODE])
     expect(result.status).toBe(expected)
-    expect(runtime.run(['state', 'code']).status).toBe(1)
+    expect(runtime.run(['state', CODE]).status).toBe(1)
   })
 
   it('list() has tables, JSON and ids', () => {
     bundle.command('true')
-    create('listed')
+    create(LISTED)
     const [head, line] = runtime.succeed(['list']).split('\n')
     expect(head).toMatch(/^(ID|NAME)\s+PID\s+STATUS\s+BUNDLE/)
-    expect(line).toMatch(/^listed\s+\d+\s+created\s/)
-    expect(runtime.succeed(['list', '-q'])).toBe('listed\n')
+    expect(line).toMatch(new RegExp(`^${LISTED}\\s+\\d+\\s+created\\s`))
+    expect(runtime.succeed(['list', '-q'])).toBe(`${LISTED}\n`)
     expect(JSON.parse(runtime.succeed(['list', '--format', 'json']))).toMatchObject([
-      { id: 'listed', status: 'created' },
+      { id: LISTED, status: 'created' },
     ])
-    runtime.succeed(['delete', '--force', 'listed'])
+    runtime.succeed(['delete', '--force', LISTED])
   })
 })
 

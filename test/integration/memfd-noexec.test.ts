@@ -5,6 +5,9 @@ import { describe, expect, it } from 'vitest'
 import { missing } from '../support/requires.ts'
 import { makeRuntime } from '../support/runtime.ts'
 import { makeBundle } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID = uniqueId('m')
 
 const SYSCTL = '/proc/sys/vm/memfd_noexec'
 
@@ -15,7 +18,7 @@ describe.skipIf(missing('root') ?? !isKnown)('vm.memfd_noexec', () => {
   const runUnder = (value: number) => {
     using bundle = makeBundle()
     using runtime = makeRuntime()
-    const command = runtime.commandLine(['run', '--bundle', bundle.directory, 'm'])
+    const command = runtime.commandLine(['run', '--bundle', bundle.directory, ID])
     const script = `echo ${value} > ${SYSCTL} && exec "$@"`
     const inside = ['-pf', '--mount-proc', 'sh', '-c', script, 'sh', ...command]
     const { status, stdout, stderr } = spawnSync('unshare', inside, { encoding: 'utf8' })

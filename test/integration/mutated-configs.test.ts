@@ -7,6 +7,7 @@ import { bundleProgram, type Program } from '../support/bundle-program.ts'
 import { inOwnCgroup } from '../support/own-cgroup.ts'
 import { missing } from '../support/requires.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
 
 const COUNT = Number(process.env.TSRUN_MUTATIONS ?? 10_000)
 
@@ -30,7 +31,7 @@ describe.skipIf(missing('root', 'cgroup2', 'userns'))('damaged configs', () => {
     const root = join(bundle.directory, 'state')
     mkdirSync(root)
     const runner = [process.execPath, program.path, bundle.directory, root, '1', String(COUNT)]
-    const [command, ...args] = inOwnCgroup(`tsrun-mutated-${process.pid}`, [
+    const [command, ...args] = inOwnCgroup(uniqueId('tsrun-mutated'), [
       ...['unshare', '--net', '--uts', '--ipc', '--pid', '--fork', '--mount-proc', '--kill-child'],
       ...runner,
     ])

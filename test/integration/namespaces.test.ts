@@ -4,6 +4,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import { makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID = uniqueId('n')
 
 let bundle: Bundle
 let runtime: Runtime
@@ -33,7 +36,7 @@ function withUserNamespace(config: RuntimeConfig): RuntimeConfig {
 }
 
 const run = (...args: readonly string[]) =>
-  runtime.run(['run', ...args, '--bundle', bundle.directory, 'n'])
+  runtime.run(['run', ...args, '--bundle', bundle.directory, ID])
 
 describe('a user namespace', () => {
   it('has the mappings of the config, for exec too', () => {
@@ -49,8 +52,8 @@ describe('a user namespace', () => {
     bundle.configure((config) =>
       withProcess(withUserNamespace(config), { args: ['sleep', '1000'] }),
     )
-    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'n'], { stdio: 'ignore' })
-    expect(runtime.succeed(['exec', 'n', 'sh', '-c', script])).toMatch(/100000\s+65536\n0\n$/)
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
+    expect(runtime.succeed(['exec', ID, 'sh', '-c', script])).toMatch(/100000\s+65536\n0\n$/)
   })
 })
 
@@ -72,11 +75,11 @@ describe('a namespace by path', () => {
         { args: ['sleep', '1000'] },
       ),
     )
-    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'n'], { stdio: 'ignore' })
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
     const ours = readlinkSync('/proc/self/ns/net')
-    expect(readlinkSync(`/proc/${runtime.state('n').pid}/ns/net`)).toBe(ours)
-    expect(runtime.succeed(['exec', 'n', 'readlink', '/proc/self/ns/net'])).toBe(`${ours}\n`)
-    const pid = runtime.succeed(['exec', 'n', 'readlink', '/proc/1/ns/pid'])
+    expect(readlinkSync(`/proc/${runtime.state(ID).pid}/ns/net`)).toBe(ours)
+    expect(runtime.succeed(['exec', ID, 'readlink', '/proc/self/ns/net'])).toBe(`${ours}\n`)
+    const pid = runtime.succeed(['exec', ID, 'readlink', '/proc/1/ns/pid'])
     expect(pid).not.toBe(`${readlinkSync('/proc/self/ns/pid')}\n`)
   })
 

@@ -7,6 +7,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseRuntimeConfig } from '../../src/oci/validate-runtime-config.ts'
 import { makeRuntime, type Runtime, TSRUN } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID_B = uniqueId('b')
+const COPY = uniqueId('copy')
+const ID_D = uniqueId('d')
+const FDS = uniqueId('fds')
+const FLAGS = uniqueId('flags')
+const ID_K = uniqueId('k')
+const ID_P = uniqueId('p')
+const ID_U = uniqueId('u')
+const WARNED = uniqueId('warned')
 
 let bundle: Bundle
 let runtime: Runtime
@@ -102,7 +113,7 @@ describe('with a container', () => {
   it('takes --flag=value, -flag and short forms, globals first', () => {
     bundle.command('true')
     const globals = [`--root=${runtime.root}`, '-log-format=json', '-log', '/dev/null']
-    const create = ['create', '-b', bundle.directory, `-pid-file=${bundle.directory}/p`, 'flags']
+    const create = ['create', '-b', bundle.directory, `-pid-file=${bundle.directory}/p`, FLAGS]
     expect(spawnSync(TSRUN, [...globals, ...create], { stdio: 'ignore' }).status).toBe(0)
     expect(existsSync(join(bundle.directory, 'p'))).toBe(true)
     expect(tsrun([...globals, 'delete', '-force', 'flags']).status).toBe(0)
@@ -153,13 +164,13 @@ describe('with a container', () => {
         },
       },
     }))
-    const { status, stderr, log } = runtime.run(['run', '--bundle', bundle.directory, 'warned'])
+    const { status, stderr, log } = runtime.run(['run', '--bundle', bundle.directory, WARNED])
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(log.map((line) => JSON.parse(line))).toMatchObject([
       { level: 'warning', msg: expect.stringContaining('"CAP_NOPE"') },
       { level: 'warning', msg: expect.stringContaining('"muont"') },
     ])
-    const args = ['--root', runtime.root, 'run', '--bundle', bundle.directory, 'warned']
+    const args = ['--root', runtime.root, 'run', '--bundle', bundle.directory, WARNED]
     expect(tsrun(args).stderr).toBe('')
     expect(tsrun(['--debug', ...args]).stderr).toMatch(
       /level=warning msg=.*CAP_NOPE.*\n.*level=warning msg=.*muont/,
@@ -174,7 +185,7 @@ describe('with a container', () => {
     const run = (...flags: readonly string[]): string => {
       const fds = [openSync('/dev/null', 'r'), openSync(output, 'w'), openSync('/dev/null', 'w')]
       const [input, out, error] = fds as [number, number, number]
-      runtime.run(['run', ...flags, '--bundle', bundle.directory, 'fds'], {
+      runtime.run(['run', ...flags, '--bundle', bundle.directory, FDS], {
         stdio: [input, out, error, openSync(path, 'r'), openSync(path, 'r')],
       })
       return readFileSync(output, 'utf8')
@@ -189,45 +200,45 @@ describe('with a container', () => {
   it('leaves the standard streams of the container blocking', () => {
     const O_NONBLOCK = 0o4000
     bundle.command('grep', 'flags', '/proc/self/fdinfo/1')
-    const { stdout } = runtime.run(['run', '--bundle', bundle.directory, 'b'])
+    const { stdout } = runtime.run(['run', '--bundle', bundle.directory, ID_B])
     const flags = Number.parseInt(/flags:\s+(\d+)/.exec(stdout)?.[1] ?? '', 8)
     expect(flags & O_NONBLOCK).toBe(0)
   })
 
   it('changes of the bundle after create have no effect [runtime.md#lifecycle/4]', async () => {
     bundle.command('sh', '-c', 'exit 0')
-    runtime.succeed(['create', '--bundle', bundle.directory, 'copy'], { stdio: 'ignore' })
+    runtime.succeed(['create', '--bundle', bundle.directory, COPY], { stdio: 'ignore' })
     bundle.command('/nonexistent')
-    runtime.succeed(['start', 'copy'])
-    await runtime.waitFor('copy', 'stopped')
-    runtime.succeed(['delete', 'copy'])
+    runtime.succeed(['start', COPY])
+    await runtime.waitFor(COPY, 'stopped')
+    runtime.succeed(['delete', COPY])
   })
 
   it("ps prints the lines of the host's ps, with its options, with or without a PATH", () => {
     bundle.command('sleep', '1000')
-    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'p'], { stdio: 'ignore' })
-    const pid = String(runtime.state('p').pid)
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, ID_P], { stdio: 'ignore' })
+    const pid = String(runtime.state(ID_P).pid)
     for (const env of [process.env, {}]) {
-      const [head, row, ...others] = runtime.succeed(['ps', 'p'], { env }).trim().split('\n')
+      const [head, row, ...others] = runtime.succeed(['ps', ID_P], { env }).trim().split('\n')
       expect(head?.split(/\s+/)).toEqual(expect.arrayContaining(['UID', 'PID', 'CMD']))
       expect(row).toContain(` ${pid} `)
       expect(others).toEqual([])
     }
-    const columns = ['ps', 'p', '-e', '-o', 'pid,args']
+    const columns = ['ps', ID_P, '-e', '-o', 'pid,args']
     expect(runtime.succeed(columns).trim().split('\n').at(-1)?.trim()).toBe(`${pid} sleep 1000`)
-    const without = runtime.run(['ps', 'p', '-e', '-o', 'args'])
+    const without = runtime.run(['ps', ID_P, '-e', '-o', 'args'])
     expect(without).toMatchObject({ status: 1, stderr: expect.stringContaining('PID column') })
-    const missing = runtime.run(['ps', 'p'], { env: { PATH: '/nonexistent' } })
+    const missing = runtime.run(['ps', ID_P], { env: { PATH: '/nonexistent' } })
     expect(missing).toMatchObject({ status: 1, stderr: expect.stringContaining('install procps') })
-    runtime.succeed(['delete', '--force', 'p'])
+    runtime.succeed(['delete', '--force', ID_P])
   })
 
   it('update changes the device rules, and keeps them where it is given none', async () => {
     // The numbers of no driver: what open(2) says then tells whether the rules refused it.
     const openDevice = (): string =>
-      runtime.run(['exec', 'd', 'sh', '-c', ': < /dev/unclaimed']).stderr
+      runtime.run(['exec', ID_D, 'sh', '-c', ': < /dev/unclaimed']).stderr
     const update = (resources: object): void => {
-      runtime.succeed(['update', '--resources=-', 'd'], { input: JSON.stringify(resources) })
+      runtime.succeed(['update', '--resources=-', ID_D], { input: JSON.stringify(resources) })
     }
     const denied = { allow: false, access: 'rwm' }
     const allowed = { allow: true, type: 'c', major: 240, access: 'r' }
@@ -239,7 +250,7 @@ describe('with a container', () => {
         resources: { devices: [denied] },
       },
     }))
-    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'd'], { stdio: 'ignore' })
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, ID_D], { stdio: 'ignore' })
     expect(openDevice()).toContain('Operation not permitted')
     update({ devices: [denied, allowed] })
     expect(openDevice()).toContain('No such device or address')
@@ -247,22 +258,24 @@ describe('with a container', () => {
     expect(openDevice()).toContain('No such device or address')
     update({ devices: [denied] })
     expect(openDevice()).toContain('Operation not permitted')
-    runtime.succeed(['delete', '--force', 'd'])
+    runtime.succeed(['delete', '--force', ID_D])
   })
 
   it('update with {} succeeds, as docker update --restart calls it', () => {
     bundle.command('sleep', '1000')
-    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'u'], { stdio: 'ignore' })
-    expect(runtime.run(['update', '--resources=-', 'u'], { input: '{}' }).status).toBe(0)
-    expect(runtime.run(['update', '--resources', '-', 'u'], { input: '{"pids":7}' }).status).toBe(1)
-    runtime.succeed(['delete', '--force', 'u'])
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, ID_U], { stdio: 'ignore' })
+    expect(runtime.run(['update', '--resources=-', ID_U], { input: '{}' }).status).toBe(0)
+    expect(runtime.run(['update', '--resources', '-', ID_U], { input: '{"pids":7}' }).status).toBe(
+      1,
+    )
+    runtime.succeed(['delete', '--force', ID_U])
   })
 
   it('kill --all of a stopped container succeeds', () => {
     bundle.command('true')
-    runtime.succeed(['create', '--bundle', bundle.directory, 'k'], { stdio: 'ignore' })
-    runtime.succeed(['kill', 'k', '9'])
-    expect(runtime.run(['kill', '--all', 'k', '9'])).toMatchObject({ status: 0, stderr: '' })
-    runtime.succeed(['delete', '--force', 'k'])
+    runtime.succeed(['create', '--bundle', bundle.directory, ID_K], { stdio: 'ignore' })
+    runtime.succeed(['kill', ID_K, '9'])
+    expect(runtime.run(['kill', '--all', ID_K, '9'])).toMatchObject({ status: 0, stderr: '' })
+    runtime.succeed(['delete', '--force', ID_K])
   })
 })

@@ -6,6 +6,11 @@ import { requireCgroups } from '../../src/cgroup/detect.ts'
 import { listenForConsole } from '../support/console-socket.ts'
 import { installedRuntimes, makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID_C = uniqueId('c')
+const GONE = uniqueId('gone')
+const ID_P = uniqueId('p')
 
 const COMMANDS = [
   ...['create', 'start', 'state', 'kill', 'delete', 'run', 'exec', 'list', 'ps', 'spec'],
@@ -96,7 +101,7 @@ describe.each(installedRuntimes())('%s: a running container', (name) => {
     bundle = makeBundle()
     bundle.command('sleep', '1000')
     runtime = makeRuntime(name)
-    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'c'], { stdio: 'ignore' })
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, ID_C], { stdio: 'ignore' })
   })
   afterAll(() => {
     runtime[Symbol.dispose]()
@@ -105,7 +110,7 @@ describe.each(installedRuntimes())('%s: a running container', (name) => {
 
   // crun 1.8 has no update without a cgroup manager.
   it.skipIf(name === 'crun')('update takes its flags behind the id, as CRI-O gives them', () => {
-    runtime.succeed(['update', 'c', '--resources', '-'], { input: '{}' })
+    runtime.succeed(['update', ID_C, '--resources', '-'], { input: '{}' })
   })
 
   it.skipIf(name !== 'tsrun').each([
@@ -116,29 +121,29 @@ describe.each(installedRuntimes())('%s: a running container', (name) => {
     ['--memory', '1q', 'invalid value "1q" for flag -memory'],
     ['--cpu-share', 'x', 'invalid value "x" for flag -cpu-share'],
   ])('update %s %s is refused: %s', (flag, value, text) => {
-    const result = runtime.run(['update', flag, value, 'c'])
+    const result = runtime.run(['update', flag, value, ID_C])
     expect(result.status).toBe(1)
     expect(result.stderr).toContain(text)
   })
 
   it.skipIf(name === 'crun')('update takes an empty value for none', () => {
-    runtime.succeed(['update', '--memory=', '--cpu-share=', '--cpuset-cpus=', 'c'])
+    runtime.succeed(['update', '--memory=', '--cpu-share=', '--cpuset-cpus=', ID_C])
   })
 
   it.skipIf(name === 'crun')('ps hands options behind the id to ps', () => {
-    expect(runtime.succeed(['ps', 'c', '-e', '-x'])).toMatch(/^\s*PID TTY\s+STAT\s+TIME COMMAND\n/)
-    const plain = runtime.succeed(['ps', 'c'])
+    expect(runtime.succeed(['ps', ID_C, '-e', '-x'])).toMatch(/^\s*PID TTY\s+STAT\s+TIME COMMAND\n/)
+    const plain = runtime.succeed(['ps', ID_C])
     expect(plain).toMatch(/^UID\s+PID\s+PPID\s+C\s+STIME\s+TTY\s+TIME\s+CMD\n/)
     expect(plain).toContain('sleep 1000')
   })
 
   it('ps still works when the container has stopped', async () => {
-    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'gone'], { stdio: 'ignore' })
-    runtime.succeed(['kill', 'gone', 'KILL'])
-    await runtime.waitFor('gone', 'stopped')
-    if (name !== 'crun') expect(runtime.succeed(['ps', 'gone'])).toMatch(/^UID[^\n]*\n$/)
-    expect(runtime.run(['kill', 'gone', '0']).status).toBe(1)
-    runtime.succeed(['delete', 'gone'])
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, GONE], { stdio: 'ignore' })
+    runtime.succeed(['kill', GONE, 'KILL'])
+    await runtime.waitFor(GONE, 'stopped')
+    if (name !== 'crun') expect(runtime.succeed(['ps', GONE])).toMatch(/^UID[^\n]*\n$/)
+    expect(runtime.run(['kill', GONE, '0']).status).toBe(1)
+    runtime.succeed(['delete', GONE])
   })
 
   it.skipIf(name === 'crun')('an id may begin with a dot', () => {
@@ -155,7 +160,8 @@ describe.each(installedRuntimes())('%s: a running container', (name) => {
       using socket = listenForConsole()
       const pidFile = join(bundle.directory, 'pid')
       const flags = ['--pidfd-socket', socket.path, '--pid-file', pidFile]
-      const target = verb === 'exec' ? ['c', 'sleep', '1000'] : ['--bundle', bundle.directory, 'p']
+      const target =
+        verb === 'exec' ? [ID_C, 'sleep', '1000'] : ['--bundle', bundle.directory, ID_P]
       const detach = verb === 'create' ? [] : ['--detach']
       runtime.succeed([verb, ...flags, ...detach, ...target], { stdio: 'ignore' })
       const { fd, text } = socket.acceptDescriptor()
@@ -166,21 +172,21 @@ describe.each(installedRuntimes())('%s: a running container', (name) => {
       )
       closeSync(fd)
       if (verb === 'exec') process.kill(Number(pid), 'SIGKILL')
-      else runtime.succeed(['delete', '--force', 'p'])
+      else runtime.succeed(['delete', '--force', ID_P])
     },
   )
 
   it.skipIf(name !== 'tsrun')('a pidfd socket that nobody listens at stops it', () => {
     const flags = ['--pidfd-socket', join(bundle.directory, 'nobody')]
-    const result = runtime.run(['create', ...flags, '--bundle', bundle.directory, 'p'])
+    const result = runtime.run(['create', ...flags, '--bundle', bundle.directory, ID_P])
     expect(result.status).toBe(1)
     expect(result.stderr).toContain('cannot connect to the pidfd socket')
-    expect(runtime.run(['state', 'p']).status).toBe(1)
+    expect(runtime.run(['state', ID_P]).status).toBe(1)
   })
 
   it.skipIf(name === 'crun')('exec adds groups to those of the process', () => {
     const flags = ['--user', '1000:1000', '-g', '100', '-g', '65534']
-    expect(runtime.succeed(['exec', ...flags, 'c', 'id', '-G'])).toBe('1000 100 65534\n')
+    expect(runtime.succeed(['exec', ...flags, ID_C, 'id', '-G'])).toBe('1000 100 65534\n')
   })
 
   it.skipIf(name === 'crun')('exec --cap adds a capability, --no-new-privs sets the bit', () => {
@@ -188,7 +194,7 @@ describe.each(installedRuntimes())('%s: a running container', (name) => {
       runtime.succeed([
         'exec',
         ...flags,
-        'c',
+        ID_C,
         'grep',
         '-E',
         'CapEff|CapAmb|NoNewPrivs',
@@ -205,31 +211,31 @@ describe.each(installedRuntimes())('%s: a running container', (name) => {
   })
 
   it.skipIf(name === 'crun')('exec refuses a console socket that nobody would use', () => {
-    const result = runtime.run(['exec', '-t', '--console-socket', '/nowhere', 'c', 'true'])
+    const result = runtime.run(['exec', '-t', '--console-socket', '/nowhere', ID_C, 'true'])
     expect(result.status).toBe(255)
     expect(result.stderr + result.log).toContain('cannot use console socket if')
-    const detached = runtime.run(['exec', '-t', '-d', 'c', 'true'])
+    const detached = runtime.run(['exec', '-t', '-d', ID_C, 'true'])
     expect(detached.status).toBe(255)
     expect(detached.stderr + detached.log).toContain('cannot allocate tty if')
   })
 
   // runc 1.1 on a v1 host looks elsewhere.
   it.skipIf(name !== 'tsrun')('exec --cgroup runs in a cgroup below, and nowhere else', () => {
-    const own = cgroupDirectory(runtime, 'c')
+    const own = cgroupDirectory(runtime, ID_C)
     mkdirSync(join(own, 'below'))
     const where = ['cat', '/proc/self/cgroup']
-    expect(runtime.succeed(['exec', '--cgroup', 'below', 'c', ...where])).toContain('0::/below\n')
-    expect(runtime.succeed(['exec', '--cgroup', 'cpu,pids:below', 'c', ...where])).toContain(
+    expect(runtime.succeed(['exec', '--cgroup', 'below', ID_C, ...where])).toContain('0::/below\n')
+    expect(runtime.succeed(['exec', '--cgroup', 'cpu,pids:below', ID_C, ...where])).toContain(
       '0::/below\n',
     )
-    expect(runtime.succeed(['exec', '--cgroup', '/', 'c', ...where])).toContain('0::/\n')
+    expect(runtime.succeed(['exec', '--cgroup', '/', ID_C, ...where])).toContain('0::/\n')
     rmdirSync(join(own, 'below'))
     for (const [path, text] of [
       ['..', 'bad sub cgroup path'],
       ['x/../..', 'bad sub cgroup path'],
       ['below', 'no such file'],
     ] as const) {
-      const result = runtime.run(['exec', '--cgroup', path, 'c', 'true'])
+      const result = runtime.run(['exec', '--cgroup', path, ID_C, 'true'])
       expect(result.status).toBe(255)
       expect(result.stderr).toContain(text)
     }
@@ -249,8 +255,8 @@ describe.each(installedRuntimes().filter((name) => name !== 'crun'))(
       using bundle = makeBundle()
       using runtime = makeRuntime(name)
       bundle.command('sleep', '1000')
-      runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'c'], { stdio: 'ignore' })
-      const pid = String(runtime.state('c').pid)
+      runtime.succeed(['run', '-d', '--bundle', bundle.directory, ID_C], { stdio: 'ignore' })
+      const pid = String(runtime.state(ID_C).pid)
       const own = statSync(`/proc/${pid}/root/dev/null`)
       for (const stream of ['0', '1', '2'])
         expect(statSync(`/proc/${pid}/fd/${stream}`)).toMatchObject({ dev: own.dev, ino: own.ino })

@@ -7,6 +7,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Process, RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import { installedRuntimes, makeRuntime, type Runtime, TSRUN } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID = uniqueId('p')
 
 let bundle: Bundle
 let runtime: Runtime
@@ -27,7 +30,7 @@ function output(script: string, process: Partial<Process>, linux: RuntimeConfig[
       { args: ['sh', '-c', script], ...process },
     ),
   )
-  return runtime.run(['run', '--bundle', bundle.directory, 'p'])
+  return runtime.run(['run', '--bundle', bundle.directory, ID])
 }
 
 /** Starts a container that sleeps. */
@@ -38,7 +41,7 @@ function sleeper(process: Partial<Process> = {}, linux: RuntimeConfig['linux'] =
       { args: ['sleep', '1000'], ...process },
     ),
   )
-  runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'p'], { stdio: 'ignore' })
+  runtime.succeed(['run', '-d', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
 }
 
 /** What `script` prints by `exec --process`. */
@@ -46,7 +49,7 @@ function execOutput(script: string, process: Partial<Process> = {}) {
   const file = join(bundle.directory, 'process.json')
   const document = { cwd: '/', args: ['sh', '-c', script], env: ['PATH=/bin'], ...process }
   writeFileSync(file, JSON.stringify(document))
-  return runtime.run(['exec', '--process', file, 'p'])
+  return runtime.run(['exec', '--process', file, ID])
 }
 
 // Field 41 of /proc/<pid>/stat is the policy, 40 the real-time priority, 19 the nice value (proc(5)).
@@ -88,7 +91,7 @@ describe('tsrun', () => {
     })
     sleeper(fields)
     expect(execOutput(SCHEDULING).stdout).toBe('3 0 -5\nbest-effort: prio 3\n')
-    expect(runtime.succeed(['exec', 'p', 'sh', '-c', SCHEDULING])).toBe(
+    expect(runtime.succeed(['exec', ID, 'sh', '-c', SCHEDULING])).toBe(
       '3 0 -5\nbest-effort: prio 3\n',
     )
     const own: Partial<Process> = {
@@ -127,7 +130,7 @@ describe('tsrun', () => {
     bundle.configure((config) =>
       withProcess(config, { args: ['cat', '/proc/self/stat'], scheduler }),
     )
-    const { stdout, stderr } = runtime.run(['run', '--bundle', bundle.directory, 'p'])
+    const { stdout, stderr } = runtime.run(['run', '--bundle', bundle.directory, ID])
     expect(stderr).toBe('')
     expect(stdout.split(' ')[40]).toBe('6')
   })
@@ -164,7 +167,7 @@ describe('tsrun', () => {
 
   it('does not bind a container to the CPUs of its caller', () => {
     bundle.command('sh', '-c', AFFINITY)
-    const oci = ['oci', '--root', runtime.root, 'run', '--bundle', bundle.directory, 'p']
+    const oci = ['oci', '--root', runtime.root, 'run', '--bundle', bundle.directory, ID]
     const { stdout } = spawnSync('taskset', ['-c', '0', TSRUN, ...oci], { encoding: 'utf8' })
     expect(stdout).toBe(`${ALL}\n`)
   })

@@ -11,9 +11,10 @@ import { bundleProgram, type Program } from '../support/bundle-program.ts'
 import type { Order, Outcome } from '../support/race-worker.ts'
 import { missing } from '../support/requires.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
 
 const ROUNDS = Number(process.env.TSRUN_RACES ?? 1000)
-const ID = `race-${process.pid}`
+const ID = uniqueId('race')
 const TIMEOUT = { timeout: 300_000 }
 
 /** A process that does one thing after the other. */
@@ -69,11 +70,19 @@ function startWorker(): Worker {
 async function rounds(round: () => Promise<void>): Promise<void> {
   await first.order('delete --force')
   await round()
-  await sleep(20)
-  const before = await left()
+  const before = await settled()
   for (let i = 1; i < ROUNDS; i++) await round()
-  await sleep(20)
-  expect(await left()).toEqual(before)
+  await expect.poll(left, { timeout: 60_000 }).toEqual(before)
+}
+
+/** {@link left} without what is closed in a moment: as it is twice in a row. */
+async function settled() {
+  for (let last = await left(); ; ) {
+    await sleep(50)
+    const now = await left()
+    if (JSON.stringify(now) === JSON.stringify(last)) return now
+    last = now
+  }
 }
 
 async function left() {

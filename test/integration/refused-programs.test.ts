@@ -4,6 +4,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID = uniqueId('refused')
 
 let bundle: Bundle
 let runtime: Runtime
@@ -35,15 +38,15 @@ describe('a program that cannot run', () => {
     writeFileSync(path, content)
     chmodSync(path, 0o755)
     bundle.command('program')
-    const run = runtime.run(['run', '--bundle', bundle.directory, 'refused'])
+    const run = runtime.run(['run', '--bundle', bundle.directory, ID])
     expect(run.stderr).toContain(text)
     expect(run.status).toBe(1)
-    runtime.succeed(['create', '--bundle', bundle.directory, 'refused'], { stdio: 'ignore' })
-    expect(runtime.run(['start', 'refused']).stderr).toContain(text)
-    runtime.succeed(['delete', '--force', 'refused'])
+    runtime.succeed(['create', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
+    expect(runtime.run(['start', ID]).stderr).toContain(text)
+    runtime.succeed(['delete', '--force', ID])
     bundle.command('sleep', '1000')
-    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'refused'], { stdio: 'ignore' })
-    const exec = runtime.run(['exec', 'refused', '/bin/program'])
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
+    const exec = runtime.run(['exec', ID, '/bin/program'])
     expect(exec.stderr).toContain(text)
     expect(exec.status).toBe(255)
   })
@@ -66,7 +69,7 @@ describe('a program that cannot run', () => {
         { args: ['/programs/busybox', 'true'] },
       ),
     )
-    const { status, stderr } = runtime.run(['run', '--bundle', bundle.directory, 'refused'])
+    const { status, stderr } = runtime.run(['run', '--bundle', bundle.directory, ID])
     expect(stderr).toContain('(/programs) has the option noexec')
     expect(status).toBe(1)
   })
@@ -88,7 +91,7 @@ describe('a program that cannot run', () => {
         { user: { uid: 10, gid: 0 } },
       ),
     )
-    expect(runtime.run(['run', '--bundle', bundle.directory, 'refused']).stderr).toContain(
+    expect(runtime.run(['run', '--bundle', bundle.directory, ID]).stderr).toContain(
       'does not map this uid: see linux.uidMappings',
     )
   })

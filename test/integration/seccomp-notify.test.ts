@@ -12,7 +12,10 @@ import {
 } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
 import { type Answer, type SeccompAgent, startSeccompAgent } from '../support/seccomp-agent.ts'
+import { uniqueId } from '../support/unique-id.ts'
 import { until } from '../support/until.ts'
+
+const ID = uniqueId('notify')
 
 const ENOMEDIUM = { errno: 123 }
 
@@ -100,7 +103,7 @@ describe.each(installedRuntimes())('%s', (name) => {
     async (no) => {
       startAgent(ENOMEDIUM)
       configure(MKDIR, { args: ['mkdir', '/tmp/x'], noNewPrivileges: no })
-      const { status, stderr } = await run(['run', '--bundle', bundle.directory, 'notify'])
+      const { status, stderr } = await run(['run', '--bundle', bundle.directory, ID])
       expect(stderr).toContain('No medium found')
       expect(status).toBe(1)
       const [document] = agent?.documents ?? []
@@ -109,7 +112,7 @@ describe.each(installedRuntimes())('%s', (name) => {
         fds: ['seccompFd'],
         metadata: 'opaque data',
         pid: expect.any(Number),
-        state: { id: 'notify', bundle: bundle.directory, pid: document?.pid },
+        state: { id: ID, bundle: bundle.directory, pid: document?.pid },
       })
       expect(agent?.connections.map(({ descriptors }) => descriptors)).toEqual([[1, 0]])
     },
@@ -118,13 +121,13 @@ describe.each(installedRuntimes())('%s', (name) => {
   it('answers for an exec with a listener of its own [config-linux.md#seccomp/4]', async () => {
     startAgent(ENOMEDIUM)
     configure(MKDIR, { args: ['sleep', '1000'] })
-    await detach(['run', '--detach', '--bundle', bundle.directory, 'notify'])
-    const { stderr } = await run(['exec', 'notify', 'mkdir', '/tmp/x'])
+    await detach(['run', '--detach', '--bundle', bundle.directory, ID])
+    const { stderr } = await run(['exec', ID, 'mkdir', '/tmp/x'])
     expect(stderr).toContain('No medium found')
     const [init, exec] = agent?.documents ?? []
     // crun 1.8 sends the state without these two for an exec.
     if (name !== 'crun')
-      expect(exec).toMatchObject({ state: { id: 'notify', status: 'running', pid: init?.pid } })
+      expect(exec).toMatchObject({ state: { id: ID, status: 'running', pid: init?.pid } })
     expect(exec?.pid).not.toBe(init?.pid)
     expect(agent?.documents).toHaveLength(2)
   })
@@ -132,7 +135,7 @@ describe.each(installedRuntimes())('%s', (name) => {
   it('works when the calls of every start are reported', async () => {
     startAgent('continue')
     configure(['execve', 'openat', 'open', 'read', 'close', 'fcntl'], { args: ['echo', 'hi'] })
-    const { stdout, stderr } = await run(['run', '--bundle', bundle.directory, 'notify'])
+    const { stdout, stderr } = await run(['run', '--bundle', bundle.directory, ID])
     expect({ stdout, stderr }).toEqual({ stdout: 'hi\n', stderr: '' })
     expect(agent?.answered).toBeGreaterThan(1)
   })
@@ -140,19 +143,19 @@ describe.each(installedRuntimes())('%s', (name) => {
   // crun 1.8 connects to any path that is there.
   it.skipIf(name === 'crun')('ignores the path when no rule reports', () => {
     configure(MKDIR, { args: ['echo', 'hi'] }, { syscalls: [] })
-    expect(runtime.succeed(['run', '--bundle', bundle.directory, 'notify'])).toBe('hi\n')
+    expect(runtime.succeed(['run', '--bundle', bundle.directory, ID])).toBe('hi\n')
   })
 
   it('fails when nobody listens [config-linux.md#seccomp/6]', () => {
     configure(MKDIR, { args: ['sleep', '1000'] })
-    expect(runtime.run(['run', '--bundle', bundle.directory, 'notify']).status).not.toBe(0)
+    expect(runtime.run(['run', '--bundle', bundle.directory, ID]).status).not.toBe(0)
   })
 
   it('wants a stream socket [config-linux.md#seccomp/3]', () => {
     const listenerPath = join(bundle.directory, 'other.sock')
     using _other = listenUnix(listenerPath, 'seqpacket')
     configure(MKDIR, { args: ['sleep', '1000'] }, { listenerPath })
-    expect(runtime.run(['run', '--bundle', bundle.directory, 'notify']).status).not.toBe(0)
+    expect(runtime.run(['run', '--bundle', bundle.directory, ID]).status).not.toBe(0)
   })
 })
 
@@ -164,9 +167,9 @@ describe('tsrun', () => {
   it('hands the listener over at start, where create has ended before', async () => {
     startAgent(ENOMEDIUM)
     configure(MKDIR, { args: ['mkdir', '/tmp/x'] })
-    await detach(['create', '--bundle', bundle.directory, 'notify'])
+    await detach(['create', '--bundle', bundle.directory, ID])
     expect(agent?.documents).toEqual([])
-    expect(await run(['start', 'notify'])).toMatchObject({ status: 0, stderr: '' })
+    expect(await run(['start', ID])).toMatchObject({ status: 0, stderr: '' })
     expect(agent?.documents).toMatchObject([{ state: { status: 'created' } }])
   })
 
@@ -174,34 +177,34 @@ describe('tsrun', () => {
   it('closes the connection while the container runs, and the next has its own [config-linux.md#seccomp/5]', async () => {
     startAgent(ENOMEDIUM)
     configure(MKDIR, { args: ['sleep', '1000'] })
-    const foreground = runtime.start(['run', '--bundle', bundle.directory, 'notify'])
+    const foreground = runtime.start(['run', '--bundle', bundle.directory, ID])
     await until('the connection is closed', () => agent?.connections[0]?.isClosed === true)
-    expect(runtime.state('notify').status).toBe('running')
-    expect((await run(['exec', 'notify', 'mkdir', '/tmp/x'])).stderr).toContain('No medium found')
+    expect(runtime.state(ID).status).toBe('running')
+    expect((await run(['exec', ID, 'mkdir', '/tmp/x'])).stderr).toContain('No medium found')
     expect(agent?.connections).toHaveLength(2)
     const ended = once(foreground, 'exit')
-    runtime.succeed(['kill', 'notify', 'KILL'])
+    runtime.succeed(['kill', ID, 'KILL'])
     await ended
   })
 
   it('names the socket that nobody listens at, and leaves no process behind', async () => {
     configure(MKDIR, { args: ['sleep', '1000'] })
-    await detach(['create', '--bundle', bundle.directory, 'notify'])
-    const { status, stderr } = await run(['start', 'notify'])
+    await detach(['create', '--bundle', bundle.directory, ID])
+    const { status, stderr } = await run(['start', ID])
     expect(status).toBe(1)
     expect(stderr).toContain(
       'failed to connect with seccomp agent at "/nobody/listens.sock": ENOENT',
     )
-    await runtime.waitFor('notify', 'stopped')
+    await runtime.waitFor(ID, 'stopped')
   })
 
   it('refuses rules that could never work', () => {
     configure(['write'], { args: ['true'] })
-    expect(runtime.run(['run', '--bundle', bundle.directory, 'notify']).stderr).toContain(
+    expect(runtime.run(['run', '--bundle', bundle.directory, ID]).stderr).toContain(
       'SCMP_ACT_NOTIFY cannot be used for the write syscall',
     )
     configure(MKDIR, { args: ['true'] }, { listenerPath: '' })
-    expect(runtime.run(['run', '--bundle', bundle.directory, 'notify']).stderr).toContain(
+    expect(runtime.run(['run', '--bundle', bundle.directory, ID]).stderr).toContain(
       '/linux/seccomp/listenerPath is required by a rule with SCMP_ACT_NOTIFY',
     )
   })
@@ -213,7 +216,7 @@ describe('tsrun', () => {
       { args: ['sh', '-c', 'mkdir /dev/shm/x && ls -d /dev/shm/x'] },
       { flags: ['SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV', 'SECCOMP_FILTER_FLAG_LOG'] },
     )
-    const { stdout, stderr } = await run(['run', '--bundle', bundle.directory, 'notify'])
+    const { stdout, stderr } = await run(['run', '--bundle', bundle.directory, ID])
     expect({ stdout, stderr }).toEqual({ stdout: '/dev/shm/x\n', stderr: '' })
   })
 })

@@ -6,6 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Process } from '../../src/oci/runtime-config.ts'
 import { makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID = uniqueId('labels')
 
 const ENABLED = '/sys/module/apparmor/parameters/enabled'
 const hasAppArmor = existsSync(ENABLED) && readFileSync(ENABLED, 'utf8').startsWith('Y')
@@ -25,7 +28,7 @@ afterEach(() => {
 
 function run(process: Partial<Process>) {
   bundle.configure((config) => withProcess(config, process))
-  return runtime.run(['run', '--bundle', bundle.directory, 'labels'])
+  return runtime.run(['run', '--bundle', bundle.directory, ID])
 }
 
 describe('a profile or label of a module that the kernel has not', () => {
@@ -43,7 +46,7 @@ describe('a profile or label of a module that the kernel has not', () => {
       'process.selinuxLabel (SELinux is not enabled on this host)',
     )
     bundle.configure((config) => ({ ...config, linux: { ...config.linux, mountLabel: label } }))
-    expect(runtime.run(['run', '--bundle', bundle.directory, 'labels']).stderr).toContain(
+    expect(runtime.run(['run', '--bundle', bundle.directory, ID]).stderr).toContain(
       'linux.mountLabel (SELinux is not enabled on this host)',
     )
   })
@@ -74,8 +77,8 @@ describe.runIf(hasAppArmor)('an AppArmor profile', () => {
     expect(stdout).toBe('tsrun-test (enforce)\n')
     expect(stderr).toContain('Permission denied')
     bundle.configure((config) => withProcess(config, { ...process, args: ['sleep', '1000'] }))
-    runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'labels'], { stdio: 'ignore' })
-    expect(runtime.run(['exec', 'labels', 'sh', '-c', LOOK])).toMatchObject({
+    runtime.succeed(['run', '-d', '--bundle', bundle.directory, ID], { stdio: 'ignore' })
+    expect(runtime.run(['exec', ID, 'sh', '-c', LOOK])).toMatchObject({
       stdout: 'tsrun-test (enforce)\n',
       stderr: expect.stringContaining('Permission denied'),
     })
@@ -89,7 +92,7 @@ describe.runIf(hasAppArmor)('an AppArmor profile', () => {
         apparmorProfile: 'unconfined',
       }),
     )
-    expect(runtime.run(['exec', '--process', file, 'labels'])).toMatchObject({
+    expect(runtime.run(['exec', '--process', file, ID])).toMatchObject({
       stdout: 'unconfined\n',
       stderr: '',
     })
@@ -109,7 +112,7 @@ describe.runIf(hasAppArmor)('an AppArmor profile', () => {
         { args: ['touch', '/dev/shm/x'], apparmorProfile: 'tsrun-test' },
       ),
     )
-    const { stderr } = runtime.run(['run', '--bundle', bundle.directory, 'labels'])
+    const { stderr } = runtime.run(['run', '--bundle', bundle.directory, ID])
     expect(stderr).toContain('Permission denied')
     expect(readFileSync(join(fake, 'exec'), 'utf8')).toBe('')
   })

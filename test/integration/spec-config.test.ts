@@ -8,6 +8,10 @@ import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import { bind, probe } from '../support/mount-probe.ts'
 import { installedRuntimes, makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const LACKING = uniqueId('lacking')
+const WRONG = uniqueId('wrong')
 
 let bundle: Bundle
 let runtime: Runtime
@@ -185,9 +189,9 @@ describe('tsrun refuses what is not in the form of the specification', () => {
       return { ...config, ...fields, linux } as RuntimeConfig
     })
     // What is created keeps standard output open: a pipe would not end.
-    const args = ['create', '--bundle', bundle.directory, 'wrong']
+    const args = ['create', '--bundle', bundle.directory, WRONG]
     const { status, log } = runtime.run(args, { stdio: 'ignore' })
-    runtime.run(['delete', '--force', 'wrong'])
+    runtime.run(['delete', '--force', WRONG])
     expect({ status, message: log.join() }).toEqual({
       status: 1,
       message: expect.stringContaining(pointer),
@@ -269,7 +273,7 @@ describe.each(installedRuntimes())('%s', (name) => {
         return { stdout, log: readFileSync(join(dirname(runtime.root), 'log.json'), 'utf8') }
       }
       bundle.configure((config) => withProcess(config, { args: show, capabilities }))
-      const ran = runLacking('run', '--bundle', bundle.directory, 'lacking')
+      const ran = runLacking('run', '--bundle', bundle.directory, LACKING)
       expect(ran.stdout).toMatch(expected)
       expect(ran.log).toContain('the process does not get CAP_WAKE_ALARM')
 
@@ -277,13 +281,13 @@ describe.each(installedRuntimes())('%s', (name) => {
       bundle.configure((config) =>
         withProcess(config, { args: ['sleep', '1000'], capabilities: own }),
       )
-      runtime.succeed(['run', '-d', '--bundle', bundle.directory, 'lacking'], { stdio: 'ignore' })
+      runtime.succeed(['run', '-d', '--bundle', bundle.directory, LACKING], { stdio: 'ignore' })
       const file = join(bundle.directory, 'process.json')
       writeFileSync(file, JSON.stringify({ cwd: '/', args: show, capabilities }))
-      const executed = runLacking('exec', '--process', file, 'lacking')
+      const executed = runLacking('exec', '--process', file, LACKING)
       expect(executed.stdout).toMatch(expected)
       expect(executed.log).toContain('the process does not get CAP_WAKE_ALARM')
-      runtime.succeed(['delete', '--force', 'lacking'])
+      runtime.succeed(['delete', '--force', LACKING])
     },
   )
 

@@ -7,6 +7,9 @@ import { bind, inUserNamespace, probe, tmpfs } from '../support/mount-probe.ts'
 import { type CommandResult, makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
 import { startSeccompAgent } from '../support/seccomp-agent.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID = uniqueId('features')
 
 let bundle: Bundle
 let runtime: Runtime
@@ -283,7 +286,7 @@ describe.each(['tsrun'] as const)('%s: features', (name) => {
 /** Without keeping an agent in this process from answering. */
 function outputOf(from: Runtime, { directory }: Bundle): Promise<string> {
   return new Promise((resolve) => {
-    const args = ['run', '--bundle', directory, 'features']
+    const args = ['run', '--bundle', directory, ID]
     const child = from.start(args, { stdio: ['ignore', 'pipe', 'pipe'] })
     let text = ''
     for (const stream of [child.stdout, child.stderr])

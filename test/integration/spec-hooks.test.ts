@@ -8,7 +8,12 @@ import { readTextIfThere } from '../../src/util/if-there.ts'
 import { bind } from '../support/mount-probe.ts'
 import { installedRuntimes, makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
 import { until } from '../support/until.ts'
+
+const ENDED = uniqueId('ended')
+const FAILED = uniqueId('failed')
+const HOOKED = uniqueId('hooked')
 
 let bundle: Bundle
 let runtime: Runtime
@@ -82,12 +87,12 @@ echo "$notes" >> ${folder}/log
         ),
       )
 
-  beforeEach(() => remove('hooked'))
+  beforeEach(() => remove(HOOKED))
   beforeAll(() => {
     mkdirSync(shared())
     // Each is where its kind is to be found, and there alone.
     const outside = join(bundle.directory, 'only-outside')
-    writeFileSync(outside, NOTE(shared(), join(runtime.root, 'hooked')))
+    writeFileSync(outside, NOTE(shared(), join(runtime.root, HOOKED)))
     writeFileSync(join(bundle.rootfs, 'only-inside'), NOTE('/shared', '/none'))
     chmodSync(outside, 0o755)
     chmodSync(join(bundle.rootfs, 'only-inside'), 0o755)
@@ -106,13 +111,13 @@ echo "$notes" >> ${folder}/log
     }))
   const live = (): Record<string, Note> => {
     rmSync(join(shared(), 'log'), { force: true })
-    create('hooked')
-    const { pid } = runtime.state('hooked')
+    create(HOOKED)
+    const { pid } = runtime.state(HOOKED)
     const container = Object.fromEntries(
       ['net', 'uts', 'ipc', 'pid', 'mnt'].map((kind) => [kind, inNamespace(pid, kind)]),
     )
-    runtime.succeed(['start', 'hooked'])
-    remove('hooked')
+    runtime.succeed(['start', HOOKED])
+    remove(HOOKED)
     return { container, ...Object.fromEntries(notes().map((note) => [note.kind, note])) }
   }
 
@@ -139,15 +144,15 @@ echo "$notes" >> ${folder}/log
     const kinds = ['prestart', 'createRuntime', 'createContainer'] as const
     configure(Object.fromEntries(kinds.map((kind) => [kind, [hook(kind)]])))
     rmSync(join(shared(), 'log'), { force: true })
-    create('hooked')
+    create(HOOKED)
     expect(notes().map(({ kind }) => kind)).toEqual(kinds)
-    const network = inNamespace(runtime.state('hooked').pid, 'net')
+    const network = inNamespace(runtime.state(HOOKED).pid, 'net')
     const [prestart, createRuntime, createContainer] = notes()
     for (const note of [prestart, createRuntime])
       expect(note).toMatchObject({ initHost: 'yes', initMounted: '1', initNet: network })
     expect(createContainer).toMatchObject({ host: 'yes', mounted: '1', net: network })
-    runtime.succeed(['start', 'hooked'])
-    remove('hooked')
+    runtime.succeed(['start', HOOKED])
+    remove(HOOKED)
     expect(notes()).toHaveLength(3)
   })
 
@@ -157,11 +162,11 @@ echo "$notes" >> ${folder}/log
       'echo kind=program >> /shared/log; exec sleep 1000',
     )
     rmSync(join(shared(), 'log'), { force: true })
-    create('hooked')
+    create(HOOKED)
     // runc 1.1 runs poststart in create, before the program (fixed later).
     const early = name === 'runc' ? ['poststart'] : []
     expect(notes().map(({ kind }) => kind)).toEqual(early)
-    runtime.succeed(['start', 'hooked'])
+    runtime.succeed(['start', HOOKED])
     const kinds = (): readonly string[] => notes().map(({ kind = '' }) => kind)
     if (name !== 'runc') expect(kinds()).toContain('poststart')
     await until('the program runs', () => kinds().includes('program'))
@@ -170,17 +175,17 @@ echo "$notes" >> ${folder}/log
     // The shell, or what it became: no more the init that waits. crun does not wait for that.
     if (name === 'tsrun') expect(poststart?.comm).toMatch(/^(sh|sleep)$/)
     expect(poststart?.initHost).toBe('no')
-    remove('hooked')
+    remove(HOOKED)
   })
 
   it('of delete run when the container is gone, before delete returns [config.md#poststop/1]', async () => {
     configure({ poststart: [hook('poststart')], poststop: [hook('poststop')] }, 'true')
     rmSync(join(shared(), 'log'), { force: true })
-    create('hooked')
-    runtime.succeed(['start', 'hooked'])
-    await runtime.waitFor('hooked', 'stopped')
+    create(HOOKED)
+    runtime.succeed(['start', HOOKED])
+    await runtime.waitFor(HOOKED, 'stopped')
     expect(notes()).toMatchObject([{ kind: 'poststart', known: 'yes' }])
-    runtime.succeed(['delete', 'hooked'])
+    runtime.succeed(['delete', HOOKED])
     // crun 1.8 still has its folder then.
     const known = name === 'crun' ? 'yes' : 'no'
     expect(notes()).toMatchObject([{}, { kind: 'poststop', known }])
@@ -207,22 +212,22 @@ echo "$notes" >> ${folder}/log
       const program = kind === 'startContainer' ? 'echo kind=program >> /shared/log' : 'sleep 1000'
       configure({ [kind]: [failing], poststop: [hook('poststop')] }, program)
       rmSync(join(shared(), 'log'), { force: true })
-      const created = runtime.run(['create', '--bundle', bundle.directory, 'hooked'], {
+      const created = runtime.run(['create', '--bundle', bundle.directory, HOOKED], {
         stdio: 'ignore',
       })
       // runc 1.1 runs poststart in create.
       const isEarly = name === 'runc' && kind === 'poststart'
       expect([kind, created.status === 0]).toEqual([kind, !isEarly])
-      const pid = isEarly ? undefined : runtime.state('hooked').pid
-      const started = runtime.run(['start', 'hooked'])
+      const pid = isEarly ? undefined : runtime.state(HOOKED).pid
+      const started = runtime.run(['start', HOOKED])
       // The peers' start has ended before init runs its hook.
       if (name === 'tsrun') expect(started.status).not.toBe(0)
       // crun 1.8 lets it run on after a failed poststart hook.
       if (pid !== undefined && (name !== 'crun' || kind === 'startContainer'))
         await until('init ends', () => !isAlive(Number(pid)))
       // The peers of Debian 12 leave the rest to delete.
-      expect([kind, isKnown('hooked')]).toEqual([kind, name !== 'tsrun' && !isEarly])
-      remove('hooked')
+      expect([kind, isKnown(HOOKED)]).toEqual([kind, name !== 'tsrun' && !isEarly])
+      remove(HOOKED)
       expect(notes().map((note) => note.kind)).toEqual(['poststop'])
       if (name !== 'crun') expect(notes()[0]).toMatchObject({ known: 'no' })
     }
@@ -235,7 +240,7 @@ describe('hooks of tsrun', () => {
 
   it('runs poststop hooks after a failed create when everything is gone [config.md#poststop/1]', () => {
     const cgroupsPath = `/tsrun-test-spec-${process.pid}`
-    const places = [join(runtime.root, 'failed'), join(cgroup2(), cgroupsPath)]
+    const places = [join(runtime.root, FAILED), join(cgroup2(), cgroupsPath)]
     const log = join(bundle.directory, 'seen')
     const look = `for place in ${places.join(' ')}; do test -e $place && echo $place; done >> ${log}`
     const shell = (script: string) => ({ path: '/bin/sh', args: ['sh', '-c', script] })
@@ -247,7 +252,7 @@ describe('hooks of tsrun', () => {
       },
       linux: { ...config.linux, cgroupsPath },
     }))
-    const args = ['create', '--bundle', bundle.directory, 'failed']
+    const args = ['create', '--bundle', bundle.directory, FAILED]
     expect(runtime.run(args, { stdio: 'ignore' }).status).toBe(1)
     expect(readFileSync(log, 'utf8')).toBe(`${places.join('\n')}\n--\nafter\n`)
   })
@@ -258,8 +263,8 @@ describe('hooks of tsrun', () => {
       ...withProcess(config, { args: ['sleep', '1000'] }),
       hooks: { poststart: [shell('exit 3')], poststop: [shell('exit 4')] },
     }))
-    create('ended')
-    const { status, log } = runtime.run(['start', 'ended'])
+    create(ENDED)
+    const { status, log } = runtime.run(['start', ENDED])
     expect(status).toBe(1)
     expect(log.map((line) => JSON.parse(line))).toMatchObject([
       {
@@ -268,11 +273,11 @@ describe('hooks of tsrun', () => {
       },
       { level: 'error', msg: expect.stringContaining('poststart hook #0: /bin/sh: exit status 3') },
     ])
-    expect(isKnown('ended')).toBe(false)
+    expect(isKnown(ENDED)).toBe(false)
     // The id is free at once.
     bundle.command('true')
-    create('ended')
-    remove('ended')
+    create(ENDED)
+    remove(ENDED)
   })
 })
 

@@ -26,7 +26,19 @@ import {
   withoutNamespace,
   withProcess,
 } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
 import { until } from '../support/until.ts'
+
+const ALL = uniqueId('all')
+const CANNOT_ID = uniqueId('cannot')
+const ENDED = uniqueId('ended')
+const GONE = uniqueId('gone')
+const HEARD = uniqueId('heard')
+const IDLE = uniqueId('idle')
+const LIFE = uniqueId('life')
+const NOTHING = uniqueId('nothing')
+const WHOLE = uniqueId('whole')
+const WORDS = uniqueId('words')
 
 let bundle: Bundle
 let runtime: Runtime
@@ -78,10 +90,10 @@ describe.each(installedRuntimes())('%s', (name) => {
         ),
       )
       const expectState = (status: string): void => {
-        const state = runtime.state('life')
+        const state = runtime.state(LIFE)
         expectSchema(state)
         expect(state).toMatchObject({
-          id: 'life',
+          id: LIFE,
           status,
           bundle: bundle.directory,
           annotations: { 'org.example.key': 'value' },
@@ -89,14 +101,14 @@ describe.each(installedRuntimes())('%s', (name) => {
         expect(isAbsolute(String(state.bundle))).toBe(true)
         if (status !== 'stopped') expect(existsSync(`/proc/${state.pid}/ns`)).toBe(true)
       }
-      runtime.succeed(['create', 'life'], { stdio: 'ignore', cwd: bundle.directory })
+      runtime.succeed(['create', LIFE], { stdio: 'ignore', cwd: bundle.directory })
       expectState('created')
-      runtime.succeed(['start', 'life'])
+      runtime.succeed(['start', LIFE])
       expectState('running')
-      runtime.succeed(['kill', 'life', 'KILL'])
-      await runtime.waitFor('life', 'stopped')
+      runtime.succeed(['kill', LIFE, 'KILL'])
+      await runtime.waitFor(LIFE, 'stopped')
       expectState('stopped')
-      runtime.succeed(['delete', 'life'])
+      runtime.succeed(['delete', LIFE])
     })
 
     // crun 1.8 cannot pause without a cgroup manager.
@@ -104,13 +116,13 @@ describe.each(installedRuntimes())('%s', (name) => {
       'has another word for another state alone [runtime.md#state/5]',
       () => {
         bundle.command('sleep', '1000')
-        create('words')
-        runtime.succeed(['start', 'words'])
-        runtime.succeed(['pause', 'words'])
-        expect(runtime.state('words').status).toBe('paused')
-        runtime.succeed(['resume', 'words'])
-        expect(runtime.state('words').status).toBe('running')
-        remove('words')
+        create(WORDS)
+        runtime.succeed(['start', WORDS])
+        runtime.succeed(['pause', WORDS])
+        expect(runtime.state(WORDS).status).toBe('paused')
+        runtime.succeed(['resume', WORDS])
+        expect(runtime.state(WORDS).status).toBe('running')
+        remove(WORDS)
       },
     )
   })
@@ -118,13 +130,13 @@ describe.each(installedRuntimes())('%s', (name) => {
   describe('the operations', () => {
     it('are all there for who created the container [runtime.md#scope-of-a-container/1] [runtime.md#operations/1]', async () => {
       bundle.command('sleep', '1000')
-      create('all')
-      expect(runtime.state('all').status).toBe('created')
-      runtime.succeed(['start', 'all'])
-      runtime.succeed(['kill', 'all', 'KILL'])
-      await runtime.waitFor('all', 'stopped')
-      runtime.succeed(['delete', 'all'])
-      expect(isKnown('all')).toBe(false)
+      create(ALL)
+      expect(runtime.state(ALL).status).toBe('created')
+      runtime.succeed(['start', ALL])
+      runtime.succeed(['kill', ALL, 'KILL'])
+      await runtime.waitFor(ALL, 'stopped')
+      runtime.succeed(['delete', ALL])
+      expect(isKnown(ALL)).toBe(false)
     })
 
     it.each([
@@ -142,39 +154,39 @@ describe.each(installedRuntimes())('%s', (name) => {
 
     it('create needs a bundle [runtime.md#create/1]', () => {
       const empty = mkdtempSync(join(tmpdir(), 'tsrun-empty-'))
-      expect(runtime.run(['create', 'nothing'], { cwd: empty }).status).not.toBe(0)
-      expect(runtime.run(['create', '--bundle', empty, 'nothing']).status).not.toBe(0)
-      expect(isKnown('nothing')).toBe(false)
+      expect(runtime.run(['create', NOTHING], { cwd: empty }).status).not.toBe(0)
+      expect(runtime.run(['create', '--bundle', empty, NOTHING]).status).not.toBe(0)
+      expect(isKnown(NOTHING)).toBe(false)
       rmSync(empty, { recursive: true })
     })
 
     it('start needs a process [runtime.md#start/4] [config.md#process/1]', () => {
       bundle.configure(({ process: _none, ...config }) => config)
       // The peers refuse it as early as create.
-      const created = runtime.run(['create', '--bundle', bundle.directory, 'idle'], {
+      const created = runtime.run(['create', '--bundle', bundle.directory, IDLE], {
         stdio: 'ignore',
       })
       expect(created.status === 0).toBe(name === 'tsrun')
-      const started = runtime.run(['start', 'idle'])
+      const started = runtime.run(['start', IDLE])
       expect(started.status).not.toBe(0)
       if (name === 'tsrun') {
         expect(started.stderr).toContain('/process is required')
-        expect(runtime.state('idle').status).toBe('created')
-        expect(runtime.succeed(['exec', 'idle', '/bin/echo', 'inside'])).toBe('inside\n')
+        expect(runtime.state(IDLE).status).toBe('created')
+        expect(runtime.succeed(['exec', IDLE, '/bin/echo', 'inside'])).toBe('inside\n')
       }
-      remove('idle')
+      remove(IDLE)
     })
 
     it('kill does nothing to what is not there or has stopped [runtime.md#kill/2]', async () => {
       bundle.command('true')
       expect(runtime.run(['kill', 'nobody', 'KILL']).status).not.toBe(0)
-      create('ended')
-      runtime.succeed(['start', 'ended'])
-      await runtime.waitFor('ended', 'stopped')
-      const before = runtime.state('ended')
-      expect(runtime.run(['kill', 'ended', 'TERM']).status).not.toBe(0)
-      expect(runtime.state('ended')).toEqual(before)
-      runtime.succeed(['delete', 'ended'])
+      create(ENDED)
+      runtime.succeed(['start', ENDED])
+      await runtime.waitFor(ENDED, 'stopped')
+      const before = runtime.state(ENDED)
+      expect(runtime.run(['kill', ENDED, 'TERM']).status).not.toBe(0)
+      expect(runtime.state(ENDED)).toEqual(before)
+      runtime.succeed(['delete', ENDED])
     })
 
     it('kill sends the signal that it is given [runtime.md#kill/3]', async () => {
@@ -195,17 +207,17 @@ describe.each(installedRuntimes())('%s', (name) => {
           },
         ),
       )
-      create('heard')
-      runtime.succeed(['start', 'heard'])
+      create(HEARD)
+      runtime.succeed(['start', HEARD])
       await until('it listens', () => existsSync(join(out, 'ready')))
       const heard: string[] = []
       for (const signal of ['USR1', 'USR2', 'HUP']) {
-        runtime.succeed(['kill', 'heard', signal])
+        runtime.succeed(['kill', HEARD, signal])
         heard.push(signal)
         const text = heard.map((line) => `${line}\n`).join('')
         await until(`it heard ${signal}`, () => readTextIfThere(join(out, 'log')) === text)
       }
-      remove('heard')
+      remove(HEARD)
       rmSync(out, { recursive: true })
     })
   })
@@ -228,8 +240,8 @@ describe.each(installedRuntimes())('%s', (name) => {
           maskedPaths: ['/etc'],
         },
       }))
-      create('whole')
-      const { pid, annotations } = runtime.state('whole')
+      create(WHOLE)
+      const { pid, annotations } = runtime.state(WHOLE)
       const inside = (...args: readonly string[]): string =>
         succeed('nsenter', ['-t', String(pid), '--net', '--uts', '--mount', '--root', ...args])
       expect(inside('/bin/busybox', 'hostname')).toBe('applied\n')
@@ -245,7 +257,7 @@ describe.each(installedRuntimes())('%s', (name) => {
         expect(readFileSync(`/proc/${pid}/cgroup`, 'utf8')).toContain(`0::${cgroupsPath}\n`)
       }
       expect(existsSync(join(bundle.rootfs, 'ran'))).toBe(false)
-      remove('whole')
+      remove(WHOLE)
     })
 
     const CANNOT: readonly (readonly [what: string, (config: RuntimeConfig) => RuntimeConfig])[] = [
@@ -278,12 +290,12 @@ describe.each(installedRuntimes())('%s', (name) => {
         })
         const mounts = ownMounts()
         const files = readdirSync(bundle.directory)
-        const { status } = runtime.run(['create', '--bundle', bundle.directory, 'cannot'], {
+        const { status } = runtime.run(['create', '--bundle', bundle.directory, CANNOT_ID], {
           stdio: 'ignore',
         })
         expect(status).not.toBe(0)
-        expect(isKnown('cannot')).toBe(false)
-        expect(namesIn(runtime.root)).not.toContain('cannot')
+        expect(isKnown(CANNOT_ID)).toBe(false)
+        expect(namesIn(runtime.root)).not.toContain(CANNOT_ID)
         expect(ownMounts()).toEqual(mounts)
         expect(readdirSync(bundle.directory)).toEqual(files)
         expect(existsSync(join(cgroup2(), cgroupsPath))).toBe(false)
@@ -315,17 +327,17 @@ describe.each(installedRuntimes())('%s', (name) => {
       const network = readlinkSync(holder.path)
       const mounts = ownMounts()
       try {
-        create('gone')
-        const { pid } = runtime.state('gone')
+        create(GONE)
+        const { pid } = runtime.state(GONE)
         expect(inNamespace(pid, 'net')).toBe(network)
-        runtime.succeed(['start', 'gone'])
+        runtime.succeed(['start', GONE])
         if (name !== 'crun') expect(existsSync(join(cgroup2(), parent, 'own'))).toBe(true)
-        runtime.succeed(['kill', 'gone', 'KILL'])
-        await runtime.waitFor('gone', 'stopped')
-        runtime.succeed(['delete', 'gone'])
+        runtime.succeed(['kill', GONE, 'KILL'])
+        await runtime.waitFor(GONE, 'stopped')
+        runtime.succeed(['delete', GONE])
 
-        expect(isKnown('gone')).toBe(false)
-        expect(namesIn(runtime.root)).not.toContain('gone')
+        expect(isKnown(GONE)).toBe(false)
+        expect(namesIn(runtime.root)).not.toContain(GONE)
         expect(existsSync(join(cgroup2(), parent, 'own'))).toBe(false)
         expect(ownMounts()).toEqual(mounts)
 
@@ -335,9 +347,9 @@ describe.each(installedRuntimes())('%s', (name) => {
         expect(existsSync(join(bundle.rootfs, 'bin/busybox'))).toBe(true)
         expect(existsSync(join(bundle.directory, 'config.json'))).toBe(true)
         // The id is free again.
-        create('gone')
+        create(GONE)
       } finally {
-        remove('gone')
+        remove(GONE)
         rmdirSync(join(cgroup2(), parent))
         rmSync(host, { recursive: true })
       }

@@ -12,6 +12,14 @@ import { startContainer } from '../../src/runtime/start.ts'
 import { containerState, listContainers } from '../../src/runtime/state.ts'
 import { makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ONE = uniqueId('one')
+const START = uniqueId('start')
+const END = uniqueId('end')
+const ABORT = uniqueId('abort')
+const HALF = uniqueId('half')
+const LOST = uniqueId('lost')
 
 let bundle: Bundle
 let runtime: Runtime
@@ -36,28 +44,28 @@ const outcomes = async (calls: readonly Promise<unknown>[]) => {
 describe('one container', () => {
   it('is made by one of ten creates', async () => {
     bundle.command('true')
-    const done = await outcomes(Array.from({ length: 10 }, () => create('one')))
+    const done = await outcomes(Array.from({ length: 10 }, () => create(ONE)))
     expect(done.filter((status) => status === 'fulfilled')).toHaveLength(1)
-    expect(await containerState(runtime.root, 'one')).toMatchObject({ status: 'created' })
-    await deleteContainer(runtime.root, 'one', false)
+    expect(await containerState(runtime.root, ONE)).toMatchObject({ status: 'created' })
+    await deleteContainer(runtime.root, ONE, false)
   })
 
   it('is started by one of five starts', async () => {
     bundle.command('sleep', '1000')
-    await create('start')
+    await create(START)
     const done = await outcomes(
-      Array.from({ length: 5 }, () => startContainer(runtime.root, 'start')),
+      Array.from({ length: 5 }, () => startContainer(runtime.root, START)),
     )
     expect(done.filter((status) => status === 'fulfilled')).toHaveLength(1)
-    await deleteContainer(runtime.root, 'start', true)
+    await deleteContainer(runtime.root, START, true)
   })
 
   it('is gone after start and five deletes with --force at once', async () => {
     bundle.command('sleep', '1000')
-    await create('end')
-    const start = startContainer(runtime.root, 'end').catch(() => undefined)
+    await create(END)
+    const start = startContainer(runtime.root, END).catch(() => undefined)
     const done = await outcomes(
-      Array.from({ length: 5 }, () => deleteContainer(runtime.root, 'end', true)),
+      Array.from({ length: 5 }, () => deleteContainer(runtime.root, END, true)),
     )
     await start
     expect(done).toEqual(Array(5).fill('fulfilled'))
@@ -74,7 +82,7 @@ describe('create', () => {
       ),
     )
     const controller = new AbortController()
-    const made = create('abort', { signal: controller.signal })
+    const made = create(ABORT, { signal: controller.signal })
     setTimeout(() => controller.abort(new Error('enough')), 100)
     await expect(made).rejects.toThrow('enough')
     expect(readdirSync(runtime.root)).toEqual([])
@@ -83,17 +91,17 @@ describe('create', () => {
 
 describe('what a killed create left', () => {
   it.each(['list', 'state', 'create'])('is removed by %s', async (verb) => {
-    mkdirSync(join(runtime.root, 'half'), { recursive: true, mode: 0o700 })
-    writeFileSync(join(runtime.root, 'half/config.json'), '{}')
+    mkdirSync(join(runtime.root, HALF), { recursive: true, mode: 0o700 })
+    writeFileSync(join(runtime.root, `${HALF}/config.json`), '{}')
     bundle.command('true')
     if (verb === 'list') expect(await listContainers(runtime.root)).toEqual([])
     if (verb === 'state')
-      await expect(containerState(runtime.root, 'half')).rejects.toThrow('does not exist')
+      await expect(containerState(runtime.root, HALF)).rejects.toThrow('does not exist')
     if (verb === 'create') {
-      await create('half')
-      await deleteContainer(runtime.root, 'half', false)
+      await create(HALF)
+      await deleteContainer(runtime.root, HALF, false)
     }
-    expect(existsSync(join(runtime.root, 'half'))).toBe(false)
+    expect(existsSync(join(runtime.root, HALF))).toBe(false)
   })
 
   it('is not taken for one in a root of other folders', async () => {
@@ -147,12 +155,12 @@ describe('what a killed create left', () => {
 
   it.each([undefined, '{'])('and a lost config (%j) can be deleted with --force', async (text) => {
     bundle.command('true')
-    await create('lost')
-    rmSync(join(runtime.root, 'lost/config.json'))
-    if (text !== undefined) writeFileSync(join(runtime.root, 'lost/config.json'), text)
-    await expect(deleteContainer(runtime.root, 'lost', false)).rejects.toThrow(TsrunError)
-    await deleteContainer(runtime.root, 'lost', true)
-    expect(existsSync(join(runtime.root, 'lost'))).toBe(false)
+    await create(LOST)
+    rmSync(join(runtime.root, `${LOST}/config.json`))
+    if (text !== undefined) writeFileSync(join(runtime.root, `${LOST}/config.json`), text)
+    await expect(deleteContainer(runtime.root, LOST, false)).rejects.toThrow(TsrunError)
+    await deleteContainer(runtime.root, LOST, true)
+    expect(existsSync(join(runtime.root, LOST))).toBe(false)
   })
 
   it('and a damaged record can be deleted with --force alone', async () => {

@@ -4,6 +4,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { listenForConsole, untilTerminalShows } from '../support/console-socket.ts'
 import { makeRuntime, type Runtime, TSRUN } from '../support/runtime.ts'
 import { type Bundle, makeBundle, withProcess } from '../support/runtime-bundle.ts'
+import { uniqueId } from '../support/unique-id.ts'
+
+const ID_E = uniqueId('e')
+const ID_P = uniqueId('p')
+const ID_S = uniqueId('s')
+const ID_T = uniqueId('t')
 
 let bundle: Bundle
 let runtime: Runtime
@@ -35,21 +41,21 @@ describe('create --console-socket', () => {
       )
       using socket = listenForConsole(length)
       const flags = ['--bundle', bundle.directory, '--console-socket', socket.path]
-      runtime.succeed(['create', ...flags, 't'], { stdio: 'ignore' })
+      runtime.succeed(['create', ...flags, ID_T], { stdio: 'ignore' })
       const { master, text } = socket.accept()
       expect(text).toMatch(/^\/dev\/p/)
       const output = untilTerminalShows(master, '34816\r\n')
-      runtime.succeed(['start', 't'])
+      runtime.succeed(['start', ID_T])
       // tty_nr of the controlling terminal: major 136, minor 0.
       expect(await output).toBe('/dev/pts/0\r\n33 77\r\n34816\r\n')
       master.destroy()
-      runtime.succeed(['delete', '--force', 't'])
+      runtime.succeed(['delete', '--force', ID_T])
     },
   )
 
   it('is required when nobody stays to copy', () => {
     onTerminal('true')
-    const result = runtime.run(['create', '--bundle', bundle.directory, 't'])
+    const result = runtime.run(['create', '--bundle', bundle.directory, ID_T])
     expect(result.status).toBe(1)
     expect(result.stderr).toMatch(/console socket/)
   })
@@ -58,27 +64,27 @@ describe('create --console-socket', () => {
     bundle.command('true')
     using socket = listenForConsole()
     const flags = ['--bundle', bundle.directory, '--console-socket', socket.path]
-    expect(runtime.run(['create', ...flags, 't'])).toMatchObject({ status: 1 })
+    expect(runtime.run(['create', ...flags, ID_T])).toMatchObject({ status: 1 })
   })
 
   it('says so when nobody listens', () => {
     onTerminal('true')
     const flags = ['--bundle', bundle.directory, '--console-socket', '/nonexistent/socket']
-    const result = runtime.run(['create', ...flags, 't'])
+    const result = runtime.run(['create', ...flags, ID_T])
     expect(result.status).toBe(1)
     expect(result.stderr).toContain('/nonexistent/socket')
-    expect(runtime.run(['state', 't']).status).toBe(1)
+    expect(runtime.run(['state', ID_T]).status).toBe(1)
   })
 })
 
 describe('exec --console-socket', () => {
   it('gives the process a terminal of the container', async () => {
     bundle.command('sleep', '1000')
-    runtime.succeed(['run', '--detach', '--bundle', bundle.directory, 'e'], { stdio: 'ignore' })
+    runtime.succeed(['run', '--detach', '--bundle', bundle.directory, ID_E], { stdio: 'ignore' })
     using socket = listenForConsole()
     const flags = ['--tty', '--detach', '--console-socket', socket.path]
     runtime.succeed(
-      ['exec', ...flags, 'e', 'sh', '-c', 'tty; read line; echo got $line; read more'],
+      ['exec', ...flags, ID_E, 'sh', '-c', 'tty; read line; echo got $line; read more'],
       {
         stdio: 'ignore',
       },
@@ -87,7 +93,7 @@ describe('exec --console-socket', () => {
     master.write('text\n')
     expect(await untilTerminalShows(master, 'got text')).toContain('/dev/pts/')
     master.destroy()
-    runtime.succeed(['delete', '--force', 'e'])
+    runtime.succeed(['delete', '--force', ID_E])
   })
 })
 
@@ -109,12 +115,12 @@ describe('run in the foreground', () => {
     ['exec --tty', (id: string) => ['exec', '--tty', id, 'echo', 'line']],
   ])('%s writes lines to a pipe as the program wrote them', (_verb, words) => {
     bundle.command('sleep', '1000')
-    runtime.succeed(['run', '--detach', '--bundle', bundle.directory, 'p'], { stdio: 'ignore' })
+    runtime.succeed(['run', '--detach', '--bundle', bundle.directory, ID_P], { stdio: 'ignore' })
     onTerminal('echo line')
     const id = words('p').includes('run') ? 'p2' : 'p'
     const command = `${TSRUN} --root ${runtime.root} ${words(id).join(' ')} | od -c`
     const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8' })
-    runtime.succeed(['delete', '--force', 'p'])
+    runtime.succeed(['delete', '--force', ID_P])
     expect(stdout).toContain('l   i   n   e  \\n')
   })
 
@@ -133,13 +139,13 @@ describe('run in the foreground', () => {
 
   it('passes signals on', async () => {
     bundle.command('sh', '-c', 'trap "exit 9" TERM; echo up; while :; do sleep 0.01; done')
-    const child = runtime.start(['run', '--bundle', bundle.directory, 's'], {
+    const child = runtime.start(['run', '--bundle', bundle.directory, ID_S], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     const ended = new Promise((resolve) => child.on('exit', resolve))
     await new Promise((resolve) => child.stdout?.once('data', resolve))
     child.kill('SIGTERM')
     expect(await ended).toBe(9)
-    expect(runtime.run(['state', 's']).status).toBe(1)
+    expect(runtime.run(['state', ID_S]).status).toBe(1)
   })
 })

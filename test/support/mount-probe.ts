@@ -2,6 +2,7 @@
 import type { Mount, RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import type { CommandResult, RunOptions, Runtime } from './runtime.ts'
 import { type Bundle, withProcess } from './runtime-bundle.ts'
+import { uniqueId } from './unique-id.ts'
 
 export interface Probe {
   readonly mounts?: readonly Mount[]
@@ -12,7 +13,7 @@ export interface Probe {
 }
 
 // The cgroup is named after it: other checkouts may run their tests beside this one.
-const ID = `probe-${process.pid}`
+const ID = uniqueId('probe')
 
 /** Runs `script` in a container of `bundle`, whose root filesystem is writable. */
 export function probe(

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { canCrunMakeCgroups } from './can-crun-make-cgroups.ts'
 import { inCgroup2 } from './cgroup2.ts'
+import { until } from './until.ts'
 
 export interface CommandResult {
   readonly status: number | null
@@ -105,11 +106,7 @@ export function makeRuntime(name: RuntimeName = 'tsrun'): Runtime {
     },
     state,
     async waitFor(id, status) {
-      for (let attempt = 0; attempt < 500; attempt++) {
-        if (state(id).status === status) return
-        await new Promise((resolve) => setTimeout(resolve, 10))
-      }
-      throw new Error(`${id} is ${state(id).status}, not ${status}`)
+      await until(`${id} is ${status}`, () => state(id).status === status)
     },
     [Symbol.dispose]() {
       for (const id of existsSync(root) ? readdirSync(root) : []) run(['delete', '--force', id])
