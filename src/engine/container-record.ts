@@ -1,5 +1,6 @@
 /** container.json: what the engine knows of one container beside its bundle. */
 import { TsrunError } from '../errors.ts'
+import type { ReachedLimit } from '../runtime/limits-reached.ts'
 import type { RunRequest } from './run-request.ts'
 
 /** What the last command that changed the container wrote; container-status.ts says what is true now. */
@@ -16,6 +17,8 @@ export interface RecordedState {
   /** Why the container could not start, or what is wrong with it. */
   readonly error?: string
   readonly oomKilled?: boolean
+  /** The limits that the container had run into when it ended. */
+  readonly limitsReached?: readonly ReachedLimit[]
 }
 
 export interface VolumeRecord {

@@ -1,5 +1,6 @@
 /** What is true of a container now: its record, held against the kernel and the exit record. */
 import { type ExitRecord, readExitRecord } from '../monitor/exit-record.ts'
+import type { ReachedLimit } from '../runtime/limits-reached.ts'
 import { isAlive } from '../runtime/process-liveness.ts'
 import type { ContainerRecord } from './container-record.ts'
 
@@ -12,6 +13,7 @@ export interface ContainerStatus {
   readonly finishedAt: string | undefined
   readonly error: string
   readonly oomKilled: boolean
+  readonly limitsReached: readonly ReachedLimit[]
   /** The container has ended but its cgroup and runtime state are still to be removed. */
   readonly needsCleanup: boolean
 }
@@ -44,6 +46,7 @@ function common(record: ContainerRecord) {
     finishedAt: state.finishedAt,
     error: state.error ?? '',
     oomKilled: state.oomKilled ?? false,
+    limitsReached: state.limitsReached ?? [],
     needsCleanup: false,
   }
 }

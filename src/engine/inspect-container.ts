@@ -6,6 +6,7 @@ import { readTextIfThere } from '../util/if-there.ts'
 import { LOG_FILE } from './container-logs.ts'
 import { type ContainerRecord, shortId } from './container-record.ts'
 import { type ContainerStatus, statusOf } from './container-status.ts'
+import { describeLimits } from './describe-limits.ts'
 import type { Engine } from './engine.ts'
 
 const NEVER = '0001-01-01T00:00:00Z'
@@ -58,7 +59,8 @@ function stateOf(status: ContainerStatus): Record<string, unknown> {
     Dead: false,
     Pid: status.pid,
     ExitCode: status.exitCode,
-    Error: status.error,
+    Error: status.error === '' ? describeLimits(status.limitsReached) : status.error,
+    LimitsReached: status.limitsReached,
     StartedAt: status.startedAt ?? NEVER,
     FinishedAt: status.finishedAt ?? NEVER,
   }

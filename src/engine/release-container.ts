@@ -1,35 +1,31 @@
 /** Gives back to the kernel what a container holds: its root's mount, its cgroup, its runtime state. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { TsrunError } from '../errors.ts'
 import { deleteContainer } from '../runtime/delete.ts'
+import { limitsReachedBy, type ReachedLimit } from '../runtime/limits-reached.ts'
 import { readContainerRecord } from '../state/state-directory.ts'
 import type { Engine } from './engine.ts'
 import { unmountRoot } from './root-filesystem.ts'
 
 export interface Released {
-  /** The kernel killed a process of the container for want of memory. */
-  readonly oomKilled: boolean
+  /** The limits that the container has run into. */
+  readonly limitsReached: readonly ReachedLimit[]
 }
 
 /** Kills what still runs. Doing it again is no error. */
 export async function releaseContainer(engine: Engine, id: string): Promise<Released> {
-  const oomKilled = wasOomKilled(engine, id)
+  const reached = limitsReached(engine, id)
   await deleteContainer(engine.stateRoot, id, true)
   unmountRoot(engine, id)
-  return { oomKilled }
+  return { limitsReached: reached }
 }
 
-function wasOomKilled(engine: Engine, id: string): boolean {
+function limitsReached(engine: Engine, id: string): readonly ReachedLimit[] {
   try {
-    const cgroup = readContainerRecord(engine.stateRoot, id)?.cgroup
-    if (cgroup === undefined) return false
-    const events = readFileSync(join(cgroup, 'memory.events'), 'latin1')
-    return Number(/^oom_kill (\d+)$/m.exec(events)?.[1] ?? 0) > 0
+    const record = readContainerRecord(engine.stateRoot, id)
+    return record === undefined ? [] : limitsReachedBy(record)
   } catch (error) {
-    // No state any more, or a cgroup without the memory controller: nothing was counted.
-    if (error instanceof TsrunError && error.kind === 'not-found') return false
-    if (errnoCodeOf(error) === 'ENOENT') return false
+    // No state any more, or a damaged one: nothing is known of its cgroup.
+    if (error instanceof TsrunError && ['not-found', 'internal'].includes(error.kind)) return []
     throw error
   }
 }

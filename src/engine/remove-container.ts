@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { TsrunError } from '../errors.ts'
 import { attachToMonitor } from '../monitor/attach-client.ts'
+import type { ReachedLimit } from '../runtime/limits-reached.ts'
 import { type ContainerRecord, shortId } from './container-record.ts'
 import { statusOf } from './container-status.ts'
 import type { Engine } from './engine.ts'
@@ -50,22 +51,27 @@ export async function removeContainer(
 
 /**
  * Releases what an ended container holds, and removes it when it was to be removed. For a container
- * whose maker was killed half way: removes it. One that lives is left alone.
+ * whose maker was killed half way: removes it. One that lives is left alone. The result are the limits that the
+ * container had run into.
  */
-export async function cleanUpContainer(engine: Engine, id: string): Promise<void> {
+export async function cleanUpContainer(
+  engine: Engine,
+  id: string,
+): Promise<readonly ReachedLimit[]> {
   const { containers } = engine
   if (containers.isUnfinished(id)) {
     await removeIfAbandoned(engine, id)
-    return
+    return []
   }
   using lock = await containers.lock(id)
   const record = containers.read(id)
-  if (lock === undefined || record === undefined) return
+  if (lock === undefined || record === undefined) return []
   const status = statusOf(record, containers.directory(id))
-  if (status.pid !== 0) return
-  const { oomKilled } = await releaseContainer(engine, id)
+  if (status.pid !== 0) return []
+  const { limitsReached } = await releaseContainer(engine, id)
   if (record.autoRemove) await removeLocked(engine, id)
-  else containers.write(withEnd(record, { ...status, oomKilled }))
+  else containers.write(withEnd(record, { ...status, limitsReached }))
+  return limitsReached
 }
 
 /** Cleans up after ended containers whose monitor was killed. */
@@ -124,14 +130,15 @@ async function removeLocked(engine: Engine, id: string): Promise<void> {
 }
 
 function withEnd(record: ContainerRecord, status: ReturnType<typeof statusOf>): ContainerRecord {
-  const { exitCode, finishedAt, error, oomKilled } = status
+  const { exitCode, finishedAt, error, limitsReached } = status
   return {
     ...record,
     state: {
       ...record.state,
       status: 'exited',
       exitCode,
-      oomKilled,
+      oomKilled: limitsReached.some(({ resource }) => resource === 'memory'),
+      limitsReached,
       ...(finishedAt === undefined ? {} : { finishedAt }),
       ...(error === '' ? {} : { error }),
     },

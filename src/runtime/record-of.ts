@@ -1,5 +1,6 @@
 /** The record of a container whose init has come to be. */
 import type { CgroupPlace } from '../cgroup/cgroup-place.ts'
+import { oomCountsAbove } from '../cgroup/limits-reached.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
 import { readProcStat } from './process-liveness.ts'
@@ -11,7 +12,7 @@ export interface ContainerInMaking {
   readonly config: RuntimeConfig
   readonly bundle: string
   readonly rootfs: string
-  readonly cgroup: { readonly place: CgroupPlace } | undefined
+  readonly cgroup: { readonly place: CgroupPlace; readonly mountPoint: string } | undefined
 }
 
 /** Undefined when the process `pid` has ended already. */
@@ -27,12 +28,23 @@ export function recordOf(made: ContainerInMaking, pid: number): ContainerRecord 
     created: new Date().toISOString(),
     pid,
     startTime: stat.startTime,
-    ...(cgroup === undefined ? {} : recordedPlace(cgroup.place)),
+    ...(cgroup === undefined ? {} : recordedCgroup(cgroup)),
     stdio: options.stdio.map(streamName),
     owner: process.geteuid?.() ?? 0,
   }
 }
 
-function recordedPlace({ path, scope }: CgroupPlace): Pick<ContainerRecord, 'cgroup' | 'scope'> {
-  return { cgroup: path, ...(scope === undefined ? {} : { scope }) }
+function recordedCgroup({
+  place: { path, scope },
+  mountPoint,
+}: NonNullable<ContainerInMaking['cgroup']>): Pick<
+  ContainerRecord,
+  'cgroup' | 'scope' | 'oomsAbove'
+> {
+  const oomsAbove = oomCountsAbove(mountPoint, path)
+  return {
+    cgroup: path,
+    ...(scope === undefined ? {} : { scope }),
+    ...(Object.keys(oomsAbove).length === 0 ? {} : { oomsAbove }),
+  }
 }

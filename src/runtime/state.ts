@@ -3,6 +3,7 @@ import { TsrunError } from '../errors.ts'
 import { type ListedState, listedState } from '../oci/runtime-state.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
 import { hasContainerFiles, listContainerIds } from '../state/state-directory.ts'
+import { limitsReachedBy, type ReachedLimit } from './limits-reached.ts'
 import { loadContainer } from './load-container.ts'
 import { savedConfig } from './saved-config.ts'
 import { containerStatus } from './status.ts'
@@ -11,6 +12,17 @@ import { userName } from './user-name.ts'
 /** The state of container `id`. Throws `not-found`. */
 export async function containerState(root: string, id: string): Promise<ListedState> {
   return stateOf(root, await loadContainer(root, id))
+}
+
+/** As {@link containerState}; of a stopped container with the limits that it has run into, if any. */
+export async function explainedState(
+  root: string,
+  id: string,
+): Promise<ListedState & { readonly limitsReached?: readonly ReachedLimit[] }> {
+  const record = await loadContainer(root, id)
+  const state = stateOf(root, record)
+  const limitsReached = state.status === 'stopped' ? limitsReachedBy(record) : []
+  return limitsReached.length === 0 ? state : { ...state, limitsReached }
 }
 
 export function stateOf(root: string, record: ContainerRecord): ListedState {

@@ -19,6 +19,8 @@ export interface ContainerRecord {
   readonly cgroup?: string
   /** The unit of systemd that the cgroup belongs to, and whose systemd it is, when it made it. */
   readonly scope?: { readonly unit: string; readonly manager: 'system' | 'user' }
+  /** How often the cgroups above had run out of their memory before the container was made, by their paths. */
+  readonly oomsAbove?: Readonly<Record<string, number>>
   /** What init's standard streams are, as /proc/<pid>/fd shows it: `pipe:[…]`, `/dev/null`. For checkpoints. */
   readonly stdio?: readonly string[]
   /** The user who made it. */

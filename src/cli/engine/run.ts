@@ -1,5 +1,7 @@
 /** `tsrun run`: a command in a new container, in the foreground or in the background. */
 import type { PullProgress } from '../../engine/container-image.ts'
+import { shortId } from '../../engine/container-record.ts'
+import { describeLimits } from '../../engine/describe-limits.ts'
 import { type Engine, openEngine } from '../../engine/engine.ts'
 import { cleanUpContainer } from '../../engine/remove-container.ts'
 import { type RunningContainer, runContainer } from '../../engine/run-container.ts'
@@ -94,7 +96,8 @@ async function follow(
   await terminal.flush()
   // Without a status the monitor was killed; the container may live on.
   if (end === undefined) return await waitForExit(engine.containers, id)
-  await cleanUpContainer(engine, id)
+  const limits = describeLimits(await cleanUpContainer(engine, id))
+  if (limits !== '') process.stderr.write(`tsrun: container ${shortId(id)}: ${limits}\n`)
   await connection.cleaned()
   return exitCodeOfStatus(end)
 }

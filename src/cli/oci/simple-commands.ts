@@ -6,7 +6,7 @@ import { killContainer } from '../../runtime/kill.ts'
 import { loadContainer } from '../../runtime/load-container.ts'
 import { cgroupOf } from '../../runtime/recorded-cgroup.ts'
 import { startContainer } from '../../runtime/start.ts'
-import { containerState, stateOf } from '../../runtime/state.ts'
+import { explainedState, stateOf } from '../../runtime/state.ts'
 import { containerIdOf } from './arguments.ts'
 import { type OciCommand, ONE_ID, print } from './command.ts'
 
@@ -27,7 +27,7 @@ export const stateCommand: OciCommand = {
   table: { flags: {} },
   positional: ONE_ID,
   async run(args, { root }) {
-    print(`${JSON.stringify(await containerState(root, containerIdOf(args)), undefined, 2)}\n`)
+    print(`${JSON.stringify(await explainedState(root, containerIdOf(args)), undefined, 2)}\n`)
     return 0
   },
 }

@@ -43,6 +43,7 @@ function container(
       finishedAt: undefined,
       error: '',
       oomKilled: false,
+      limitsReached: [],
       needsCleanup: false,
     },
   }
