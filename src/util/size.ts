@@ -8,6 +8,7 @@ const BINARY: Readonly<Record<string, number>> = {
   t: 1024 ** 4,
   p: 1024 ** 5,
 }
+const BINARY_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB']
 const DECIMAL_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB']
 
 /**
@@ -20,6 +21,12 @@ export function parseSize(text: string): number | undefined {
   const unit = BINARY[(match[2] ?? '').toLowerCase()]
   const bytes = Math.floor(Number(match[1]) * (unit ?? Number.NaN))
   return Number.isSafeInteger(bytes) ? bytes : undefined
+}
+
+/** `1.23MiB`: up to four significant digits, powers of 1024, as docker shows memory. */
+export function binarySize(bytes: number): string {
+  const unit = Math.min(BINARY_UNITS.length - 1, Math.floor(Math.log2(Math.max(bytes, 1)) / 10))
+  return `${Number((bytes / 1024 ** unit).toPrecision(4))}${BINARY_UNITS[unit]}`
 }
 
 /** `1.23MB`: up to four significant digits, powers of 1000, as docker's tables have it. */

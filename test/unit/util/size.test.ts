@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { humanSize, parseSize } from '../../../src/util/size.ts'
+import { binarySize, humanSize, parseSize } from '../../../src/util/size.ts'
 
 describe('parseSize()', () => {
   it.each([
@@ -46,5 +46,18 @@ describe('humanSize()', () => {
     [4_262_000_000, '4.262GB'],
   ])('says %d', (bytes, text) => {
     expect(humanSize(bytes)).toBe(text)
+  })
+})
+
+describe('binarySize()', () => {
+  it.each([
+    [0, '0B'],
+    [1023, '1023B'],
+    [1024, '1KiB'],
+    [16_777_216, '16MiB'],
+    [1_234_567, '1.177MiB'],
+    [2 ** 64, '16EiB'],
+  ])('says %d', (bytes, text) => {
+    expect(binarySize(bytes)).toBe(text)
   })
 })
