@@ -50,8 +50,9 @@ function inOrder(path: string, writes: readonly CgroupWrite[]): readonly CgroupW
   const burst = writes.find(({ file }) => file === 'cpu.max.burst')
   if (burst === undefined || !writes.some(({ file }) => file === 'cpu.max')) return writes
   const [quota = 'max'] = readIfThere(join(path, 'cpu.max')).split(' ')
-  if (quota === 'max' || Number(quota) >= Number(burst.value)) return writes
-  return [...writes.filter((write) => write !== burst), burst]
+  const others = writes.filter((write) => write !== burst)
+  const isFirst = quota === 'max' || Number(quota) >= Number(burst.value)
+  return isFirst ? [burst, ...others] : [...others, burst]
 }
 
 function writeOne(path: string, write: CgroupWrite): void {
