@@ -6,8 +6,9 @@ import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../linux/open-flags.ts'
 import { openIfThere } from '../native/owned-fd.ts'
 import { untilChanged } from '../native/readiness.ts'
 import { newBatch, runBatch } from '../native/run-batch.ts'
-import { cgroupDirectories, cgroupProcesses } from './cgroup-tree.ts'
+import { cgroupProcesses } from './cgroup-tree.ts'
 import { readIfThere } from './read-if-there.ts'
+import { removeCgroupTree } from './remove-cgroup-tree.ts'
 
 const POLLPRI = 2
 const EMPTY_TIMEOUT_MS = 10_000
@@ -67,8 +68,7 @@ export class LiveCgroup {
       this.kill()
       await this.#waitUntilEmpty()
     }
-    for (const directory of [...cgroupDirectories(this.path)].reverse())
-      await removeDirectory(directory)
+    await removeCgroupTree(this.path)
   }
 
   // What a container leaves is nearly always one empty directory.
@@ -139,24 +139,5 @@ export class LiveCgroup {
       throw error
     }
     await untilChanged(events.fd, EVENT_PATIENCE_MS)
-  }
-}
-
-// The kernel needs a moment after the last process: rmdir says EBUSY until then.
-async function removeDirectory(directory: string): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      rmdirSync(directory)
-      return
-    } catch (error) {
-      const code = errnoCodeOf(error)
-      if (code === 'ENOENT') return
-      if (code !== 'EBUSY' || attempt >= 100) {
-        throw new TsrunError('unavailable', `cannot remove the cgroup ${directory}: ${code}`, {
-          cause: error,
-        })
-      }
-      await new Promise((resolve) => setTimeout(resolve, 10))
-    }
   }
 }

@@ -3,6 +3,7 @@ import { attachDeviceFilter } from '../cgroup/attach-device-filter.ts'
 import type { CgroupManager } from '../cgroup/cgroup-manager.ts'
 import { formatPlace } from '../cgroup/cgroup-place.ts'
 import { CgroupfsManager, cgroupPath } from '../cgroup/cgroupfs-manager.ts'
+import { delegateCgroup } from '../cgroup/delegate-cgroup.ts'
 import { type CgroupHierarchy, detectCgroups, noCgroups } from '../cgroup/detect.ts'
 import { compileDeviceFilter } from '../cgroup/device-filter.ts'
 import { refuseTakenCgroup } from '../cgroup/refuse-taken-cgroup.ts'
@@ -10,6 +11,7 @@ import { resourcesToFiles } from '../cgroup/resources-to-files.ts'
 import { TsrunError } from '../errors.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { writeContainerFile } from '../state/state-directory.ts'
+import { cgroupOwner } from './cgroup-owner.ts'
 import { CGROUP_FILE } from './remove-half-made.ts'
 
 /**
@@ -79,11 +81,14 @@ async function planCgroup(
   return await planScope(hierarchy, { id, cgroupsPath, annotations: config.annotations ?? {} })
 }
 
-/** The limits and the device rules of the config. Throws `failed-precondition` naming what the kernel refused. */
+/** The limits, the device rules and the owner of the config. Throws `failed-precondition` naming what the kernel refused. */
 export function applyLimits(cgroup: CgroupManager, config: RuntimeConfig): void {
   const resources = config.linux?.resources ?? {}
   cgroup.limit(resources)
   attachDeviceFilter(cgroup.place.path, compileDeviceFilter(resources.devices ?? []))
+  // Without root it is our user's already, and no other can be made its owner.
+  const owner = process.geteuid?.() === 0 ? cgroupOwner(config) : undefined
+  if (owner !== undefined) delegateCgroup(cgroup.place.path, owner)
 }
 
 function asksForLimits(config: RuntimeConfig): boolean {

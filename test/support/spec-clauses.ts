@@ -222,6 +222,4 @@ export const SPEC_CLAUSES: Readonly<Record<string, string>> = {
 export const UNTESTED_CLAUSES: Readonly<Record<string, string>> = {
   'config.md#annotations/5':
     'binds who writes config.json: to tsrun these are annotations like any other (config.md#annotations/4)',
-  'config-linux.md#cgroup-ownership/1': 'tsrun gives no cgroup to another owner',
-  'config-linux.md#cgroup-ownership/2': 'tsrun gives no cgroup to another owner',
 }
