@@ -168,7 +168,7 @@ describe.skipIf(missing('root', 'cgroup2'))('a state root on a full disk', () =>
       })
       expect(result.status).toBe(1)
       expect(result.log.at(-1)).toMatch(
-        new RegExp(`(cannot write|bind) \\W*${runtime.root}/c.*: E(NOSPC|ROFS)`),
+        new RegExp(`(cannot write|bind) \\W*${runtime.root}/${ID}.*: E(NOSPC|ROFS)`),
       )
       expect(result.stdout).toBe('')
     },
