@@ -1,8 +1,8 @@
 /** The OCI runtime command line: globals, the verb, its errors where callers look for them. */
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, fstatSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { isatty } from 'node:tty'
-import { describeError, TsrunError } from '../../errors.ts'
+import { describeError, errnoCodeOf, TsrunError } from '../../errors.ts'
 import { createLogger, type LogFormat, type LogLevel } from '../../log.ts'
 import { OCI_VERSION } from '../../oci/default-config.ts'
 import { defaultRuntimeRoot } from '../../runtime/default-root.ts'
@@ -232,11 +232,21 @@ function report(error: unknown, globals: ParsedArguments | undefined, program: P
 function reportWarning(problem: unknown, globals: ParsedArguments): void {
   const message = describeError(problem)
   if (logToFile('warning', message, globals)) return
-  if (globals.boolean('debug') || isatty(2)) logTo(printError, 'warning', message, globals)
+  if (globals.boolean('debug') || isTerminal(2)) logTo(printError, 'warning', message, globals)
 }
 
 function reportStep(step: string, globals: ParsedArguments): void {
   if (!logToFile('debug', step, globals)) logTo(printError, 'debug', step, globals)
+}
+
+// node:tty brings sockets and streams along, 2 ms that a pipe or a file need not pay.
+function isTerminal(fd: number): boolean {
+  try {
+    return fstatSync(fd).isCharacterDevice() && isatty(fd)
+  } catch (error) {
+    if (errnoCodeOf(error) === 'EBADF') return false
+    throw error
+  }
 }
 
 /** False when there is no --log. */
