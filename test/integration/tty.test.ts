@@ -100,7 +100,7 @@ describe('exec --console-socket', () => {
 describe('run in the foreground', () => {
   it('joins its own terminal to the container, and passes size, input and status on', () => {
     onTerminal('stty size; read line; echo got $line; exit 3')
-    const command = `stty rows 20 cols 50; ${TSRUN} --root ${runtime.root} run --bundle ${bundle.directory} f`
+    const command = `stty rows 20 cols 50; ${TSRUN} --root ${runtime.root} run --bundle ${bundle.directory} ${uniqueId('f')}`
     const { stdout, status } = spawnSync('script', ['-qec', command, '/dev/null'], {
       encoding: 'utf8',
       input: 'text\n',
@@ -113,11 +113,11 @@ describe('run in the foreground', () => {
   it.each([
     ['run', (id: string) => ['run', '--bundle', bundle.directory, id]],
     ['exec --tty', (id: string) => ['exec', '--tty', id, 'echo', 'line']],
-  ])('%s writes lines to a pipe as the program wrote them', (_verb, words) => {
+  ])('%s writes lines to a pipe as the program wrote them', (verb, words) => {
     bundle.command('sleep', '1000')
     runtime.succeed(['run', '--detach', '--bundle', bundle.directory, ID_P], { stdio: 'ignore' })
     onTerminal('echo line')
-    const id = words('p').includes('run') ? 'p2' : 'p'
+    const id = verb === 'run' ? uniqueId('p2') : ID_P
     const command = `${TSRUN} --root ${runtime.root} ${words(id).join(' ')} | od -c`
     const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8' })
     runtime.succeed(['delete', '--force', ID_P])
@@ -131,7 +131,7 @@ describe('run in the foreground', () => {
         startContainer: [{ path: '/bin/sh', args: ['sh', '-c', 'echo broken >&2; exit 1'] }],
       },
     }))
-    const command = `${TSRUN} --root ${runtime.root} run --bundle ${bundle.directory} hooked`
+    const command = `${TSRUN} --root ${runtime.root} run --bundle ${bundle.directory} ${uniqueId('hooked')}`
     const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8' })
     expect(stdout).toContain('broken')
     expect(stdout).toContain('startContainer hook #0')
