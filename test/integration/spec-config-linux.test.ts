@@ -212,8 +212,8 @@ describe('tsrun', () => {
   afterAll(tearDown)
 
   it.each([
-    ['the root, where everybody is', '/', 'not empty'],
-    ['what comes out at the root', '/a/../..', 'not empty'],
+    ['the root, where everybody is', '/', 'root of the hierarchy'],
+    ['what comes out at the root', '/a/../..', 'root of the hierarchy'],
     ['no path', '/a\0b', 'NUL byte'],
   ])('refuses %s as cgroupsPath [config-linux.md#cgroups-path/4]', (_, cgroupsPath, message) => {
     bundle.configure(withLinux({ cgroupsPath }))
