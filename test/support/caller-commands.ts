@@ -1,5 +1,6 @@
 /** The command of a caller (ctr, podman, docker) as tests run it. */
 import { spawn, spawnSync } from 'node:child_process'
+import { PATIENCE } from './patience.ts'
 import { shellWord } from './shell-word.ts'
 
 export interface CallerResult {
@@ -24,7 +25,8 @@ export function callerCommands(
   [command, ...head]: readonly [string, ...string[]],
   env: NodeJS.ProcessEnv = process.env,
 ): CallerCommands {
-  const options = { encoding: 'utf8', env, timeout: 60_000, killSignal: 'SIGKILL' } as const
+  const timeout = 60_000 * PATIENCE
+  const options = { encoding: 'utf8', env, timeout, killSignal: 'SIGKILL' } as const
   const run = (args: readonly string[], input = ''): CallerResult => {
     const { status, stdout, stderr } = spawnSync(command, [...head, ...args], { ...options, input })
     return { status, stdout, stderr }

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { PATIENCE } from './patience.ts'
 
 /** Starts `command`, its output in the file `log`, and waits until `isReady`. Throws with the log's end. */
 export async function startServer(
@@ -12,7 +13,7 @@ export async function startServer(
   const output = openSync(log, 'a')
   const server = spawn(command, args, { stdio: ['ignore', output, output] })
   closeSync(output)
-  for (let i = 0; i < 600; i++) {
+  for (let i = 0; i < 600 * PATIENCE; i++) {
     if (server.exitCode !== null) break
     if (isReady()) return server
     await sleep(50)

@@ -28,7 +28,10 @@ tsrun = [${JSON.stringify(TSRUN)}]
 `
 
 /** Makes the directories and loads the busybox image. */
-export async function startPodman(runtime: RuntimeName): Promise<Podman> {
+export async function startPodman(
+  runtime: RuntimeName,
+  cgroupManager: 'cgroupfs' | 'systemd' = 'cgroupfs',
+): Promise<Podman> {
   const directory = mkdtempSync(join(tmpdir(), 'tsrun-podman-'))
   // The root of a user namespace has to reach its files.
   chmodSync(directory, 0o711)
@@ -42,7 +45,7 @@ export async function startPodman(runtime: RuntimeName): Promise<Podman> {
     `--runroot=${join(directory, 'run')}`,
     `--tmpdir=${join(directory, 'tmp')}`,
     `--volumepath=${join(directory, 'volumes')}`,
-    '--cgroup-manager=cgroupfs',
+    `--cgroup-manager=${cgroupManager}`,
     '--events-backend=file',
     '--storage-driver=overlay',
     `--runtime=${runtime}`,

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { canCrunMakeCgroups } from './can-crun-make-cgroups.ts'
 import { inCgroup2 } from './cgroup2.ts'
+import { PATIENCE } from './patience.ts'
 import { until } from './until.ts'
 
 export interface CommandResult {
@@ -51,9 +52,6 @@ const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 /** The built command; TSRUN_COMMAND names another. */
 export const TSRUN = process.env.TSRUN_COMMAND ?? join(repository, 'dist/tsrun')
 
-// The test machine is slow, and the emulated one is very slow.
-const COMMAND_TIMEOUT = process.env.TSRUN_TEST_MACHINE === undefined ? 60_000 : 300_000
-
 /** tsrun and the peers that this machine has. */
 export function installedRuntimes(): readonly RuntimeName[] {
   const isInstalled = (name: string): boolean => spawnSync(name, ['--version']).status === 0
@@ -83,7 +81,7 @@ export function makeRuntime(name: RuntimeName = 'tsrun'): Runtime {
     const [command, ...words] = commandLine(args, options)
     const { status, stdout, stderr } = spawnSync(command, words, {
       encoding: 'utf8',
-      timeout: COMMAND_TIMEOUT,
+      timeout: 60_000 * PATIENCE,
       ...options,
     })
     return { status, stdout: stdout ?? '', stderr: stderr ?? '', log: readLines(log) }
