@@ -1,7 +1,7 @@
 /** Starts the plan of a new container and sees it through: mappings, hooks, the record; or undoes it. */
 import { rmSync, writeFileSync } from 'node:fs'
 import { TsrunError } from '../errors.ts'
-import { type ExecutorSession, startPlan } from '../native/executor.ts'
+import type { ExecutorSession } from '../native/executor.ts'
 import {
   type ExecutorEvent,
   reapLauncher,
@@ -31,6 +31,7 @@ import { COPY_UP_SOCKET, copyUp } from './copy-up.ts'
 import type { CreatedContainer } from './create.ts'
 import { followDanglingLinks } from './dangling-links.ts'
 import { childStep, createSetupStep, INIT_READY_STEP, seccompSteps } from './debug-steps.ts'
+import { enterCgroup } from './exec-cgroup.ts'
 import { explainFailure } from './explain-failure.ts'
 import { followPlan } from './follow-plan.ts'
 import { completeConfig } from './home-directory.ts'
@@ -166,6 +167,9 @@ async function answerSync(
 ): Promise<void> {
   const { config, options } = assembly
   if (point === 'mappings') writeIdMappings(pid, config)
+  // Where clone3 could not make it there.
+  if (point === 'mappings' && !hostFeatures().cloneIntoCgroup && assembly.cgroup !== undefined)
+    enterCgroup(assembly.cgroup.place.path, pid)
   if (point === 'copyUp') await copyUp(assembly.descriptors.get(COPY_UP_SOCKET) ?? -1, pid)
   if (point === 'ready' && config.process !== undefined && isInUserNamespace(config))
     scheduleFromOutside(pid, config.process, config)

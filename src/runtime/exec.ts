@@ -1,7 +1,5 @@
 /** `exec`: another process in a running container. */
-import { constants, existsSync, openSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
-import { requireCgroups } from '../cgroup/detect.ts'
+import { constants, openSync, readlinkSync, rmSync } from 'node:fs'
 import { TsrunError } from '../errors.ts'
 import { NAMESPACES, type NamespaceKind } from '../linux/namespaces.ts'
 import { type ExecutorSession, type StartOptions, startPlan } from '../native/executor.ts'
@@ -27,6 +25,7 @@ import { openConsole } from './console.ts'
 import { containerRdt } from './container-rdt.ts'
 import { childStep, execSetupStep, execStep, seccompSteps } from './debug-steps.ts'
 import { writePidFile } from './drive-create.ts'
+import { enterCgroup, execCgroup, mayEnterByClone } from './exec-cgroup.ts'
 import { execWarnings } from './exec-warnings.ts'
 import { explainFailure } from './explain-failure.ts'
 import { followPlan } from './follow-plan.ts'
@@ -92,13 +91,15 @@ export async function execInContainer(options: ExecOptions): Promise<ExecProcess
   for (const warning of execWarnings(process, config, withheld)) options.warn?.(warning)
   const opened: OwnedFd[] = []
   try {
-    const descriptors = openExecDescriptors(options, process, record, opened)
+    const cgroup = execCgroup(record, options.cgroup)
+    const descriptors = openExecDescriptors(options, process, cgroup, opened)
+    const cloneIntoCgroup = features.cloneIntoCgroup && mayEnterByClone(cgroup, inUserNamespace)
     const filter = await seccompOf(config)
     for (const step of [execSetupStep(record.pid, joinFlags), ...seccompSteps(filter)])
       options.debug?.(step)
     const compileOptions = {
       architecture: hostArchitecture(),
-      features,
+      features: { ...features, cloneIntoCgroup },
       ...filter,
       supervise: options.supervise === true,
       preservedFds: (options.preserved ?? []).length,
@@ -124,6 +125,7 @@ export async function execInContainer(options: ExecOptions): Promise<ExecProcess
       inUserNamespace,
       pidfdSocket,
       record,
+      cgroup,
     })
   } finally {
     for (const fd of opened) fd.close()
@@ -172,7 +174,7 @@ function completeProcess(
 function openExecDescriptors(
   options: ExecOptions,
   process: Process,
-  record: ContainerRecord,
+  cgroup: string | undefined,
   opened: OwnedFd[],
 ): Map<string, number> {
   const descriptors = new Map<string, number>()
@@ -186,52 +188,13 @@ function openExecDescriptors(
     opened.push(socket)
     descriptors.set(PIDFD_SOCKET, socket.fd)
   }
-  if (record.cgroup !== undefined) {
+  if (cgroup !== undefined) {
     const O_PATH = 0o10000000
-    const path = execCgroup(record.cgroup, options.cgroup, record.pid)
-    const fd = new OwnedFd(openSync(path, constants.O_DIRECTORY | O_PATH))
+    const fd = new OwnedFd(openSync(cgroup, constants.O_DIRECTORY | O_PATH))
     opened.push(fd)
     descriptors.set('cgroup', fd.fd)
   }
   return descriptors
-}
-
-/**
- * The container's cgroup, or `below` it. A container that has moved its init and enabled controllers
- * (systemd does) has no processes in the top one any more, by the rule of no internal processes:
- * then init's own is the place (cgroup-v2.rst).
- */
-function execCgroup(cgroup: string, below: string | undefined, init: number): string {
-  if (below !== undefined) return cgroupBelow(cgroup, below)
-  // The container may have moved its init away and removed what it was made in.
-  if (!existsSync(cgroup)) return ownCgroupOf(init) ?? cgroup
-  if (readFileSync(join(cgroup, 'cgroup.subtree_control'), 'utf8').trim() === '') return cgroup
-  const own = ownCgroupOf(init)
-  return own?.startsWith(`${cgroup}/`) ? own : cgroup
-}
-
-function cgroupBelow(cgroup: string, below: string): string {
-  const path = join(cgroup, below)
-  if (path !== cgroup && path !== `${cgroup}/` && !path.startsWith(`${cgroup}/`))
-    throw new TsrunError('invalid-argument', `bad sub cgroup path: ${below}`)
-  if (existsSync(path)) return path
-  throw new TsrunError(
-    'not-found',
-    `cannot exec in the cgroup ${path}: no such file or directory`,
-    {
-      hint: 'make it first: --cgroup takes a cgroup below the one of the container',
-    },
-  )
-}
-
-/** The cgroup v2 directory of a process. */
-function ownCgroupOf(pid: number): string | undefined {
-  const line = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
-    .split('\n')
-    .find((entry) => entry.startsWith('0::'))
-  return line === undefined
-    ? undefined
-    : join(requireCgroups().mountPoint, line.slice('0::'.length))
 }
 
 /** CLONE_NEW* of the namespaces in which the process `pid` is not with us. */
@@ -255,6 +218,8 @@ interface StartedExec {
   readonly session: ExecutorSession
   readonly inUserNamespace: boolean
   readonly pidfdSocket: number | undefined
+  /** Where the process is to be. */
+  readonly cgroup: string | undefined
   readonly record: ContainerRecord
 }
 
@@ -283,6 +248,7 @@ async function driveExec(exec: StartedExec): Promise<ExecProcess> {
         options.debug?.(childStep(pid))
       },
       sync(point: SyncPoint, pid: number): void {
+        if (point === 'mappings' && exec.cgroup !== undefined) enterCgroup(exec.cgroup, pid)
         if (point === 'ready') answerReady(exec, pid, started)
       },
       failure,
