@@ -156,7 +156,7 @@ export class LocalContentStore implements ContentStore {
   }
 
   tryExclusive(): Disposable | undefined {
-    mkdirSync(this.root, { recursive: true, mode: 0o711 })
+    mkdirSync(this.root, { recursive: true, mode: 0o700 })
     return this.#locks.tryLock(join(this.root, '.lock'), 'exclusive')
   }
 
@@ -202,7 +202,7 @@ export class LocalContentStore implements ContentStore {
   async #prepare(): Promise<void> {
     if (this.#isPrepared) return
     for (const algorithm of ALGORITHMS) {
-      mkdirSync(join(this.root, 'blobs', algorithm), { recursive: true, mode: 0o711 })
+      mkdirSync(join(this.root, 'blobs', algorithm), { recursive: true, mode: 0o700 })
     }
     mkdirSync(join(this.root, 'ingest'), { recursive: true, mode: 0o700 })
     if (sizeOfFile(join(this.root, 'oci-layout')) === undefined) {

@@ -1,7 +1,9 @@
 /** The engine: where its stores are, and what every command does first. */
 import { join } from 'node:path'
+import { TsrunError } from '../errors.ts'
 import { OverlaySnapshotter } from '../snapshots/overlay-snapshotter.ts'
 import type { Snapshotter } from '../snapshots/snapshotter.ts'
+import { whoCanChange } from '../util/who-can-change.ts'
 import { ContainerStore } from './container-store.ts'
 
 export interface EngineOptions {
@@ -20,8 +22,12 @@ export interface Engine extends EngineOptions {
   sweep(): Promise<void>
 }
 
-/** Opens the engine. Nothing is created before something is stored. */
+/**
+ * Opens the engine. Nothing is created before something is stored. Throws `failed-precondition` when others
+ * can change what is in the data root.
+ */
 export function openEngine(options: EngineOptions): Engine {
+  refuseShared(options.dataRoot)
   const engine: Engine = {
     ...options,
     containers: new ContainerStore(options.dataRoot),
@@ -33,4 +39,13 @@ export function openEngine(options: EngineOptions): Engine {
     },
   }
   return engine
+}
+
+// Layers become root filesystems and records say what to run and to remove, all as root.
+function refuseShared(dataRoot: string): void {
+  const { stranger } = whoCanChange(dataRoot) ?? {}
+  if (stranger === undefined) return
+  throw new TsrunError('failed-precondition', `cannot keep images in ${dataRoot}: ${stranger}`, {
+    hint: 'give --data-root a directory that belongs to you and that nobody else may write in',
+  })
 }

@@ -1,4 +1,5 @@
 /** State that is not our own word: roots and image directories of other users, and disks that are full. */
+import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
@@ -14,6 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { TestEngine } from '../support/engine.ts'
 import { missing } from '../support/requires.ts'
 import { makeRuntime, type Runtime } from '../support/runtime.ts'
 import { type Bundle, makeBundle } from '../support/runtime-bundle.ts'
@@ -154,6 +156,49 @@ describe.skipIf(missing('root'))(
     )
   },
 )
+
+describe.skipIf(missing('root'))('a data root that others can change', () => {
+  let engine: TestEngine
+  beforeEach(() => {
+    engine = new TestEngine()
+  })
+  afterEach(() => engine[Symbol.dispose]())
+
+  it('is refused by every command of the engine', () => {
+    mkdirSync(engine.dataRoot)
+    for (const spoil of [
+      () => chmodSync(engine.dataRoot, 0o1777),
+      () => chownSync(engine.dataRoot, STRANGER, STRANGER),
+    ]) {
+      spoil()
+      for (const words of [['ps'], ['images'], ['run', 'busybox', 'true'], ['rm', 'c']]) {
+        const { status, stdout, stderr } = engine.run(words)
+        expect([words, status === 0, stdout]).toEqual([words, false, ''])
+        expect(stderr).toMatch(/^tsrun: cannot keep images in .*: (others may|it belongs).*hint: /)
+      }
+    }
+    expect(readdirSync(engine.dataRoot)).toEqual([])
+    chownSync(engine.dataRoot, 0, 0)
+    chmodSync(engine.dataRoot, 0o700)
+    expect(engine.succeed(['ps', '-q'])).toBe('')
+  })
+
+  it('CVE-2024-25621: shows nothing of images and containers to other users', async () => {
+    await engine.loadBusybox()
+    engine.succeed(['run', '-d', 'busybox', 'sleep', '1000'])
+    chmodSync(engine.directory, 0o755)
+    const paths = readdirSync(engine.directory, { recursive: true, encoding: 'utf8' })
+    const files = paths.map((path) => join(engine.directory, path))
+    expect(files.some((path) => path.endsWith('/index.json'))).toBe(true)
+    const script = 'for f; do [ -r "$f" ] && [ ! -d "$f" ] && echo "$f"; done; :'
+    const { stdout, status } = spawnSync('sh', ['-c', script, 'sh', ...files], {
+      uid: STRANGER,
+      gid: STRANGER,
+      encoding: 'utf8',
+    })
+    expect([status, stdout]).toEqual([0, ''])
+  })
+})
 
 describe.skipIf(missing('root', 'cgroup2'))('a state root on a full disk', () => {
   // Blocks for one file only, for two; inodes for nothing, for the folder, for a file.
