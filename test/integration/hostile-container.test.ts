@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { detectCgroups } from '../../src/cgroup/detect.ts'
 import { CAPABILITIES } from '../../src/linux/capabilities.ts'
 import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import { inUserNamespace } from '../support/mount-probe.ts'
@@ -125,6 +126,23 @@ describe.skipIf(missing('root', 'userns'))('a process that waits for visitors', 
     const { stdout } = runScript(script, asItsRoot)
     expect(stdout).toMatch(/^0::\/$/m)
     expect(stdout).toMatch(/\n1\n/)
+  })
+
+  it('nests cgroups deeper than a path can say, and they are removed with it', () => {
+    const names = 'a'.repeat(200)
+    const nest = `cd /sys/fs/cgroup && i=0 && while [ $i -lt 40 ]; do mkdir ${names} && cd -P ${names} || break; i=$((i+1)); done`
+    const spread =
+      'cd /sys/fs/cgroup && i=0 && while [ $i -lt 300 ]; do mkdir w$i; i=$((i+1)); done'
+    const { stdout, stderr } = runScript(`${spread}; ${nest}; echo made $i`, (config) => ({
+      ...config,
+      mounts: (config.mounts ?? []).map((mount) =>
+        mount.destination === '/sys/fs/cgroup' ? { ...mount, options: ['rw', 'nosuid'] } : mount,
+      ),
+    }))
+    expect(stdout).toBe('made 40\n')
+    expect(stderr).not.toContain('level=error')
+    expect(existsSync(join(detectCgroups()?.mountPoint ?? '', 'tsrun', ID))).toBe(false)
+    expect(readdirSync(runtime.root)).toEqual([])
   })
 
   it('has a session keyring of its own', () => {
