@@ -87,6 +87,17 @@ describe.each(isInstalled ? ['tsrun', 'runc'] : ['tsrun'])('%s', (name) => {
     expect(stdout).toBe('upper\nread-only\n')
   })
 
+  // runc since 1.2; before, it is an error, or nothing is said.
+  it.skipIf(name !== 'tsrun')('warns on stderr where there is no log', () => {
+    configure(['echo', 'hello'], (config) => {
+      const capabilities = { ...config.process?.capabilities, ambient: ['CAP_SYS_TTY_CONFIG'] }
+      return { ...config, process: { ...config.process, cwd: '/', capabilities } }
+    })
+    const { stdout, stderr } = runc('run', '--bundle', bundle.directory, ID)
+    expect(stdout).toBe('hello\n')
+    expect(stderr).toMatch(/level=warning msg=".*can't raise ambient capability CAP_SYS_TTY_CONFIG/)
+  })
+
   it('--debug tells the steps of run, on stderr or in the log', () => {
     configure(['echo', 'hello'])
     const steps = [

@@ -125,7 +125,7 @@ async function dispatch(globals: ParsedArguments, program: ProgramName): Promise
     return 0
   }
   checkUsage(program, verb, command, () => checkArgumentCount(args, verb, command.positional))
-  return await command.run(args, decodeGlobals(globals))
+  return await command.run(args, decodeGlobals(globals, program))
 }
 
 async function loadCommand(verb: string): Promise<OciCommand> {
@@ -170,7 +170,7 @@ function checkUsage<Result>(
   }
 }
 
-function decodeGlobals(globals: ParsedArguments): OciGlobals {
+function decodeGlobals(globals: ParsedArguments, program: ProgramName): OciGlobals {
   const format = globals.string('log-format') ?? 'text'
   if (format !== 'text' && format !== 'json') {
     throw new TsrunError('invalid-argument', `invalid log-format: ${format}`, {
@@ -196,7 +196,7 @@ function decodeGlobals(globals: ParsedArguments): OciGlobals {
     debug: globals.boolean('debug') ? (step) => reportStep(step, globals) : () => undefined,
     cgroups: cgroupDriver(globals),
     ...((globals.string('criu') ?? '') === '' ? {} : { criu: globals.string('criu') ?? '' }),
-    warn: (problem) => reportWarning(problem, globals),
+    warn: (problem) => reportWarning(problem, globals, program),
   }
 }
 
@@ -228,11 +228,12 @@ function report(error: unknown, globals: ParsedArguments | undefined, program: P
 
 // To the log alone when there is one: stderr is the container's own. buildah, and a podman that does not
 // know this runtime, give no log and would show the warnings as the container's output: without one they
-// are for a person at a terminal.
-function reportWarning(problem: unknown, globals: ParsedArguments): void {
+// are for a person at a terminal, or for who expects runc, which prints them there.
+function reportWarning(problem: unknown, globals: ParsedArguments, program: ProgramName): void {
   const message = describeError(problem)
   if (logToFile('warning', message, globals)) return
-  if (globals.boolean('debug') || isTerminal(2)) logTo(printError, 'warning', message, globals)
+  const isHeard = program === 'runc' || globals.boolean('debug') || isTerminal(2)
+  if (isHeard) logTo(printError, 'warning', message, globals)
 }
 
 function reportStep(step: string, globals: ParsedArguments): void {
