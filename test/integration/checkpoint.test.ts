@@ -28,6 +28,7 @@ const ID_K = uniqueId('k')
 const ID_L = uniqueId('l')
 const ID_N = uniqueId('n')
 const ID_O = uniqueId('o')
+const ID_P = uniqueId('p')
 const ID_R = uniqueId('r')
 const ID_T = uniqueId('t')
 
@@ -85,12 +86,12 @@ describe.skipIf(CRIU === undefined).each(names)('%s', (name) => {
     run(ID_C)
     for (let round = 0; round < 2; round++) {
       const before = await untilCount(ID_C)
-      checkpoint('c')
+      checkpoint(ID_C)
       expect(runtime.run(['state', ID_C]).status).toBe(1)
       const pidFile = join(bundle.directory, 'pid')
       restore(ID_C, '--pid-file', pidFile)
       const state = runtime.state(ID_C)
-      expect(state).toMatchObject({ id: 'c', status: 'running', bundle: bundle.directory })
+      expect(state).toMatchObject({ id: ID_C, status: 'running', bundle: bundle.directory })
       expect(readFileSync(pidFile, 'utf8')).toBe(String(state.pid))
       expect(await untilCount(ID_C)).toBeGreaterThanOrEqual(before)
     }
@@ -113,7 +114,7 @@ describe.skipIf(CRIU === undefined).each(names)('%s', (name) => {
     bundle.command('sh', '-c', COUNT)
     run(ID_L)
     await untilCount(ID_L)
-    checkpoint('l', '--leave-running')
+    checkpoint(ID_L, '--leave-running')
     expect(runtime.state(ID_L).status).toBe('running')
     expect(await untilCount(ID_L)).toBeGreaterThan(0)
     runtime.succeed(['delete', '--force', ID_L])
@@ -164,11 +165,11 @@ describe.skipIf(CRIU === undefined).each(names)('%s', (name) => {
       }
     }
     const flags = ['-d', '--bundle', bundle.directory]
-    using _first = start('run', ...flags, 'p')
-    checkpoint('p')
-    using second = start('restore', ...flags, '--image-path', images, 'p')
+    using _first = start('run', ...flags, ID_P)
+    checkpoint(ID_P)
+    using second = start('restore', ...flags, '--image-path', images, ID_P)
     expect(second.say('one\n')).toBe('got one\nend\n')
-    runtime.succeed(['delete', '--force', 'p'])
+    runtime.succeed(['delete', '--force', ID_P])
   })
 
   it('restores a terminal, behind a new console socket', async () => {
@@ -182,7 +183,7 @@ describe.skipIf(CRIU === undefined).each(names)('%s', (name) => {
     const console = ['--console-socket', socket.path]
     runtime.succeed(['run', '-d', ...console, '--bundle', bundle.directory, ID_T])
     const { master: old } = socket.accept()
-    checkpoint('t')
+    checkpoint(ID_T)
     old.destroy()
     restore(ID_T, ...console)
     const { master } = socket.accept()
@@ -219,7 +220,7 @@ describe.skipIf(CRIU === undefined).each(names)('%s', (name) => {
       ],
     }))
     run(ID_B)
-    checkpoint('b')
+    checkpoint(ID_B)
     restore(ID_B)
     const files = ['/real/data/file', '/real/data/sub/deep/file', '/etc/file']
     expect(runtime.succeed(['exec', ID_B, 'cat', ...files])).toBe('datadatasingle')
@@ -240,7 +241,7 @@ describe.skipIf(CRIU === undefined).each(names)('%s', (name) => {
         },
       }))
       run(ID_N)
-      checkpoint('n')
+      checkpoint(ID_N)
       restore(ID_N)
       const netns = (pid: unknown): string =>
         spawnSync('readlink', [`/proc/${pid}/ns/net`], { encoding: 'utf8' }).stdout
@@ -254,7 +255,7 @@ describe.skipIf(CRIU === undefined).each(names)('%s', (name) => {
   it('a restore in the foreground ends as the container does', async () => {
     bundle.command('sh', '-c', 'while [ ! -e /dev/shm/go ]; do sleep 0.02; done; exit 7')
     run(ID_F)
-    checkpoint('f')
+    checkpoint(ID_F)
     const waiting = runtime.start([
       'restore',
       '--bundle',
@@ -321,7 +322,7 @@ describe.skipIf(CRIU === undefined)('tsrun', () => {
     writeFileSync(seen, '')
     runtime.succeed(restore, { stdio: 'ignore' })
     expect(JSON.parse(readFileSync(seen, 'utf8'))).toMatchObject({
-      id: 'h',
+      id: ID_H,
       pid: runtime.state(ID_H).pid,
     })
     runtime.succeed(['checkpoint', '--image-path', images, ID_H])

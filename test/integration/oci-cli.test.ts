@@ -116,7 +116,7 @@ describe('with a container', () => {
     const create = ['create', '-b', bundle.directory, `-pid-file=${bundle.directory}/p`, FLAGS]
     expect(spawnSync(TSRUN, [...globals, ...create], { stdio: 'ignore' }).status).toBe(0)
     expect(existsSync(join(bundle.directory, 'p'))).toBe(true)
-    expect(tsrun([...globals, 'delete', '-force', 'flags']).status).toBe(0)
+    expect(tsrun([...globals, 'delete', '-force', FLAGS]).status).toBe(0)
   })
 
   it('refuses a flag that it does not know, by name', () => {
