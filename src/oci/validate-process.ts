@@ -88,8 +88,11 @@ function checkScheduler(scheduler: JsonCursor): void {
 }
 
 function checkIoPriority(ioPriority: JsonCursor): void {
-  ioPriority.field('class').required().oneOf(Object.keys(IO_PRIORITY_CLASSES))
-  ioPriority.field('priority').required().integer(0, 7)
+  const priority = ioPriority.field('priority')
+  const name = ioPriority.field('class').required().oneOf(Object.keys(IO_PRIORITY_CLASSES))
+  // The idle class has no levels (ioprio_set(2)): callers leave it out, and runc takes that.
+  if (name !== 'IOPRIO_CLASS_IDLE') priority.required()
+  priority.integer(0, 7)
 }
 
 function checkAffinity(affinity: JsonCursor): void {

@@ -99,6 +99,8 @@ describe('tsrun', () => {
       ioPriority: { class: 'IOPRIO_CLASS_RT', priority: 1 },
     }
     expect(execOutput(SCHEDULING, own).stdout).toBe('1 7 0\nrealtime: prio 1\n')
+    const idle: Partial<Process> = { ioPriority: { class: 'IOPRIO_CLASS_IDLE' } }
+    expect(execOutput('ionice -p $$', idle).stdout).toMatch(/^idle/)
   })
 
   it('schedules for a user without rights, and in a user namespace', () => {

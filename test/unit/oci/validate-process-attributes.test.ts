@@ -44,6 +44,11 @@ describe('validateRuntimeConfig() of ioPriority and execCPUAffinity', () => {
       '/process/ioPriority/priority must',
     ],
     [
+      { ioPriority: { class: 'IOPRIO_CLASS_IDLE', priority: 8 } },
+      '/process/ioPriority/priority must be from 0 to 7',
+    ],
+    [{ ioPriority: { class: 'IOPRIO_CLASS_BE' } }, '/process/ioPriority/priority is required'],
+    [
       { ioPriority: { class: 'IOPRIO_CLASS_NONE', priority: 0 } },
       '/process/ioPriority/class must be one of',
     ],
