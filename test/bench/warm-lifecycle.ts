@@ -10,6 +10,7 @@ export async function warmLifecycles(
   root: string,
   bundle: string,
   count: number,
+  cgroups?: 'systemd',
 ): Promise<readonly number[]> {
   const config = parseRuntimeConfig(readFileSync(join(bundle, 'config.json'), 'utf8'))
   const sink = openSync('/dev/null', 'r+')
@@ -26,6 +27,7 @@ export async function warmLifecycles(
         stdio: [sink, sink, sink],
         supervise: true,
         startAtOnce: true,
+        ...(cgroups === undefined ? {} : { cgroups }),
       })
       const status = await exited
       if (status?.exitCode !== 0) throw new Error(`the container ended with ${status?.exitCode}`)

@@ -1,6 +1,7 @@
 /** Waiting for what must come. Time decides nothing: the deadline is for what never comes. */
+import { PATIENCE } from './patience.ts'
 
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 60_000 * PATIENCE
 const INTERVAL_MS = 10
 
 /** Waits until `condition` holds; the error says what did not. */

@@ -4,7 +4,7 @@ import { cpSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { makeRuntime, type Runtime } from '../../support/runtime.ts'
 import { type Bundle, makeBundle } from '../../support/runtime-bundle.ts'
 import { createTempDir } from '../../support/temp-dir.ts'
@@ -28,25 +28,28 @@ afterEach(() => {
   bundle[Symbol.dispose]()
 })
 
-it('500 rounds in one process', async () => {
-  using directory = createTempDir()
-  const script = await buildRounds(directory.path)
-  const { status, stderr } = spawnSync(process.execPath, [script, bundle.directory, '500'], {
-    encoding: 'utf8',
+describe.each(['cgroupfs', 'systemd'])('with the %s driver', (driver) => {
+  it('500 rounds in one process', { timeout: 900_000 }, async () => {
+    using directory = createTempDir()
+    const script = await buildRounds(directory.path)
+    const args = [script, bundle.directory, '500', ...(driver === 'systemd' ? [driver] : [])]
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    await expectNothingLeft()
   })
-  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-  await expectNothingLeft()
-})
 
-it('rounds of create, start and delete by the command', async () => {
-  for (let round = 0; round < 20; round++) {
-    const id = `round-${round}`
-    runtime.succeed(['create', '--bundle', bundle.directory, id], { stdio: 'ignore' })
-    if (round === 0) expectMore(kept())
-    if (round % 2 === 0) runtime.succeed(['start', id])
-    runtime.succeed(['delete', '--force', id])
-  }
-  await expectNothingLeft()
+  it('rounds of create, start and delete by the command', async () => {
+    const flags = driver === 'systemd' ? ['--systemd-cgroup'] : []
+    for (let round = 0; round < 10; round++) {
+      const id = `round-${round}`
+      const create = [...flags, 'create', '--bundle', bundle.directory, id]
+      runtime.succeed(create, { stdio: 'ignore' })
+      if (round === 0) expectMore(kept(), driver)
+      if (round % 2 === 0) runtime.succeed(['start', id])
+      runtime.succeed(['delete', '--force', id])
+    }
+    await expectNothingLeft()
+  })
 })
 
 interface Kept {
@@ -81,9 +84,10 @@ async function expectNothingLeft(): Promise<void> {
 }
 
 /** The looks do see what a container has. */
-function expectMore({ cgroups, programs }: Kept): void {
-  expect(cgroups.length).toBeGreaterThan(before.cgroups.length)
-  expect(programs.length).toBeGreaterThan(before.programs.length)
+function expectMore(now: Kept, driver: string): void {
+  expect(now.cgroups.length).toBeGreaterThan(before.cgroups.length)
+  expect(now.programs.length).toBeGreaterThan(before.programs.length)
+  if (driver === 'systemd') expect(now.units.length).toBeGreaterThan(before.units.length)
 }
 
 function output(command: string, args: readonly string[]): string {
@@ -100,7 +104,8 @@ async function buildRounds(directory: string): Promise<string> {
     stdin: {
       contents: [
         "import { warmLifecycles } from './test/bench/warm-lifecycle.ts'",
-        `await warmLifecycles(${JSON.stringify(join(directory, 'root'))}, process.argv[2], Number(process.argv[3]))`,
+        'const [bundle, count, cgroups] = process.argv.slice(2)',
+        `await warmLifecycles(${JSON.stringify(join(directory, 'root'))}, bundle, Number(count), cgroups)`,
       ].join('\n'),
       resolveDir: repository,
       loader: 'ts',
