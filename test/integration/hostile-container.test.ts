@@ -63,7 +63,10 @@ function start(change: (config: RuntimeConfig) => RuntimeConfig): void {
 }
 
 describe.skipIf(missing('root', 'userns'))('a process that waits for visitors', () => {
-  it('CVE-2016-9962, CVE-2019-5736: gets at nothing of them, as root of its user namespace', async () => {
+  // The watcher takes what processor time there is: slow on a busy machine.
+  it('CVE-2016-9962, CVE-2019-5736: gets at nothing of them, as root of its user namespace', {
+    timeout: 300_000,
+  }, async () => {
     const natives = join(dirname(TSRUN), 'native')
     const parts = existsSync(natives)
       ? readdirSync(natives, { recursive: true, encoding: 'utf8' })
@@ -79,7 +82,7 @@ describe.skipIf(missing('root', 'userns'))('a process that waits for visitors', 
       'echo "exe $(readlink $p/exe)"; for f in $p/fd/*; do echo "fd $(readlink $f)"; done',
       'cat $p/maps | grep -v /bin/busybox | grep memfd',
       '(printf x >>$p/exe) && echo "written $(readlink $p/exe)"',
-      'done; done',
+      'done; sleep 0.02; done',
     ].join('\n')
     const watcher = runtime.start(['exec', ID, 'sh', '-c', look], {
       stdio: ['ignore', 'pipe', 'ignore'],
@@ -90,7 +93,7 @@ describe.skipIf(missing('root', 'userns'))('a process that waits for visitors', 
       seen += chunk.toString()
     })
     try {
-      for (let i = 0; i < 3; i++) {
+      for (let i = 0; i < 2; i++) {
         runtime.succeed(['exec', ID, 'true'])
         await new Promise((resolve) => setImmediate(resolve))
       }
