@@ -1,6 +1,6 @@
 /** Behind a link named runc: its name, the first words of its errors, its debug lines. runc runs the same cases. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -139,6 +139,33 @@ describe.each(isInstalled ? ['tsrun', 'runc'] : ['tsrun'])('%s', (name) => {
       expect(stderr).toMatch(/child process in init\(\)/)
       expect(stderr).toMatch(/setns_init: about to exec/)
       if (name === 'tsrun') expect(stderr).toContain('"seccomp filter flags: 2"')
+    } finally {
+      runc('delete', '--force', ID)
+    }
+  })
+
+  // Its input stays open: a command that waited for its end would not come back.
+  it('exec -t ends when its program cannot run', () => {
+    configure(['sleep', '1000'])
+    try {
+      start(['run', '--detach', '--bundle', bundle.directory, ID], 'ignore')
+      const quiet = join(directory, `quiet-${name}`)
+      spawnSync('mkfifo', [quiet])
+      const command = name === 'tsrun' ? join(directory, 'runc') : 'runc'
+      const words = [command, '--root', join(directory, `root-${name}`), 'exec', '-t', ID, '/etc']
+      const [program, ...rest] = inCgroup2([
+        'script',
+        '-qec',
+        `${words.join(' ')} | cat`,
+        '/dev/null',
+      ])
+      const { signal, stdout } = spawnSync(program, rest, {
+        encoding: 'utf8',
+        stdio: [openSync(quiet, 'r+'), 'pipe', 'pipe'],
+        timeout: 20_000,
+      })
+      expect(signal).toBeNull()
+      expect(stdout).toMatch(/permission denied|is a directory/)
     } finally {
       runc('delete', '--force', ID)
     }

@@ -43,6 +43,8 @@ export function openTerminalRelay(): TerminalRelay {
       if (master === undefined) return
       if (process.stdin.isTTY) process.stdin.setRawMode(false)
       process.stdin.destroy()
+      // Bun goes on waiting for a terminal whose stream is destroyed; an error would never end the command.
+      process.stdin.unref()
       master.destroy()
     },
   }
