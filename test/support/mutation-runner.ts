@@ -48,7 +48,7 @@ const output = join(bundle, 'output')
 
 // What a process opens once and keeps, it has now.
 for (let seed = -20; seed < 0; seed++) await tryOne(seed)
-const before = machine()
+const before = await quietMachine()
 for (let seed = Number(first); seed < Number(first) + Number(count); seed++) await tryOne(seed)
 const after = await settledMachine()
 if (after !== before) summary.faults.push(`left behind: ${before} became ${after}`)
@@ -193,6 +193,17 @@ function cgroups(): readonly string[] {
 }
 
 /** The machine as it was before, or as it still is when nothing more can be on its way. */
+/** What there is once nothing has changed for a while: the last of the first has ended, too. */
+async function quietMachine(): Promise<string> {
+  const deadline = Date.now() + PATIENCE_MS
+  for (let last = machine(); ; ) {
+    await sleep(500)
+    const now = machine()
+    if (now === last || Date.now() > deadline) return now
+    last = now
+  }
+}
+
 async function settledMachine(): Promise<string> {
   const deadline = Date.now() + PATIENCE_MS
   // Launchers are reaped, and pipes seen to end, a moment after their last word.
