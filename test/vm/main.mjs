@@ -26,6 +26,7 @@ async function main() {
   const end = Date.now() + options.minutes * 60_000
   let worst = 0
   for (const machine of options.machines) {
+    if (Date.now() > end) throw new Error(`there was no time left for ${machine.name}`)
     const status = await runIn(machine, { ...options, image, end, signal })
     worst ||= status
   }
