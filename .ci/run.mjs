@@ -28,7 +28,7 @@ async function main() {
   runTests('integration', 40 * MINUTE)
   // The same files against dist/standalone/tsrun.
   runTests('standalone', 25 * MINUTE)
-  runMachine(26 * MINUTE)
+  runMachine(38 * MINUTE)
   for (const version of NODES) await step(`node ${version}`, () => tryNode(version))
 }
 
@@ -57,7 +57,7 @@ function runTests(project, timeout) {
 function runMachine(timeout) {
   const reports = join(scratch, 'vm')
   mkdirSync(reports)
-  const command = [process.execPath, 'test/vm/main.mjs', '--report', reports, '--minutes', '15']
+  const command = [process.execPath, 'test/vm/main.mjs', '--report', reports, '--minutes', '25']
   runCounted('test machine', command, timeout, () =>
     readdirSync(reports).map((name) => join(reports, name)),
   )

@@ -158,7 +158,9 @@ describe.skipIf(missing('root', 'cgroup2', 'command:podman')).each(RUNTIMES)(
       expect(result.stderr).not.toMatch(/level=error|"level"/)
     })
 
-    test.each(FLAGS)('run with $title', ({ flags, script, prints }) => {
+    // podman once printed nothing of a container that ended well; 140 more such runs with tsrun, 140 with runc,
+    // half of them on a busy machine, lost none. A difference of ours would fail three times.
+    test.each(FLAGS)('run with $title', { retry: 2 }, ({ flags, script, prints }) => {
       const network = flags.includes('--network=host') ? [] : ['--network=none']
       const args = ['run', '--rm', ...network, ...flags, 'busybox', 'sh', '-c', script]
       expect(podman.succeed(args)).toBe(prints)

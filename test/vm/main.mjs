@@ -21,6 +21,8 @@ async function main() {
   const options = parse(process.argv.slice(2))
   const { signal } = abortOnSignals()
   checkContained()
+  // Before the image, which takes minutes: without its kernel a machine cannot run.
+  for (const machine of options.machines) await machine.prepare({ log: console.log, signal })
   const image = await prepareImage({ log: console.log, signal })
   // The machines share the time.
   const end = Date.now() + options.minutes * 60_000
