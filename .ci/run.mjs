@@ -27,7 +27,7 @@ async function main() {
   runTests('unit', 5 * MINUTE)
   runTests('integration', 40 * MINUTE)
   // The same files against dist/standalone/tsrun.
-  runTests('standalone', 25 * MINUTE)
+  runTests('standalone', 35 * MINUTE)
   runMachine(38 * MINUTE)
   for (const version of NODES) await step(`node ${version}`, () => tryNode(version))
 }
