@@ -146,9 +146,10 @@ function compileLaunch(
       if (asks) compileInNamespaces(rest, joinsCgroupLate)
       const slave = compileContainer(rest, options)
       if (slave !== undefined) emitControllingTerminal(rest, slave)
-      const { report: _, launch: _launch, plan: _plan, ...others } = handed
-      const kept = 1 + Object.values(others).filter((slot) => slot !== undefined).length
-      compileProcess(rest, handed.gate, kept)
+      // The files of the plan come last, and are closed by now.
+      const { report, gate, console, copyUp } = handed
+      const kept = [report, gate, console, copyUp].filter((slot) => slot !== undefined).length
+      compileProcess(rest, gate, kept)
       return b.finish()
     },
   }
