@@ -6,7 +6,7 @@ import { type ForegroundSignals, inForeground } from '../foreground-signals.ts'
 import type { CommandInput, CommandOptions, EngineCommand } from './command.ts'
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from './detach-keys.ts'
 import { FORWARDED } from './forward-signal.ts'
-import { environmentOf } from './run-options.ts'
+import { environmentOf } from './run-options/environment-options.ts'
 import { type ContainerStreams, requireTerminal, UserTerminal } from './user-terminal.ts'
 
 export const command: EngineCommand = {

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { EngineCommand } from '../../../../src/cli/engine/command.ts'
 import { parseCommand } from '../../../../src/cli/engine/parse-command.ts'
-import { environmentOf, RUN_OPTIONS, runRequestOf } from '../../../../src/cli/engine/run-options.ts'
+import { environmentOf } from '../../../../src/cli/engine/run-options/environment-options.ts'
+import { RUN_OPTIONS, runRequestOf } from '../../../../src/cli/engine/run-options.ts'
 
 const command: EngineCommand = {
   usage: 'run',

@@ -1,0 +1,24 @@
+/** Options of `run` and `create` about file systems: volumes, mounts, and whether the root can be written. */
+import type { RunRequest } from '../../../engine/run-request.ts'
+import type { CommandOptions, OptionSpec } from '../command.ts'
+
+export const MOUNT_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  mount: { type: 'list', describe: 'mount something', value: 'type=bind|tmpfs,src=…,dst=…' },
+  'read-only': { type: 'flag', describe: 'the root cannot be written' },
+  tmpfs: { type: 'list', describe: 'mount an empty tmpfs', value: 'path[:options]' },
+  volume: {
+    type: 'list',
+    alias: 'v',
+    describe: 'mount a folder or file of the host',
+    value: 'source:path[:ro]',
+  },
+}
+
+export function mountRequest(options: CommandOptions): Partial<RunRequest> {
+  return {
+    volumes: options.list('volume'),
+    mounts: options.list('mount'),
+    tmpfs: options.list('tmpfs'),
+    readOnly: options.flag('read-only'),
+  }
+}
