@@ -18,6 +18,9 @@ export const command: EngineCommand = {
     'no-stdin': { type: 'flag', describe: 'only look' },
     'sig-proxy': { type: 'flag', describe: 'pass signals on to the container (default)' },
   },
+  examples: [
+    { does: 'Look at what web writes, without typing into it', line: 'attach --no-stdin web' },
+  ],
   positionals: { min: 1, max: 1 },
   run,
 }

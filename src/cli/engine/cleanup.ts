@@ -7,6 +7,7 @@ export const command: EngineCommand = {
   usage: 'internal-cleanup ID',
   describe: 'Release what an ended container holds. Called by its monitor.',
   options: {},
+  examples: [],
   positionals: { min: 1, max: 1 },
   run,
 }

@@ -1,4 +1,11 @@
-/** The shape of every engine command: its options as data, and one function that runs it. */
+/**
+ * The shape of every engine command: its options as data, and one function that runs it.
+ *
+ * To add a command: a file with an exported `command`, and a line in command-table.ts. Help, completions and
+ * man pages are made of what stands here, so that they cannot drift: `describe` of each option in one line,
+ * `value` as the placeholder (`path` and `file` complete files, `a|b|c` completes those words), at least one
+ * example. Arguments are completed by the words of `usage`: CONTAINER, IMAGE, VOLUME, NETWORK.
+ */
 import { TsrunError } from '../../errors.ts'
 
 /** One option of a command. A `list` may be given several times. */
@@ -6,8 +13,9 @@ export interface OptionSpec {
   readonly type: 'flag' | 'string' | 'list'
   /** One-letter name, or another long one. */
   readonly alias?: string
+  /** One line, lower case, without a final period. */
   readonly describe: string
-  /** What stands for the value in the help text. */
+  /** What stands for the value in the help text; a `string` or `list` without it takes a `text`. */
   readonly value?: string
 }
 
@@ -27,11 +35,21 @@ export interface CommandInput {
   readonly roots: EngineRoots
 }
 
+/** A command line that people can copy, and what it does. */
+export interface CommandExample {
+  readonly does: string
+  /** Without `tsrun`. */
+  readonly line: string
+}
+
 export interface EngineCommand {
   /** Without `tsrun`: `run [options] IMAGE [COMMAND] [ARG...]`. */
   readonly usage: string
   readonly describe: string
   readonly options: Readonly<Record<string, OptionSpec>>
+  /** Headings for the help of many options, each with names of {@link options}; the others come last. */
+  readonly optionGroups?: Readonly<Record<string, readonly string[]>>
+  readonly examples: readonly CommandExample[]
   readonly positionals: { readonly min: number; readonly max: number }
   /** Options end at the first positional: the rest belongs to the container's command. */
   readonly optionsFirst?: boolean

@@ -1,50 +1,8 @@
 /** The engine's command line: finds the command, reads its options, runs it, and tells what went wrong. */
 import { DEFAULT_DATA_ROOT, DEFAULT_STATE_ROOT } from '../../engine/default-roots.ts'
 import { describeError, TsrunError } from '../../errors.ts'
-import type { EngineCommand, EngineRoots } from './command.ts'
-
-interface Verb {
-  readonly describe: string
-  readonly load: () => Promise<{ readonly command: EngineCommand }>
-}
-
-/** Each verb's file is loaded only when it is called: starting fast matters more than anything here. */
-const VERBS: Readonly<Record<string, Verb>> = {
-  run: { describe: 'run a command in a new container', load: () => import('./run.ts') },
-  exec: { describe: 'run a command in a running container', load: () => import('./exec.ts') },
-  attach: { describe: 'connect to a running container', load: () => import('./attach.ts') },
-  ps: { describe: 'list containers', load: () => import('./ps.ts') },
-  logs: { describe: 'print what a container has written', load: () => import('./logs.ts') },
-  inspect: { describe: 'show everything about containers', load: () => import('./inspect.ts') },
-  stats: { describe: 'show what containers use', load: () => import('./stats.ts') },
-  top: { describe: 'show the processes of a container', load: () => import('./top.ts') },
-  stop: { describe: 'stop running containers', load: () => import('./stop.ts') },
-  kill: { describe: 'send a signal to containers', load: () => import('./kill.ts') },
-  wait: { describe: 'wait for containers to end', load: () => import('./wait.ts') },
-  rm: { describe: 'remove containers', load: () => import('./rm.ts') },
-  pull: { describe: 'fetch an image from a registry', load: () => import('./pull.ts') },
-  images: { describe: 'list images', load: () => import('./images.ts') },
-  rmi: { describe: 'remove images', load: () => import('./rmi.ts') },
-  tag: { describe: 'give an image another name', load: () => import('./tag.ts') },
-  load: { describe: 'read images from an archive', load: () => import('./load.ts') },
-  save: { describe: 'write images to an archive', load: () => import('./save.ts') },
-  image: { describe: 'inspect images, and more', load: () => import('./image.ts') },
-  version: { describe: 'show the version', load: () => import('./version.ts') },
-  info: { describe: 'show what tsrun sees of this machine', load: () => import('./info.ts') },
-  explain: {
-    describe: 'show the system calls of a run without running it',
-    load: () => import('./explain.ts'),
-  },
-}
-
-const INTERNAL: Readonly<Record<string, Verb>> = {
-  'internal-cleanup': { describe: '', load: () => import('./cleanup.ts') },
-}
-
-const GLOBALS = `Options before the command:
-  --data-root PATH    images, layers and containers (${DEFAULT_DATA_ROOT})
-  --state-root PATH   state of running containers (${DEFAULT_STATE_ROOT})
-  --debug             show the stack of an error`
+import type { EngineRoots } from './command.ts'
+import { findCommand } from './find-command.ts'
 
 interface Globals {
   readonly roots: EngineRoots
@@ -67,21 +25,36 @@ export async function runEngineCli(argv: readonly string[]): Promise<number> {
 }
 
 async function runVerb({ roots, rest }: Globals): Promise<number> {
-  const [name = 'help', ...args] = rest
-  if (name === 'help' || name === '--help' || name === '-h') {
-    process.stdout.write(helpText())
-    return 0
-  }
-  const verb = verbOf(name)
-  const { command } = await verb.load()
+  const [first = 'help', ...others] = rest
+  if (['help', '--help', '-h'].includes(first)) return await showHelp(others)
+  const found = findCommand(rest)
+  if (found.kind === 'group') return await showHelp([found.name])
+  const { command } = await found.entry.load()
   const { parseCommand } = await import('./parse-command.ts')
-  const parsed = await parseCommand(command, args)
+  const parsed = await parseCommand(command, found.args)
   if ('help' in parsed) {
-    process.stdout.write(`${parsed.help}\n`)
+    process.stdout.write(parsed.help)
     return 0
   }
-  if (command.worksWithoutRoot?.(parsed.options) !== true) requireRoot(name, roots)
+  if (command.worksWithoutRoot?.(parsed.options) !== true) requireRoot(found.name, roots)
   return await command.run({ ...parsed, roots })
+}
+
+/** Of the command, the group or of tsrun itself. */
+async function showHelp(words: readonly string[]): Promise<number> {
+  const { commandHelp, groupHelp, helpWidth, overviewHelp } = await import('./help-text.ts')
+  const width = helpWidth()
+  if (words.length === 0) {
+    process.stdout.write(overviewHelp(width))
+    return 0
+  }
+  const found = findCommand(words)
+  process.stdout.write(
+    found.kind === 'group'
+      ? groupHelp(found.name, found.group, width)
+      : commandHelp((await found.entry.load()).command, width),
+  )
+  return 0
 }
 
 /** One sentence at once, instead of the first path that could not be read. */
@@ -92,20 +65,6 @@ function requireRoot(name: string, { dataRoot }: EngineRoots): void {
   throw new TsrunError('permission-denied', `cannot run the command "${name}": tsrun needs root`, {
     hint: 'run it as root; containers without root are not supported yet',
   })
-}
-
-function verbOf(name: string): Verb {
-  for (const verbs of [VERBS, INTERNAL]) {
-    const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined
-    if (verb !== undefined) return verb
-  }
-  throw new TsrunError(
-    'invalid-argument',
-    `cannot run the command "${name}": there is none of this name`,
-    {
-      hint: 'tsrun help lists them',
-    },
-  )
 }
 
 function readGlobals(argv: readonly string[]): Globals {
@@ -151,19 +110,4 @@ function exitCodeOf(error: unknown): number {
     if (e instanceof TsrunError && e.exitCode !== undefined) return e.exitCode
   }
   return 125
-}
-
-function helpText(): string {
-  const width = Math.max(...Object.keys(VERBS).map((name) => name.length)) + 2
-  const verbs = Object.entries(VERBS).map(
-    ([name, { describe }]) => `  ${name.padEnd(width)}${describe}\n`,
-  )
-  return `Usage: tsrun [options] COMMAND [arguments]
-
-Containers without a daemon. tsrun COMMAND --help shows a command's options.
-
-Commands:
-${verbs.join('')}
-${GLOBALS}
-`
 }

@@ -27,6 +27,10 @@ export const command: EngineCommand = {
     user: { type: 'string', alias: 'u', describe: 'run as this user', value: 'user[:group]' },
     workdir: { type: 'string', alias: 'w', describe: 'run in this directory', value: 'path' },
   },
+  examples: [
+    { does: 'A shell in the running container web', line: 'exec -it web sh' },
+    { does: 'One command as another user', line: 'exec -u nobody web id' },
+  ],
   positionals: { min: 2, max: Number.POSITIVE_INFINITY },
   optionsFirst: true,
   run,

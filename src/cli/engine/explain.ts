@@ -15,6 +15,7 @@ export const command: EngineCommand = {
     bundle: { type: 'string', alias: 'b', describe: 'of this OCI bundle', value: 'path' },
     seccomp: { type: 'flag', describe: 'the seccomp filter too, one instruction a line' },
   },
+  examples: [{ does: 'What a start would do', line: 'explain run --rm alpine true' }],
   positionals: { min: 0, max: Number.POSITIVE_INFINITY },
   optionsFirst: true,
   worksWithoutRoot: (options) => options.has('bundle'),
@@ -40,7 +41,7 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
   }
   const parsed = await parseCommand(runCommand, args)
   if ('help' in parsed) {
-    process.stdout.write(`${parsed.help}\n`)
+    process.stdout.write(parsed.help)
     return 0
   }
   const request = runRequestOf(parsed.options, parsed.positionals)

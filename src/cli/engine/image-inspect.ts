@@ -13,6 +13,12 @@ export const command: EngineCommand = {
   options: {
     format: { type: 'string', alias: 'f', describe: 'json or a Go template', value: 'text' },
   },
+  examples: [
+    {
+      does: 'The command of an image',
+      line: 'image inspect --format "{{json .Config.Cmd}}" alpine',
+    },
+  ],
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
   run,
 }

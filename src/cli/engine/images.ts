@@ -30,6 +30,10 @@ export const command: EngineCommand = {
     'no-trunc': { type: 'flag', describe: 'do not shorten ids' },
     quiet: { type: 'flag', alias: 'q', describe: 'only ids' },
   },
+  examples: [
+    { does: 'With their digests', line: 'images --digests' },
+    { does: 'Ids of one repository', line: 'images -q alpine' },
+  ],
   positionals: { min: 0, max: 1 },
   run,
 }

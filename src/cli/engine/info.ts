@@ -10,6 +10,7 @@ export const command: EngineCommand = {
   options: {
     format: { type: 'string', alias: 'f', describe: 'json or a Go template', value: 'text' },
   },
+  examples: [{ does: 'One fact', line: 'info --format "{{.KernelVersion}}"' }],
   positionals: { min: 0, max: 0 },
   run,
 }

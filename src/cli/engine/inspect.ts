@@ -12,6 +12,9 @@ export const command: EngineCommand = {
   options: {
     format: { type: 'string', alias: 'f', describe: 'json or a Go template', value: 'text' },
   },
+  examples: [
+    { does: 'The state of a container', line: 'inspect --format "{{.State.Status}}" web' },
+  ],
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
   run,
 }

@@ -10,6 +10,7 @@ export const command: EngineCommand = {
   options: {
     signal: { type: 'string', alias: 's', describe: 'name or number', value: 'KILL' },
   },
+  examples: [{ does: 'Let a server read its configuration again', line: 'kill -s HUP web' }],
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
   run,
 }

@@ -23,6 +23,7 @@ export const command: EngineCommand = {
     },
     quiet: { type: 'flag', alias: 'q', describe: 'print nothing' },
   },
+  examples: [{ does: 'From a file', line: 'load -i alpine.tar' }],
   positionals: { min: 0, max: 0 },
   run,
 }

@@ -24,6 +24,7 @@ export const command: EngineCommand = {
       value: 'RFC 3339, Unix time or 10m',
     },
   },
+  examples: [{ does: 'The last ten lines, and whatever follows', line: 'logs -f --tail 10 web' }],
   positionals: { min: 1, max: 1 },
   run,
 }

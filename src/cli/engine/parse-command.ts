@@ -1,6 +1,7 @@
 /** Reads an engine command line with yargs. Nothing is guessed: unknown options are refused. */
 import type Yargs from 'yargs'
 import { TsrunError } from '../../errors.ts'
+import { nearestWord } from '../../util/nearest-word.ts'
 import { CommandOptions, type EngineCommand, type OptionSpec } from './command.ts'
 
 export type ParsedCommand =
@@ -13,17 +14,74 @@ export async function parseCommand(
   args: readonly string[],
 ): Promise<ParsedCommand> {
   const { options, positionals } = separate(command, args)
+  if (options.some((option) => isHelp(command, option))) return { help: await helpOf(command) }
+  for (const option of options) refuseWrong(command, option)
   const values = readKnown(command, options) ?? (await readWithYargs(command, options))
-  if ('help' in values) return values
   checkCount(command, positionals)
   return { options: new CommandOptions(command.options, values), positionals }
+}
+
+// docker's old `-h` too, unless the command has its own.
+function isHelp(command: EngineCommand, option: string): boolean {
+  if (option === '--help' || option === '--help=true') return true
+  return option === '-h' && longName(command, 'h') === undefined
+}
+
+async function helpOf(command: EngineCommand): Promise<string> {
+  const { commandHelp, helpWidth } = await import('./help-text.ts')
+  return commandHelp(command, helpWidth())
+}
+
+function refuseWrong(command: EngineCommand, option: string): void {
+  const [, name = '', value] = /^--?([^=]*)(?:=([\s\S]*))?$/.exec(option) ?? []
+  const spec = option.startsWith('--') ? optionNamed(command, name) : undefined
+  if (spec !== undefined) {
+    checkValue(command, name, spec, value)
+    return
+  }
+  const nearest = nearestWord(name, Object.keys(command.options))
+  const shown = option.startsWith('--') ? `--${name}` : option
+  throw new TsrunError(
+    'invalid-argument',
+    `cannot read the command line of "${nameOf(command)}": there is no option ${shown}`,
+    {
+      hint:
+        nearest === undefined
+          ? `tsrun ${nameOf(command)} --help lists them`
+          : `did you mean --${nearest}? tsrun ${nameOf(command)} --help lists all`,
+    },
+  )
+}
+
+function checkValue(
+  command: EngineCommand,
+  name: string,
+  spec: OptionSpec,
+  value: string | undefined,
+): void {
+  if (spec.type !== 'flag') {
+    if (value !== undefined) return
+    throw usageError(command, `--${name} needs a value: ${spec.value ?? 'text'}`)
+  }
+  if (value === undefined || value === 'true' || value === 'false') return
+  throw usageError(command, `--${name} is either given or not; "${value}" is no value for it`)
+}
+
+function optionNamed(command: EngineCommand, name: string): OptionSpec | undefined {
+  const long = Object.hasOwn(command.options, name) ? name : longName(command, name)
+  return long === undefined ? undefined : command.options[long]
+}
+
+/** The words of the command: `image ls`. */
+function nameOf(command: EngineCommand): string {
+  return /^[a-z][a-z -]*(?= |$)/.exec(command.usage)?.[0].trimEnd() ?? command.usage
 }
 
 type Values = Map<string, boolean | string | string[]>
 
 /**
  * The values of options that are all known and well-formed; undefined for anything else. yargs alone
- * takes longer to load than a container takes to start, so it is asked only for help and for errors.
+ * takes longer to load than a container takes to start, so it is asked only for what is malformed.
  */
 function readKnown(command: EngineCommand, options: readonly string[]): Values | undefined {
   const values: Values = new Map()
@@ -44,14 +102,10 @@ function readKnown(command: EngineCommand, options: readonly string[]): Values |
   return values
 }
 
-async function readWithYargs(
-  command: EngineCommand,
-  options: readonly string[],
-): Promise<Values | { readonly help: string }> {
+async function readWithYargs(command: EngineCommand, options: readonly string[]): Promise<Values> {
   const { default: yargs } = await import('yargs')
   const parser = parserFor(yargs, command)
   const { given, failure } = run(parser, options)
-  if (given.help === true) return { help: await parser.getHelp() }
   if (failure !== undefined) throw usageError(command, failure)
   return valuesOf(command, given)
 }
@@ -117,18 +171,16 @@ function longName(command: EngineCommand, alias: string): string | undefined {
 
 function takesValue(command: EngineCommand, text: string): boolean {
   if (text.includes('=')) return false
-  const name = Object.hasOwn(command.options, text) ? text : longName(command, text)
-  return name !== undefined && command.options[name]?.type !== 'flag'
+  const spec = optionNamed(command, text)
+  return spec !== undefined && spec.type !== 'flag'
 }
 
 function parserFor(yargs: typeof Yargs, command: EngineCommand) {
   const parser = yargs()
     .scriptName('tsrun')
-    .usage(`Usage: tsrun ${command.usage}\n\n${command.describe}`)
     .version(false)
     .help(false)
     .exitProcess(false)
-    .option('help', { type: 'boolean', describe: 'show this text' })
     .strictOptions()
     .parserConfiguration({
       'greedy-arrays': false,
@@ -145,7 +197,6 @@ function parserFor(yargs: typeof Yargs, command: EngineCommand) {
 function yargsOption(spec: OptionSpec) {
   return {
     type: spec.type === 'flag' ? ('boolean' as const) : ('string' as const),
-    describe: spec.value === undefined ? spec.describe : `${spec.describe} (${spec.value})`,
     ...(spec.type === 'flag' ? {} : { requiresArg: true, nargs: 1 }),
     ...(spec.alias === undefined ? {} : { alias: spec.alias }),
   }
@@ -186,9 +237,12 @@ function checkCount(command: EngineCommand, positionals: readonly string[]): voi
 }
 
 function usageError(command: EngineCommand, detail: string): TsrunError {
-  const name = command.usage.split(' ', 1)[0]
   const text = detail.charAt(0).toLowerCase() + detail.slice(1)
-  return new TsrunError('invalid-argument', `cannot read the command line of "${name}": ${text}`, {
-    hint: `usage: tsrun ${command.usage}`,
-  })
+  return new TsrunError(
+    'invalid-argument',
+    `cannot read the command line of "${nameOf(command)}": ${text}`,
+    {
+      hint: `usage: tsrun ${command.usage}`,
+    },
+  )
 }

@@ -47,6 +47,13 @@ export const command: EngineCommand = {
     'no-trunc': { type: 'flag', describe: 'do not shorten ids and commands' },
     quiet: { type: 'flag', alias: 'q', describe: 'only ids' },
   },
+  examples: [
+    { does: 'Also those that have ended', line: 'ps -a' },
+    {
+      does: 'Names and states of all containers with a label',
+      line: 'ps -a --filter label=app=shop --format "{{.Names}}: {{.Status}}"',
+    },
+  ],
   positionals: { min: 0, max: 0 },
   run,
 }

@@ -16,6 +16,13 @@ export const command: EngineCommand = {
     quiet: { type: 'flag', alias: 'q', describe: 'print nothing but the id' },
     'tls-verify': { type: 'flag', describe: 'false: take any certificate, or plain HTTP' },
   },
+  examples: [
+    { does: 'The newest Alpine Linux', line: 'pull alpine' },
+    {
+      does: 'An image of another registry for another machine',
+      line: 'pull --platform linux/arm64 quay.io/podman/hello',
+    },
+  ],
   positionals: { min: 1, max: 1 },
   run,
 }

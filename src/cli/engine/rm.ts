@@ -14,6 +14,7 @@ export const command: EngineCommand = {
       describe: 'kill running ones first; a missing one is no error',
     },
   },
+  examples: [{ does: 'Also when it runs', line: 'rm -f web' }],
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
   run,
 }

@@ -14,6 +14,7 @@ export const command: EngineCommand = {
       describe: 'also with several names, or when containers use it',
     },
   },
+  examples: [{ does: 'By name', line: 'rmi alpine:3.20' }],
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
   run,
 }

@@ -12,6 +12,7 @@ import type { CommandInput, EngineCommand } from './command.ts'
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from './detach-keys.ts'
 import { FORWARDED, forwardSignal } from './forward-signal.ts'
 import { PullDisplay } from './pull-display.ts'
+import { RUN_OPTION_GROUPS } from './run-option-groups.ts'
 import { RUN_OPTIONS, runRequestOf } from './run-options.ts'
 import { requireTerminal, UserTerminal, windowSize } from './user-terminal.ts'
 
@@ -21,6 +22,18 @@ export const command: EngineCommand = {
   usage: 'run [options] IMAGE [COMMAND] [ARG...]',
   describe: 'Run a command in a new container. It has no network unless --network host is given.',
   options: RUN_OPTIONS,
+  optionGroups: RUN_OPTION_GROUPS,
+  examples: [
+    {
+      does: 'A shell in a new container that is removed afterwards',
+      line: 'run --rm -it alpine sh',
+    },
+    { does: 'A service in the background under a name', line: 'run -d --name web nginx' },
+    {
+      does: 'With a folder of the host, limits, and no network',
+      line: 'run --rm -v ./data:/data:ro -m 512m --cpus 2 alpine ls /data',
+    },
+  ],
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
   optionsFirst: true,
   run,

@@ -30,6 +30,7 @@ export const command: EngineCommand = {
       value: 'text',
     },
   },
+  examples: [{ does: 'Into a file', line: 'save -o alpine.tar alpine' }],
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
   run,
 }

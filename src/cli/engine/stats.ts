@@ -38,6 +38,7 @@ export const command: EngineCommand = {
     'no-stream': { type: 'flag', describe: 'show it once' },
     'no-trunc': { type: 'flag', describe: 'do not shorten ids' },
   },
+  examples: [{ does: 'Once, as JSON', line: 'stats --no-stream --format json' }],
   positionals: { min: 0, max: Number.POSITIVE_INFINITY },
   run,
 }

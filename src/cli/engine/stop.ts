@@ -17,6 +17,7 @@ export const command: EngineCommand = {
     },
     timeout: { type: 'string', describe: 'the same as --time', value: '10' },
   },
+  examples: [{ does: 'Give it a minute before SIGKILL', line: 'stop -t 60 web' }],
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
   run,
 }

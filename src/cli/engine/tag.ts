@@ -7,6 +7,7 @@ export const command: EngineCommand = {
   usage: 'tag IMAGE NAME',
   describe: 'Give an image another name.',
   options: {},
+  examples: [{ does: 'A second name', line: 'tag alpine:latest registry.example.com/base:1' }],
   positionals: { min: 2, max: 2 },
   run,
 }

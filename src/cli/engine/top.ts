@@ -8,6 +8,9 @@ export const command: EngineCommand = {
   usage: 'top CONTAINER [PS OPTIONS]',
   describe: 'Show the processes of a running container with the ps of the host (-ef by default).',
   options: {},
+  examples: [
+    { does: 'The processes with the columns that ps can show', line: 'top web -o pid,user,args' },
+  ],
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
   optionsFirst: true,
   run,

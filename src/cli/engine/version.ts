@@ -9,6 +9,7 @@ export const command: EngineCommand = {
   options: {
     format: { type: 'string', alias: 'f', describe: 'json or a Go template', value: 'text' },
   },
+  examples: [{ does: 'Only the number', line: 'version --format "{{.Client.Version}}"' }],
   positionals: { min: 0, max: 0 },
   worksWithoutRoot: () => true,
   run,

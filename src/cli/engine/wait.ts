@@ -8,6 +8,7 @@ export const command: EngineCommand = {
   usage: 'wait CONTAINER [CONTAINER...]',
   describe: 'Wait until containers have ended and print their exit codes.',
   options: {},
+  examples: [{ does: 'The exit code of a container', line: 'wait job' }],
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
   run,
 }

@@ -14,6 +14,7 @@ const command: EngineCommand = {
     memory: { type: 'string', alias: 'm', describe: 'the limit' },
     entrypoint: { type: 'string', describe: 'the program' },
   },
+  examples: [],
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
   optionsFirst: true,
   run: async () => 0,
@@ -99,9 +100,18 @@ describe('parseCommand()', () => {
   })
 
   it('refuses unknown options, missing values and missing arguments by name', async () => {
-    await expect(parse('--restart', 'always', 'image')).rejects.toThrow(/unknown.*restart/i)
-    await expect(parse('-e')).rejects.toThrow(/env|e\b/)
+    await expect(parse('--restart', 'always', 'image')).rejects.toThrow(/no option --restart/)
+    await expect(parse('-e')).rejects.toThrow(/--env needs a value/)
+    await expect(parse('--rm=7', 'image')).rejects.toThrow(/"7" is no value/)
     await expect(parse('--rm')).rejects.toThrow(/1 argument is needed/)
+  })
+
+  it('suggests the nearest option, and -h is help where it is nothing else', async () => {
+    await expect(parse('--entripoint', 'x', 'image')).rejects.toMatchObject({
+      hint: expect.stringContaining('did you mean --entrypoint?'),
+    })
+    await expect(parse('-x', 'image')).rejects.toThrow(/no option -x/)
+    expect(await parseCommand(command, ['-h'])).toHaveProperty('help')
   })
 
   it('refuses too many arguments', async () => {

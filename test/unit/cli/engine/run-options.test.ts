@@ -11,6 +11,7 @@ const command: EngineCommand = {
   usage: 'run',
   describe: '',
   options: RUN_OPTIONS,
+  examples: [],
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
   optionsFirst: true,
   run: async () => 0,

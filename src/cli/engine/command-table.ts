@@ -1,0 +1,91 @@
+/** All commands of the engine by name. Help, completions and man pages list what stands here. */
+import type { EngineCommand } from './command.ts'
+
+export interface CommandEntry {
+  /** A few words for a list of commands. */
+  readonly describe: string
+  /** Each command's file is loaded only when it is called: starting fast matters more than anything here. */
+  readonly load: () => Promise<{ readonly command: EngineCommand }>
+  /** Another name of a command, or one that people do not call: not listed. */
+  readonly hidden?: true
+}
+
+/** Commands behind one word: `tsrun image ls`. */
+export interface CommandGroup {
+  readonly describe: string
+  readonly commands: Readonly<Record<string, CommandEntry>>
+}
+
+const CONTAINERS: Readonly<Record<string, CommandEntry>> = {
+  run: { describe: 'run a command in a new container', load: () => import('./run.ts') },
+  exec: { describe: 'run a command in a running container', load: () => import('./exec.ts') },
+  attach: { describe: 'connect to a running container', load: () => import('./attach.ts') },
+  ps: { describe: 'list containers', load: () => import('./ps.ts') },
+  logs: { describe: 'print what a container has written', load: () => import('./logs.ts') },
+  inspect: { describe: 'show everything about containers', load: () => import('./inspect.ts') },
+  stats: { describe: 'show what containers use', load: () => import('./stats.ts') },
+  top: { describe: 'show the processes of a container', load: () => import('./top.ts') },
+  stop: { describe: 'stop running containers', load: () => import('./stop.ts') },
+  kill: { describe: 'send a signal to containers', load: () => import('./kill.ts') },
+  wait: { describe: 'wait for containers to end', load: () => import('./wait.ts') },
+  rm: { describe: 'remove containers', load: () => import('./rm.ts') },
+  explain: {
+    describe: 'show the system calls of a run without running it',
+    load: () => import('./explain.ts'),
+  },
+}
+
+const IMAGES: Readonly<Record<string, CommandEntry>> = {
+  pull: { describe: 'fetch an image from a registry', load: () => import('./pull.ts') },
+  images: { describe: 'list images', load: () => import('./images.ts') },
+  rmi: { describe: 'remove images', load: () => import('./rmi.ts') },
+  tag: { describe: 'give an image another name', load: () => import('./tag.ts') },
+  load: { describe: 'read images from an archive', load: () => import('./load.ts') },
+  save: { describe: 'write images to an archive', load: () => import('./save.ts') },
+}
+
+const SYSTEM: Readonly<Record<string, CommandEntry>> = {
+  version: { describe: 'show the version', load: () => import('./version.ts') },
+  info: { describe: 'show what tsrun sees of this machine', load: () => import('./info.ts') },
+}
+
+/** The commands of one word, under the headings of `tsrun help`. */
+export const SECTIONS: Readonly<Record<string, Readonly<Record<string, CommandEntry>>>> = {
+  Containers: CONTAINERS,
+  Images: IMAGES,
+  System: SYSTEM,
+}
+
+/** The commands of two words. */
+export const GROUPS: Readonly<Record<string, CommandGroup>> = {
+  image: {
+    describe: 'commands on images',
+    commands: {
+      inspect: {
+        describe: 'show everything about images',
+        load: () => import('./image-inspect.ts'),
+      },
+      ls: { describe: 'list images', load: () => import('./images.ts') },
+      list: { describe: 'list images', load: () => import('./images.ts'), hidden: true },
+      ...pick(IMAGES, { pull: 'pull', rm: 'rmi', load: 'load', save: 'save', tag: 'tag' }),
+    },
+  },
+}
+
+/** What tsrun calls itself. */
+export const INTERNAL: Readonly<Record<string, CommandEntry>> = {
+  'internal-cleanup': { describe: '', load: () => import('./cleanup.ts'), hidden: true },
+}
+
+/** Some of `commands` under other names: `{ rm: 'rmi' }`. */
+function pick(
+  commands: Readonly<Record<string, CommandEntry>>,
+  names: Readonly<Record<string, string>>,
+): Record<string, CommandEntry> {
+  const picked: Record<string, CommandEntry> = {}
+  for (const [name, own] of Object.entries(names)) {
+    const entry = commands[own]
+    if (entry !== undefined) picked[name] = entry
+  }
+  return picked
+}
