@@ -45,8 +45,12 @@ export class LiveCgroup {
     }
   }
 
-  /** Freezes or thaws, and waits until that is so. */
-  freeze(frozen: boolean): void {
+  /**
+   * Freezes or thaws, and waits until that is so.
+   * @throws TsrunError `failed-precondition` when the kernel refuses, or after `timeoutMs` milliseconds; a
+   * freeze is taken back then
+   */
+  freeze(frozen: boolean, timeoutMs = EMPTY_TIMEOUT_MS): void {
     try {
       writeFileSync(join(this.path, 'cgroup.freeze'), frozen ? '1' : '0')
     } catch (cause) {
@@ -56,9 +60,29 @@ export class LiveCgroup {
         { cause },
       )
     }
-    const deadline = Date.now() + EMPTY_TIMEOUT_MS
-    while (!this.#events().includes(`frozen ${frozen ? 1 : 0}`) && Date.now() < deadline)
+    const deadline = Date.now() + timeoutMs
+    const wanted = `frozen ${frozen ? 1 : 0}`
+    for (let events = this.#events(); !events.includes(wanted); events = this.#events()) {
+      // Removed meanwhile: its processes have ended.
+      if (events.length < 2) return
+      if (Date.now() > deadline) this.#giveUpFreezing(frozen, timeoutMs)
       this.#waitForEvent(100)
+    }
+  }
+
+  #giveUpFreezing(frozen: boolean, timeoutMs: number): never {
+    // Half frozen is worse than running: who is stopped waits for who is not.
+    if (frozen) writeFileSync(join(this.path, 'cgroup.freeze'), '0')
+    const state = frozen ? 'freeze' : 'thaw'
+    throw new TsrunError(
+      'failed-precondition',
+      `cannot ${state} the cgroup ${this.path}: not all of it did within ${timeoutMs / 1000} s`,
+      {
+        hint: frozen
+          ? 'it runs on; look for processes in uninterruptible sleep (state D) and try again'
+          : 'a cgroup above it is frozen: write 0 into the cgroup.freeze there',
+      },
+    )
   }
 
   /** Kills what is left, waits until it is empty, and removes it with all below it. Idempotent. */
