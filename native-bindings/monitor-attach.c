@@ -1,6 +1,7 @@
 // The attach socket: clients that watch the output, feed the input or wait for the exit.
 // A frame is {u32 type, u32 length} and its payload. Buffers are fixed: a patient client holds the
-// container back when it does not read, as the reader of a pipe does; any other one is dropped.
+// container back when it does not read, as the reader of a pipe does; any other one that does not read
+// for LAG_PATIENCE_MS misses output from then on, and is told how much.
 #include "monitor.h"
 
 #include <linux/errno.h>
@@ -11,6 +12,7 @@
 #define SOCK_STREAM_FLAGS (1 | O_NONBLOCK | O_CLOEXEC)
 #define BACKLOG 64
 #define MSG_NOSIGNAL_FLAG 0x4000
+#define LAG_PATIENCE_MS 1000
 
 static const char socket_name[] = "attach.sock";
 
@@ -35,6 +37,12 @@ void close_listener(void) {
   (void)SYS3(unlinkat, FD_DIRECTORY, socket_name, 0);
 }
 
+static void clear_client(struct client *client) {
+  client->flags = client->in_length = client->out_length = 0;
+  client->wants_check = client->lags = 0;
+  client->stalled_until = client->skipped = 0;
+}
+
 void accept_clients(int unused) {
   (void)unused;
   for (;;) {
@@ -48,18 +56,17 @@ void accept_clients(int unused) {
       close_fd(&fd);
       continue;
     }
+    clear_client(free_client);
     free_client->fd = fd;
-    free_client->flags = free_client->in_length = free_client->out_length = 0;
   }
 }
 
 static void drop_client(struct client *client) {
   if (client->fd < 0) return;
   close_fd(&client->fd);
-  if ((client->flags & CLIENT_IS_OWNER) != 0 && (monitor.config.flags & MONITOR_INPUT_ONCE) != 0)
+  if ((client->flags & CLIENT_GIVES_INPUT) != 0 && (monitor.config.flags & MONITOR_INPUT_ONCE) != 0)
     close_input();
-  client->flags = 0;
-  client->out_length = 0;
+  clear_client(client);
 }
 
 void flush_client(int index) {
@@ -78,10 +85,13 @@ void flush_client(int index) {
   }
   for (uint32_t i = done; i < client->out_length; i++) client->out[i - done] = client->out[i];
   client->out_length -= done;
+  if (done > 0 || client->out_length == 0)
+    client->stalled_until = client->out_length == 0 ? 0 : now_ms() + LAG_PATIENCE_MS;
 }
 
 static void send_frame(int index, uint32_t type, const void *payload, uint32_t length) {
   struct client *client = &monitor.clients[index];
+  if (client->fd < 0) return;
   if (client->out_length + FRAME_HEADER + length > sizeof client->out) {
     drop_client(client);
     return;
@@ -91,18 +101,44 @@ static void send_frame(int index, uint32_t type, const void *payload, uint32_t l
   memcpy(to + 4, &length, 4);
   memcpy(to + FRAME_HEADER, payload, length);
   client->out_length += FRAME_HEADER + length;
+  if (client->stalled_until == 0) client->stalled_until = now_ms() + LAG_PATIENCE_MS;
   flush_client(index);
 }
 
+static void say_skipped(int index) {
+  struct client *client = &monitor.clients[index];
+  uint64_t skipped = client->skipped;
+  client->skipped = 0;
+  if (skipped > 0) send_frame(index, MONITOR_SKIPPED, &skipped, sizeof skipped);
+}
+
 void broadcast_output(int is_stderr, const uint8_t *bytes, uint32_t length) {
-  for (int i = 0; i < MAX_CLIENTS; i++)
-    if (monitor.clients[i].fd >= 0 && (monitor.clients[i].flags & CLIENT_WANTS_OUTPUT) != 0)
-      send_frame(i, is_stderr ? MONITOR_STDERR : MONITOR_STDOUT, bytes, length);
+  for (int i = 0; i < MAX_CLIENTS; i++) {
+    struct client *client = &monitor.clients[i];
+    if (client->fd < 0 || (client->flags & CLIENT_WANTS_OUTPUT) == 0) continue;
+    if (client->out_length > 0) {
+      client->skipped += length;
+      continue;
+    }
+    say_skipped(i);
+    send_frame(i, is_stderr ? MONITOR_STDERR : MONITOR_STDOUT, bytes, length);
+  }
 }
 
 void broadcast_exit(void) {
-  for (int i = 0; i < MAX_CLIENTS; i++)
-    if (monitor.clients[i].fd >= 0) send_frame(i, MONITOR_EXIT, &monitor.init_status, 4);
+  for (int i = 0; i < MAX_CLIENTS; i++) {
+    say_skipped(i);
+    send_frame(i, MONITOR_EXIT, &monitor.init_status, 4);
+  }
+}
+
+void broadcast_check(enum health health, int code) {
+  uint32_t payload[2] = {health, (uint32_t)code};
+  for (int i = 0; i < MAX_CLIENTS; i++) {
+    if (!monitor.clients[i].wants_check) continue;
+    monitor.clients[i].wants_check = 0;
+    send_frame(i, MONITOR_CHECKED, payload, sizeof payload);
+  }
 }
 
 // Until the caller has attached, or said that it will not, the output waits in the pipes: a
@@ -111,14 +147,33 @@ static int waits_for_caller(void) {
   return !monitor.is_started && !monitor.is_abandoned && monitor.control >= 0;
 }
 
+static int holds_back(struct client *client) {
+  if (client->fd < 0 || client->out_length == 0) return 0;
+  if ((client->flags & CLIENT_IS_PATIENT) != 0) return 1;
+  if ((client->flags & CLIENT_WANTS_OUTPUT) == 0 || client->lags) return 0;
+  client->lags = now_ms() >= client->stalled_until;
+  return !client->lags;
+}
+
 int is_held_back(void) {
-  int has_patient = 0;
+  int has_patient = 0, is_held = 0;
   for (int i = 0; i < MAX_CLIENTS; i++) {
-    if (monitor.clients[i].fd < 0 || (monitor.clients[i].flags & CLIENT_IS_PATIENT) == 0) continue;
-    has_patient = 1;
-    if (monitor.clients[i].out_length > 0) return 1;
+    struct client *client = &monitor.clients[i];
+    has_patient |= client->fd >= 0 && (client->flags & CLIENT_IS_PATIENT) != 0;
+    is_held |= holds_back(client);
   }
-  return waits_for_caller() && !has_patient;
+  return is_held || (waits_for_caller() && !has_patient);
+}
+
+// When the container stops to wait for the first of those that it waits for; 0 for none.
+uint64_t first_stall(void) {
+  uint64_t first = 0;
+  for (int i = 0; i < MAX_CLIENTS; i++) {
+    struct client *client = &monitor.clients[i];
+    if ((client->flags & CLIENT_IS_PATIENT) != 0 || !holds_back(client)) continue;
+    if (first == 0 || client->stalled_until < first) first = client->stalled_until;
+  }
+  return first;
 }
 
 int has_owner(void) {
@@ -155,6 +210,10 @@ static int take_frame(int index, uint32_t type, const uint8_t *payload, uint32_t
         monitor.is_cleaned = 1;
         client->flags &= ~(uint32_t)CLIENT_IS_OWNER;
       }
+      return 1;
+    case CLIENT_CHECK:
+      client->wants_check = 1;
+      start_check();
       return 1;
     default:
       drop_client(client);

@@ -1,56 +1,28 @@
 // The log and the exit record. The log has the form of the kubelet's and podman's log files,
 //   <RFC 3339 time> <stdout|stderr> <F|P> <text>
 // with P for a piece whose line goes on: every byte of the container survives, and nothing has to
-// be held back until a line is complete, as JSON lines would need.
+// be held back until a line is complete, as JSON lines would need. A file that would grow beyond its
+// limit becomes <name>.1, as that one becomes <name>.2; the last one goes. src/monitor/log-files.ts reads them.
 #include "monitor.h"
 
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 
 #define BUFFER 32768
-#define TIME_LENGTH 30
 #define PREFIX_LENGTH (TIME_LENGTH + 10) // time, " stdout F "
+#define SEEK_END_NUMBER 2
+#define MAX_NAME 64
 
 static uint8_t buffer[BUFFER];
 static uint32_t used;
+static uint64_t log_size;
 
-static void put_number(char *to, uint64_t value, unsigned digits) {
-  while (digits-- > 0) {
-    to[digits] = (char)('0' + value % 10);
-    value /= 10;
-  }
-}
+static const char *log_name(void) { return monitor.arguments[1]; }
 
-// Days since 1970-01-01 as a date of the proleptic Gregorian calendar, counted in 400-year eras
-// that begin in March so that the leap day comes last.
-static void put_date(char *to, uint64_t days) {
-  uint64_t shifted = days + 719468;
-  uint64_t era = shifted / 146097, day = shifted % 146097;
-  uint64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
-  uint64_t of_year = day - (365 * year + year / 4 - year / 100);
-  uint64_t month = (5 * of_year + 2) / 153;
-  put_number(to + 8, of_year - (153 * month + 2) / 5 + 1, 2);
-  month = month < 10 ? month + 3 : month - 9;
-  put_number(to + 5, month, 2);
-  put_number(to, year + era * 400 + (month <= 2), 4);
-  to[4] = to[7] = '-';
-}
-
-// Writes TIME_LENGTH bytes: 2006-01-02T15:04:05.000000000Z.
-static void put_time(char *to) {
-  int64_t now[2] = {0, 0};
-  (void)SYS2(clock_gettime, 0, now);
-  uint64_t seconds = (uint64_t)now[0];
-  put_date(to, seconds / 86400);
-  to[10] = 'T';
-  put_number(to + 11, seconds / 3600 % 24, 2);
-  to[13] = ':';
-  put_number(to + 14, seconds / 60 % 60, 2);
-  to[16] = ':';
-  put_number(to + 17, seconds % 60, 2);
-  to[19] = '.';
-  put_number(to + 20, (uint64_t)now[1], 9);
-  to[29] = 'Z';
+// A container that is started anew goes on in its old log.
+void open_log(void) {
+  long size = SYS3(lseek, FD_LOG, 0, SEEK_END_NUMBER);
+  log_size = size > 0 ? (uint64_t)size : 0;
 }
 
 // A full disk must not stop the container: what cannot be written is counted and reported.
@@ -65,16 +37,57 @@ static void flush_log(void) {
     }
     done += (uint32_t)count;
   }
+  log_size += done;
   used = 0;
 }
 
-static void put_bytes(const void *bytes, uint32_t length) {
-  if (used + length > BUFFER) flush_log();
-  memcpy(buffer + used, bytes, length);
-  used += length;
+// The name of file `number` of the log, 0 for the one that is written.
+static void put_log_name(char *to, uint32_t number) {
+  uint32_t length = 0;
+  while (log_name()[length] != 0 && length < MAX_NAME - 12) {
+    to[length] = log_name()[length];
+    length++;
+  }
+  if (number > 0) {
+    to[length++] = '.';
+    length += put_decimal(to + length, number);
+  }
+  to[length] = 0;
+}
+
+// A reader of the old file keeps it: with one file only it is unlinked, not emptied under the reader.
+static void rotate_log(void) {
+  char from[MAX_NAME], to[MAX_NAME];
+  for (uint32_t number = monitor.config.log_max_files - 1; number > 0; number--) {
+    put_log_name(from, number - 1);
+    put_log_name(to, number);
+    (void)SYS5(renameat2, FD_DIRECTORY, from, FD_DIRECTORY, to, 0);
+  }
+  put_log_name(from, 0);
+  (void)SYS3(unlinkat, FD_DIRECTORY, from, 0);
+  log_size = 0;
+  int fd = (int)SYS4(openat, FD_DIRECTORY, from, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  // Without a new file the old one goes on, and the next rotation tries again.
+  if (fd < 0) return;
+  (void)SYS3(dup3, fd, FD_LOG, O_CLOEXEC);
+  close_fd(&fd);
+}
+
+// A piece is never torn: it is in one file, and a rotation comes before it.
+static void put_piece(const char *prefix, const uint8_t *text, uint32_t length) {
+  uint32_t whole = PREFIX_LENGTH + length + 1;
+  uint64_t limit = monitor.config.log_max_size;
+  int is_full = limit > 0 && log_size + used > 0 && log_size + used + whole > limit;
+  if (is_full || used + whole > BUFFER) flush_log();
+  if (is_full) rotate_log();
+  memcpy(buffer + used, prefix, PREFIX_LENGTH);
+  memcpy(buffer + used + PREFIX_LENGTH, text, length);
+  buffer[used + whole - 1] = '\n';
+  used += whole;
 }
 
 void log_output(int is_stderr, const uint8_t *bytes, uint32_t length) {
+  if (log_name()[0] == 0) return;
   char prefix[PREFIX_LENGTH];
   put_time(prefix);
   memcpy(prefix + TIME_LENGTH, is_stderr ? " stderr F " : " stdout F ", 10);
@@ -83,23 +96,13 @@ void log_output(int is_stderr, const uint8_t *bytes, uint32_t length) {
     uint32_t to = from;
     while (to < length && bytes[to] != '\n') to++;
     prefix[PREFIX_LENGTH - 2] = to < length ? 'F' : 'P';
-    put_bytes(prefix, sizeof prefix);
-    put_bytes(bytes + from, to - from);
-    put_bytes("\n", 1);
+    put_piece(prefix, bytes + from, to - from);
     from = to + 1;
   }
   flush_log();
 }
 
-static uint32_t put_decimal(char *to, uint64_t value) {
-  unsigned digits = 1;
-  for (uint64_t rest = value; rest >= 10; rest /= 10) digits++;
-  put_number(to, value, digits);
-  return digits;
-}
-
-// "<wait status> <time> <log bytes lost>\n", whole or not at all. Not synced: after a power cut the
-// container is gone and nobody can know its status anyway.
+// "<wait status> <time> <log bytes lost>\n", whole or not at all.
 void write_exit_record(void) {
   char text[TIME_LENGTH + 64];
   uint32_t length = put_decimal(text, (uint32_t)monitor.init_status);
@@ -109,10 +112,5 @@ void write_exit_record(void) {
   text[length++] = ' ';
   length += put_decimal(text + length, monitor.log_lost);
   text[length++] = '\n';
-  int fd = (int)SYS4(openat, FD_DIRECTORY, "exit.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return;
-  long written = SYS3(write, fd, text, length);
-  close_fd(&fd);
-  if (written == (long)length)
-    (void)SYS5(renameat2, FD_DIRECTORY, "exit.tmp", FD_DIRECTORY, "exit", 0);
+  (void)replace_file("exit.tmp", "exit", text, length);
 }

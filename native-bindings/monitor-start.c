@@ -5,7 +5,6 @@
 #include <linux/fcntl.h>
 #include <linux/signal.h>
 
-#define SIGCHLD_NUMBER 17
 #define CLOSE_RANGE_CLOEXEC_FLAG 4u
 #define MAX_INIT_DESCRIPTORS 256
 
@@ -15,8 +14,10 @@ static const char *const no_environment[1] = {NULL};
 static int config_is_valid(const struct monitor_config *config, long length) {
   if (length < (long)sizeof *config || config->magic != MONITOR_MAGIC) return 0;
   if (config->version != MONITOR_VERSION || config->flags > 7) return 0;
+  if (config->tether_count > MAX_TETHERS || config->check_action > ACTION_STOP) return 0;
+  if (config->log_max_size > 0 && config->log_max_files == 0) return 0;
   if (config->descriptor_count == 0 || config->descriptor_count > MAX_INIT_DESCRIPTORS) return 0;
-  if (config->string_count == 0 || config->string_count > MAX_STRINGS) return 0;
+  if (config->string_count < 2 || config->string_count > MAX_STRINGS) return 0;
   if (config->strings_length > MAX_STRING_BYTES) return 0;
   return (long)(sizeof *config + config->strings_length) == length;
 }
@@ -40,7 +41,7 @@ int read_config(void) {
 
 // A copy of the monitor, with every signal at its default and none blocked: the monitor ignores
 // nothing and handles nothing, it only blocks.
-static int fork_unblocked(void) {
+int fork_unblocked(void) {
   int pid = (int)SYS5(clone, SIGCHLD_NUMBER, 0, 0, 0, 0);
   if (pid == 0) {
     uint64_t none = 0;
@@ -49,7 +50,7 @@ static int fork_unblocked(void) {
   return pid;
 }
 
-static _Noreturn void leave(int status) {
+_Noreturn void leave(int status) {
   for (;;) (void)SYS1(exit_group, status);
 }
 
@@ -72,7 +73,11 @@ int start_init(void) {
   if (pid == 0) exec_init();
   if (pid < 0) return pid;
   monitor.has_children = 1;
-  (void)SYS3(close_range, FD_EXECUTABLE, FD_INIT_FIRST + monitor.config.descriptor_count - 1, 0);
+  (void)SYS3(close_range, FD_INIT_FIRST, FD_INIT_FIRST + monitor.config.descriptor_count - 1, 0);
+  // Health checks are plans too.
+  if (monitor.config.check_retries == 0) (void)SYS1(close, FD_EXECUTABLE);
+  for (uint32_t i = monitor.config.tether_count; i < MAX_TETHERS; i++)
+    (void)SYS1(close, FD_TETHER_FIRST + i);
   return 0;
 }
 
@@ -80,13 +85,13 @@ static _Noreturn void exec_cleanup(void) {
   int null = (int)SYS4(openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
   for (int i = 0; i < 3; i++) (void)SYS3(dup3, null, i, 0);
   (void)SYS3(close_range, 3, ~0u, 0);
-  (void)SYS3(execve, monitor.arguments[1], monitor.arguments + 1, no_environment);
+  (void)SYS3(execve, monitor.arguments[2], monitor.arguments + 2, no_environment);
   leave(127);
 }
 
 // All that is to do after a container is the clean-up command's: policy stays in TypeScript.
 int start_cleanup(void) {
-  if (monitor.config.string_count < 2) return 0;
+  if (monitor.config.string_count < 3) return 0;
   int pid = fork_unblocked();
   if (pid == 0) exec_cleanup();
   if (pid > 0) {

@@ -9,10 +9,9 @@
 #include <linux/prctl.h>
 #include <linux/signal.h>
 
-#define SIGCHLD_NUMBER 17
 #define WNOHANG_FLAG 1
 #define MSG_FLAGS 0x4040 // MSG_NOSIGNAL | MSG_DONTWAIT
-#define MAX_WATCHES (7 + MAX_CLIENTS)
+#define MAX_WATCHES (9 + MAX_TETHERS + MAX_CLIENTS)
 // More than any pipe or pty holds. With the host's pid namespace others may still write after
 // the container's init is gone; they are not waited for.
 #define DRAIN_LIMIT (4u << 20)
@@ -33,10 +32,6 @@ static struct {
 } early[MAX_EARLY];
 static unsigned early_count;
 
-static _Noreturn void leave(int status) {
-  for (;;) (void)SYS1(exit_group, status);
-}
-
 static void say(uint32_t type, uint32_t step, int value) {
   struct control_record record = {type, step, value, 0};
   if (monitor.control >= 0)
@@ -56,11 +51,15 @@ static void set_init(int pid) {
     monitor.init_status = early[i].status;
     monitor.init_ended = 1;
   }
+  if (monitor.must_die) kill_init(SIGKILL_NUMBER);
+  if (monitor.config.timeout_ms > 0) set_timer(TIMER_TIMEOUT, monitor.config.timeout_ms);
 }
 
 static void note_ended(int pid, int status) {
+  note_check_ended(pid, status);
   if (pid == monitor.cleanup_pid) {
     monitor.cleanup_pid = 0;
+    monitor.cleanup_status = status;
   } else if (pid == monitor.init_pid) {
     monitor.init_status = status;
     monitor.init_ended = 1;
@@ -92,7 +91,10 @@ static void receive_control(int unused) {
   if (count == -EINTR || count == -EAGAIN) return;
   if (count == (long)sizeof record) {
     if (record.type == CONTROL_CREATED) set_init(record.value);
-    if (record.type == CONTROL_STARTED) monitor.is_started = 1;
+    if (record.type == CONTROL_STARTED) {
+      monitor.is_started = 1;
+      begin_health();
+    }
     if (record.type == CONTROL_ABANDON) monitor.is_abandoned = 1;
     return;
   }
@@ -101,6 +103,19 @@ static void receive_control(int unused) {
   if (!monitor.is_started && !monitor.is_abandoned && monitor.cleanup_pid == 0 &&
       monitor.phase < PHASE_REPORTED)
     (void)start_cleanup();
+}
+
+// A process that the container is to die with has ended: its pidfd is readable (pidfd_open(2)).
+static void handle_tether(int index) {
+  (void)SYS1(close, FD_TETHER_FIRST + index);
+  monitor.tethers[index] = -1;
+  kill_init(SIGKILL_NUMBER);
+}
+
+static void handle_timers(void) {
+  if (is_due(TIMER_TIMEOUT) || is_due(TIMER_KILL)) kill_init(SIGKILL_NUMBER);
+  if (is_due(TIMER_CHECK_END)) end_check_in_time();
+  if (is_due(TIMER_CHECK)) start_check();
 }
 
 static void flush_input_and_resume(int unused) {
@@ -142,24 +157,33 @@ static void handle_events(void) {
   if (monitor.input_length > 0) watch(monitor.input, POLLOUT, flush_input_and_resume, 0);
   int held_back = is_held_back();
   for (int i = 0; i < 2 && !held_back; i++) watch(monitor.outputs[i], POLLIN, read_output, i);
+  for (int i = 0; i < MAX_TETHERS; i++) watch(monitor.tethers[i], POLLIN, handle_tether, i);
+  watch(check_report_fd(), POLLIN, receive_report, 0);
+  watch(check_output_fd(), POLLIN, read_check_output, 0);
   watch_clients();
-  int64_t at_once[2] = {0, 0};
   int is_draining = monitor.phase == PHASE_DRAINING && !held_back;
+  int64_t delay = is_draining ? 0 : next_timeout_ms();
+  int64_t timeout[2] = {delay / 1000, delay % 1000 * 1000000};
   // Not looked at is not empty: the output is only drained after a round that could have read it.
   monitor.output_moved = held_back;
-  long ready = SYS5(ppoll, polled, watches, is_draining ? at_once : NULL, NULL, 8);
+  long ready = SYS5(ppoll, polled, watches, delay < 0 ? NULL : timeout, NULL, 8);
+  handle_timers();
   for (unsigned i = 0; i < watches && ready > 0; i++)
     if (polled[i].revents != 0) handlers[i](indexes[i]);
 }
 
 static void finish_output(void) {
+  stop_checks();
+  monitor.deadlines[TIMER_TIMEOUT] = monitor.deadlines[TIMER_KILL] = 0;
   close_fd(&monitor.outputs[0]);
   close_fd(&monitor.outputs[1]);
   close_fd(&monitor.input);
   monitor.input_length = 0;
   write_exit_record();
-  broadcast_exit();
+  // Before the word that it has ended: whoever hears that may start the container again, and the new
+  // monitor's socket has the same name.
   close_listener();
+  broadcast_exit();
   monitor.phase = PHASE_REPORTED;
 }
 
@@ -176,6 +200,18 @@ static void clean_up(void) {
     monitor.phase = PHASE_CLEANING;
 }
 
+// The clean-up command has ended; its status may ask for another run.
+static void rest_or_end(void) {
+  int code = (monitor.cleanup_status & 0x7f) == 0 ? monitor.cleanup_status >> 8 & 0xff : 0;
+  if (code < RESTART_STATUS || code > RESTART_STATUS_LAST) {
+    monitor.phase = PHASE_DONE;
+    return;
+  }
+  uint64_t delay = (uint64_t)RESTART_DELAY_MS << (code - RESTART_STATUS);
+  set_timer(TIMER_REST, delay < RESTART_MAX_DELAY_MS ? delay : RESTART_MAX_DELAY_MS);
+  monitor.phase = PHASE_RESTING;
+}
+
 // The phases after the end of init; each waits for its own event.
 static void advance(void) {
   if (monitor.phase == PHASE_WATCHING && monitor.init_ended) {
@@ -186,7 +222,8 @@ static void advance(void) {
       (!monitor.output_moved || monitor.drained > DRAIN_LIMIT))
     finish_output();
   if (monitor.phase == PHASE_REPORTED && is_clean_up_due()) clean_up();
-  if (monitor.phase == PHASE_CLEANING && monitor.cleanup_pid == 0) monitor.phase = PHASE_DONE;
+  if (monitor.phase == PHASE_CLEANING && monitor.cleanup_pid == 0) rest_or_end();
+  if (monitor.phase == PHASE_RESTING && is_due(TIMER_REST)) clean_up();
   // Nothing was ever started, or the caller removes what was.
   int has_caller = monitor.control >= 0 && !monitor.is_abandoned;
   if (!monitor.has_children && !has_caller && (monitor.is_abandoned || !monitor.init_ended))
@@ -229,6 +266,9 @@ static void adopt_descriptors(void) {
     monitor.outputs[1] = FD_STDERR;
   }
   for (int fd = FD_INPUT; fd <= FD_STDERR; fd++) set_nonblocking(fd);
+  for (uint32_t i = 0; i < monitor.config.tether_count; i++)
+    monitor.tethers[i] = FD_TETHER_FIRST + (int)i;
+  open_log();
 }
 
 // The container's init had to inherit the caller's value, so ours is lowered only now: a system
@@ -246,6 +286,7 @@ _Noreturn void start(long *stack) {
   monitor.listener = monitor.console = monitor.input = -1;
   monitor.outputs[0] = monitor.outputs[1] = -1;
   for (int i = 0; i < MAX_CLIENTS; i++) monitor.clients[i].fd = -1;
+  for (int i = 0; i < MAX_TETHERS; i++) monitor.tethers[i] = -1;
   int result = read_config();
   if (result < 0) give_up(STEP_CONFIG, result);
   detach();

@@ -8,6 +8,8 @@ import {
   CLIENT_FLAGS,
   encodeFrame,
   FrameDecoder,
+  HEALTH_STATES,
+  type HealthState,
   MAX_FRAME,
   type MonitorFrame,
 } from './monitor-protocol.ts'
@@ -18,9 +20,20 @@ export interface AttachOptions {
   readonly patient: boolean
   /** This client cleans up after the exit and says so by {@link AttachClient.cleaned}. */
   readonly owner: boolean
+  /** The container's stdin ends when this client goes, where it ends at all. */
+  readonly givesInput?: boolean
   /** Called when the monitor has taken us on, before any output. */
   readonly onAttached?: (client: AttachClient) => void
   readonly onOutput?: (stream: 'stdout' | 'stderr', bytes: Buffer) => void
+  /** Called with how many bytes of output this client has missed, having lagged. */
+  readonly onSkipped?: (bytes: number) => void
+}
+
+/** What a health check has found. */
+export interface CheckOutcome {
+  readonly health: HealthState
+  /** -1 when the check could not run or was killed. */
+  readonly exitCode: number
 }
 
 /** sizeof(sun_path) - 1, unix(7). */
@@ -91,6 +104,7 @@ export class AttachClient implements Disposable {
   readonly #closed: Promise<void>
   #resolveAttached: (attached: boolean) => void = () => {}
   #resolveExit: (status: number | undefined) => void = () => {}
+  #checks: ((outcome: CheckOutcome | undefined) => void)[] = []
 
   constructor(socket: Socket, options: AttachOptions) {
     this.#socket = socket
@@ -105,6 +119,7 @@ export class AttachClient implements Disposable {
       socket.once('close', () => {
         this.#resolveAttached(false)
         this.#resolveExit(undefined)
+        this.#endChecks(undefined)
         resolve()
       })
     })
@@ -137,6 +152,12 @@ export class AttachClient implements Disposable {
     size.writeUInt16LE(Math.min(rows, 0xffff), 0)
     size.writeUInt16LE(Math.min(columns, 0xffff), 2)
     this.#write(encodeFrame('resize', size))
+  }
+
+  /** Has a health check run now, or hears of the one that runs; undefined when the monitor goes first. */
+  check(): Promise<CheckOutcome | undefined> {
+    this.#write(encodeFrame('check'))
+    return new Promise((resolve) => this.#checks.push(resolve))
   }
 
   /** Stops reading: a patient client then holds the container back. */
@@ -177,9 +198,22 @@ export class AttachClient implements Disposable {
       case 'exit':
         this.#resolveExit(frame.payload.readInt32LE(0))
         return
+      case 'skipped':
+        this.#options.onSkipped?.(Number(frame.payload.readBigUInt64LE(0)))
+        return
+      case 'checked':
+        this.#endChecks({
+          health: HEALTH_STATES[frame.payload.readUInt32LE(0)] ?? 'none',
+          exitCode: frame.payload.readInt32LE(4),
+        })
+        return
       default:
         this.#options.onOutput?.(frame.type, frame.payload)
     }
+  }
+
+  #endChecks(outcome: CheckOutcome | undefined): void {
+    for (const resolve of this.#checks.splice(0)) resolve(outcome)
   }
 }
 
@@ -187,6 +221,7 @@ function helloFlags(options: AttachOptions): Buffer {
   const flags = Buffer.alloc(4)
   flags.writeUInt32LE(
     (options.output ? CLIENT_FLAGS.wantsOutput : 0) |
+      (options.givesInput === true ? CLIENT_FLAGS.givesInput : 0) |
       (options.patient ? CLIENT_FLAGS.isPatient : 0) |
       (options.owner ? CLIENT_FLAGS.isOwner : 0),
   )

@@ -22,20 +22,36 @@ import {
   decodeControl,
   encodeControl,
   encodeMonitorConfig,
+  type MonitorConfig,
 } from './monitor-protocol.ts'
 
-export interface MonitorOptions {
+/** What {@link MonitorConfig} says, and where; what is left out is not wanted. */
+export interface MonitorOptions
+  extends Pick<
+      MonitorConfig,
+      'logFile' | 'terminal' | 'input' | 'inputOnce' | 'rows' | 'columns' | 'cleanup'
+    >,
+    Partial<
+      Pick<
+        MonitorConfig,
+        'logMaxSize' | 'logMaxFiles' | 'timeoutMs' | 'check' | 'stopSignal' | 'stopTimeoutMs'
+      >
+    > {
   /** The container's folder: log, exit record and attach socket appear there. */
   readonly directory: string
-  readonly logFile: string
-  readonly terminal: boolean
-  readonly input: boolean
-  readonly inputOnce: boolean
-  readonly rows: number
-  readonly columns: number
-  /** The command that cleans up after the container, absolute path first. */
-  readonly cleanup: readonly string[]
+  /** Pidfds of processes that the container dies with; closed with the launch. */
+  readonly tethers?: readonly OwnedFd[]
 }
+
+const SIGTERM = 15
+const DEFAULTS = {
+  logMaxSize: 0,
+  logMaxFiles: 1,
+  timeoutMs: 0,
+  check: undefined,
+  stopSignal: SIGTERM,
+  stopTimeoutMs: undefined,
+} as const
 
 /**
  * A monitor about to be started. Pass {@link MonitorLaunch.stdio}, {@link MonitorLaunch.console} and
@@ -125,6 +141,7 @@ export class MonitorLaunch implements Disposable {
   [Symbol.dispose](): void {
     this.#closePipes()
     this.#control?.close()
+    for (const tether of this.#options.tethers ?? []) tether.close()
   }
 
   #pipe(end: 'input' | 'stdout' | 'stderr'): number {
@@ -138,28 +155,39 @@ export class MonitorLaunch implements Disposable {
   #config(descriptorCount: number, initArgument: string): OwnedFd {
     return sealedMemfd(
       'tsrun-monitor-config',
-      encodeMonitorConfig({ ...this.#options, descriptorCount, initArgument }),
+      encodeMonitorConfig({
+        ...DEFAULTS,
+        ...this.#options,
+        tetherCount: this.#options.tethers?.length ?? 0,
+        descriptorCount,
+        initArgument,
+      }),
       false,
     )
   }
 
   #spawn(config: number, control: number, descriptors: readonly number[]) {
-    const { directory, logFile } = this.#options
+    const { directory, logFile, tethers = [] } = this.#options
     using folder = new OwnedFd(openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY))
-    using log = new OwnedFd(openSync(join(directory, logFile), 'a', 0o600))
-    const { input, stdout, stderr } = this.#ours
+    const { input, stdout, stderr, null: nothing } = this.#ours
+    using log =
+      logFile === undefined
+        ? undefined
+        : new OwnedFd(openSync(join(directory, logFile), 'a', 0o600))
     return startExecutable(
       sealedExecutable('tsrun-monitor').fd,
       ['tsrun-monitor'],
       [
         config,
         folder.fd,
-        log.fd,
+        log?.fd ?? nothing.fd,
         control,
         input.fd,
         stdout.fd,
         stderr.fd,
         sealedExecutable('tsrun-init').fd,
+        tethers[0]?.fd ?? nothing.fd,
+        tethers[1]?.fd ?? nothing.fd,
         ...descriptors,
       ],
     )

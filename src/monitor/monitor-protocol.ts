@@ -17,15 +17,17 @@
  *     │                                  │◄──────────────────────── cleaned ─│ the owner, when there
  *     │                                  │ else: runs the clean-up command   │ is one
  *
- * When the control socket closes before `started`, the monitor runs the clean-up command at once.
+ * When the control socket closes before `started`, the monitor runs the clean-up command at once. A clean-up command
+ * that exits with a status of {@link RESTART_STATUS} and above is run once more after a while: it has released the
+ * container then, and starts it anew under another monitor the second time.
  * Control records are 16 bytes: {u32 type, u32 step, i32 value, u32 0}. Frames of the attach
  * socket are {u32 type, u32 length} and the payload. All little endian.
  */
 import { TsrunError } from '../errors.ts'
 
 export const MONITOR_MAGIC = 0x4d525354
-export const MONITOR_VERSION = 1
-export const MONITOR_CONFIG_SIZE = 24
+export const MONITOR_VERSION = 2
+export const MONITOR_CONFIG_SIZE = 80
 export const CONTROL_RECORD_SIZE = 16
 export const FRAME_HEADER = 8
 /** The longest payload a client may send. */
@@ -34,6 +36,18 @@ export const MAX_FRAME = 8192
 export const CHUNK = 16384
 export const MAX_STRINGS = 24
 export const MAX_STRING_BYTES = 4096
+export const MAX_TETHERS = 2
+export const MAX_CHECK_RESULTS = 5
+/**
+ * The clean-up command exits with this and `n` to be run once more in `RESTART_DELAY_MS << n` milliseconds,
+ * {@link RESTART_MAX_DELAY_MS} at most.
+ */
+export const RESTART_STATUS = 64
+export const RESTART_STATUS_LAST = 79
+export const RESTART_DELAY_MS = 100
+export const RESTART_MAX_DELAY_MS = 60_000
+/** For ever, where a duration stands in the configuration. */
+const NEVER = 0xffffffff
 
 export const MONITOR_FLAGS = { terminal: 1, input: 2, inputOnce: 4 } as const
 
@@ -43,11 +57,42 @@ export type ControlType = keyof typeof CONTROL_TYPES
 /** What the monitor was doing when it failed, by number. */
 export const MONITOR_STEPS = ['', 'config', 'session', 'signals', 'listen', 'start'] as const
 
-export const CLIENT_FRAMES = { hello: 1, input: 2, inputEnd: 3, resize: 4, cleaned: 5 } as const
-export const CLIENT_FLAGS = { wantsOutput: 1, isPatient: 2, isOwner: 4 } as const
+export const CLIENT_FRAMES = {
+  hello: 1,
+  input: 2,
+  inputEnd: 3,
+  resize: 4,
+  cleaned: 5,
+  check: 6,
+} as const
+export const CLIENT_FLAGS = { wantsOutput: 1, isPatient: 2, isOwner: 4, givesInput: 8 } as const
 
-export const MONITOR_FRAMES = { stdout: 1, stderr: 2, attached: 3, exit: 4 } as const
+export const MONITOR_FRAMES = {
+  stdout: 1,
+  stderr: 2,
+  attached: 3,
+  exit: 4,
+  skipped: 5,
+  checked: 6,
+} as const
 export type MonitorFrameType = keyof typeof MONITOR_FRAMES
+
+/** What the monitor does with a container that has become unhealthy. */
+export const CHECK_ACTIONS = { none: 0, kill: 1, stop: 2 } as const
+
+/** In the order of the numbers in the file `health`. */
+export const HEALTH_STATES = ['starting', 'healthy', 'unhealthy', 'none'] as const
+export type HealthState = (typeof HEALTH_STATES)[number]
+
+export interface CheckSchedule {
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  readonly startPeriodMs: number
+  readonly startIntervalMs: number
+  /** So many failures in a row make a container unhealthy. */
+  readonly retries: number
+  readonly action: keyof typeof CHECK_ACTIONS
+}
 
 export interface MonitorConfig {
   readonly terminal: boolean
@@ -61,13 +106,26 @@ export interface MonitorConfig {
   readonly descriptorCount: number
   /** argv[1] of tsrun-init. */
   readonly initArgument: string
+  /** Name of the log in the container's folder; undefined for no log. */
+  readonly logFile: string | undefined
+  /** A file of the log does not become longer; 0 for no limit. */
+  readonly logMaxSize: number
+  readonly logMaxFiles: number
+  /** The container is killed after so long; 0 for never. */
+  readonly timeoutMs: number
+  /** How many of the processes that the container dies with there are. */
+  readonly tetherCount: number
+  readonly check: CheckSchedule | undefined
+  readonly stopSignal: number
+  /** From the stop signal to SIGKILL; undefined for ever. */
+  readonly stopTimeoutMs: number | undefined
   /** Run when the container has ended; the first is an absolute path. */
   readonly cleanup: readonly string[]
 }
 
 /** The configuration as the monitor reads it. */
 export function encodeMonitorConfig(config: MonitorConfig): Buffer {
-  const texts = [config.initArgument, ...config.cleanup]
+  const texts = [config.initArgument, config.logFile ?? '', ...config.cleanup]
   const strings = Buffer.from(texts.map((text) => `${text}\0`).join(''))
   if (texts.length > MAX_STRINGS || strings.length > MAX_STRING_BYTES) {
     throw new TsrunError(
@@ -84,7 +142,24 @@ export function encodeMonitorConfig(config: MonitorConfig): Buffer {
   header.writeUInt32LE(strings.length, 16)
   header.writeUInt16LE(config.rows, 20)
   header.writeUInt16LE(config.columns, 22)
+  header.writeUInt32LE(config.timeoutMs, 24)
+  header.writeUInt32LE(config.tetherCount, 28)
+  header.writeBigUInt64LE(BigInt(config.logMaxSize), 32)
+  header.writeUInt32LE(config.logMaxFiles, 40)
+  writeCheck(header, config.check)
+  header.writeUInt32LE(config.stopSignal, 68)
+  header.writeUInt32LE(config.stopTimeoutMs ?? NEVER, 72)
   return Buffer.concat([header, strings])
+}
+
+function writeCheck(header: Buffer, check: CheckSchedule | undefined): void {
+  if (check === undefined) return
+  header.writeUInt32LE(check.retries, 44)
+  header.writeUInt32LE(check.intervalMs, 48)
+  header.writeUInt32LE(check.timeoutMs, 52)
+  header.writeUInt32LE(check.startPeriodMs, 56)
+  header.writeUInt32LE(check.startIntervalMs, 60)
+  header.writeUInt32LE(CHECK_ACTIONS[check.action], 64)
 }
 
 function flagsOf(config: MonitorConfig): number {

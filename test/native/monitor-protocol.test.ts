@@ -33,6 +33,12 @@ describe('monitor.h and monitor-protocol.ts', () => {
     expect(protocol.CHUNK).toBe(defined('CHUNK'))
     expect(protocol.MAX_STRINGS).toBe(defined('MAX_STRINGS'))
     expect(protocol.MAX_STRING_BYTES).toBe(defined('MAX_STRING_BYTES'))
+    expect(protocol.MAX_TETHERS).toBe(defined('MAX_TETHERS'))
+    expect(protocol.MAX_CHECK_RESULTS).toBe(defined('MAX_CHECK_RESULTS'))
+    expect(protocol.RESTART_STATUS).toBe(defined('RESTART_STATUS'))
+    expect(protocol.RESTART_STATUS_LAST).toBe(defined('RESTART_STATUS_LAST'))
+    expect(protocol.RESTART_DELAY_MS).toBe(defined('RESTART_DELAY_MS'))
+    expect(protocol.RESTART_MAX_DELAY_MS).toBe(defined('RESTART_MAX_DELAY_MS'))
     expect(header).toContain(`sizeof(struct monitor_config) == ${protocol.MONITOR_CONFIG_SIZE}`)
   })
 
@@ -41,6 +47,8 @@ describe('monitor.h and monitor-protocol.ts', () => {
     expect(protocol.CONTROL_TYPES).toEqual(enumeration('control_type', 'CONTROL_'))
     expect(protocol.CLIENT_FRAMES).toEqual(enumeration('client_frame', 'CLIENT_'))
     expect(protocol.CLIENT_FLAGS).toEqual(enumeration('client_flag', 'CLIENT_'))
+    expect(protocol.CHECK_ACTIONS).toEqual(enumeration('check_action', 'ACTION_'))
+    expect(Object.keys(enumeration('health', 'HEALTH_'))).toEqual(protocol.HEALTH_STATES)
     expect(protocol.MONITOR_FRAMES).toEqual(enumeration('monitor_frame', 'MONITOR_'))
   })
 

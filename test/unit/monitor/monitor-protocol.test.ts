@@ -15,15 +15,42 @@ const config = {
   columns: 80,
   descriptorCount: 7,
   initArgument: '3',
+  logFile: 'log',
+  logMaxSize: 1e6,
+  logMaxFiles: 3,
+  timeoutMs: 5000,
+  tetherCount: 1,
+  check: {
+    retries: 3,
+    intervalMs: 30_000,
+    timeoutMs: 2000,
+    startPeriodMs: 1,
+    startIntervalMs: 4,
+    action: 'stop',
+  },
+  stopSignal: 15,
+  stopTimeoutMs: undefined,
   cleanup: ['/bin/tsrun', 'clean'],
-}
+} as const
 
 describe('encodeMonitorConfig()', () => {
   it('lays header and strings out', () => {
     const bytes = encodeMonitorConfig(config)
     expect(bytes.toString('latin1', 0, 4)).toBe('TSRM')
     expect(bytes.readUInt16LE(6)).toBe(5)
-    expect(bytes.toString('latin1', 24)).toBe('3\0/bin/tsrun\0clean\0')
+    expect(bytes.toString('latin1', 80)).toBe('3\0log\0/bin/tsrun\0clean\0')
+    const words = Array.from({ length: 14 }, (_, i) => bytes.readUInt32LE(24 + i * 4))
+    expect(words).toEqual([
+      ...[5000, 1, 1e6, 0, 3],
+      ...[3, 30_000, 2000, 1, 4, 2],
+      ...[15, 0xffffffff, 0],
+    ])
+  })
+
+  it('says no log by an empty name and no check by no retries', () => {
+    const bytes = encodeMonitorConfig({ ...config, logFile: undefined, check: undefined })
+    expect(bytes.toString('latin1', 80)).toBe('3\0\0/bin/tsrun\0clean\0')
+    expect(bytes.subarray(44, 68).every((byte) => byte === 0)).toBe(true)
   })
 
   it('refuses a command that is too long', () => {
