@@ -20,8 +20,8 @@ export interface ContentStore {
   sizeOf(digest: string): number | undefined
   /** The whole blob, for manifests and configs; throws `not-found`, and `invalid-argument` above `maximum`. */
   read(digest: string, maximum: number): Buffer
-  /** The blob in chunks. */
-  stream(digest: string): AsyncIterable<Buffer>
+  /** The blob in chunks, or its bytes from `start` to before `end`. */
+  stream(digest: string, start?: number, end?: number): AsyncIterable<Buffer>
   /** The right to write the blob, or undefined when it is there already. Waits for another writer. */
   openIngest(descriptor: Pick<Descriptor, 'digest' | 'size'>): Promise<Ingest | undefined>
   /** Stores small content that is already in memory. */

@@ -67,9 +67,12 @@ export class LocalContentStore implements ContentStore {
     return bytes
   }
 
-  async *stream(digest: string): AsyncGenerator<Buffer> {
+  async *stream(digest: string, start = 0, end?: number): AsyncGenerator<Buffer> {
+    if (end !== undefined && end <= start) return
     const stream = createReadStream(this.#blobPath(parseDigest(digest)), {
       highWaterMark: 256 * 1024,
+      start,
+      ...(end === undefined ? {} : { end: end - 1 }),
     })
     try {
       for await (const chunk of stream) yield chunk as Buffer

@@ -71,7 +71,7 @@ export function familiarRepository(reference: ImageReference): string {
 }
 
 /** The host to connect to: Docker Hub's registry does not answer at docker.io. */
-export function registryHost(reference: ImageReference): string {
+export function registryHost(reference: Pick<ImageReference, 'domain'>): string {
   return reference.domain === DEFAULT_DOMAIN ? 'registry-1.docker.io' : reference.domain
 }
 

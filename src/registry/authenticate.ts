@@ -39,11 +39,24 @@ export class Authenticator {
   readonly #transport: HttpTransport
   readonly #credentials: () => Promise<Credentials | undefined>
   readonly #tokens = new Map<string, CachedToken>()
+  readonly #offlineAs: string | undefined
   #basic: string | undefined
+  #identityToken: string | undefined
 
-  constructor(transport: HttpTransport, credentials: () => Promise<Credentials | undefined>) {
+  /** `offlineAs`: the user for whom an identity token is asked for. */
+  constructor(
+    transport: HttpTransport,
+    credentials: () => Promise<Credentials | undefined>,
+    offlineAs?: string,
+  ) {
     this.#transport = transport
     this.#credentials = credentials
+    this.#offlineAs = offlineAs
+  }
+
+  /** A refresh token that came with an access token. */
+  get identityToken(): string | undefined {
+    return this.#identityToken
   }
 
   /** The header for a request with `scope`, when an earlier challenge left one. */
@@ -88,7 +101,7 @@ export class Authenticator {
     const { host } = registry
     const realm = realmUrl(parameters.realm, registry)
     const credentials = await this.#credentials()
-    const wanted = { service: parameters.service, scope: parameters.scope ?? scope }
+    const wanted = { service: parameters.service, scope: joinScopes(scope, parameters.scope) }
     const response =
       credentials?.kind === 'identity-token'
         ? await this.#transport.request(realm, {
@@ -102,18 +115,29 @@ export class Authenticator {
             }),
             signal,
           })
-        : await this.#transport.request(withQuery(realm, wanted), {
+        : await this.#transport.request(withQuery(realm, { ...wanted, ...this.#offlineQuery() }), {
             headers: credentials === undefined ? {} : { authorization: basicHeader(credentials) },
             signal,
           })
     const body = await this.#transport.readText(response, MAX_TOKEN_BYTES)
     if (response.status !== 200)
       throw refused(host, realm, response.status, credentials !== undefined)
-    return parseToken(body, host, realm)
+    const { token, refresh } = parseToken(body, host, realm)
+    this.#identityToken = refresh ?? this.#identityToken
+    return token
+  }
+
+  #offlineQuery(): Record<string, string> {
+    if (this.#offlineAs === undefined) return {}
+    return { offline_token: 'true', client_id: 'tsrun', account: this.#offlineAs }
   }
 }
 
-function parseToken(body: string, host: string, realm: URL): CachedToken {
+function parseToken(
+  body: string,
+  host: string,
+  realm: URL,
+): { readonly token: CachedToken; readonly refresh: string | undefined } {
   let value: unknown
   try {
     value = JSON.parse(body)
@@ -139,7 +163,12 @@ function parseToken(body: string, host: string, realm: URL): CachedToken {
       ? lifetime
       : MIN_LIFETIME_SECONDS
   // A tenth early: the registry's clock is not ours.
-  return { header: `Bearer ${token}`, expires: Date.now() + seconds * 900 }
+  const expires = Date.now() + seconds * 900
+  const refresh = field('refresh_token')
+  return {
+    token: { header: `Bearer ${token}`, expires },
+    refresh: typeof refresh === 'string' && refresh !== '' ? refresh : undefined,
+  }
 }
 
 // A password that came here for TLS does not leave without it.
@@ -158,10 +187,28 @@ function realmUrl(realm: string | undefined, { host, protocol }: URL): URL {
   )
 }
 
+/**
+ * The scopes that are wanted and those that a challenge names, each resource once with all its actions: a
+ * registry that is asked for a manifest before a push names no more than `pull`.
+ */
+export function joinScopes(own: string, challenged: string | undefined): string {
+  const actions = new Map<string, Set<string>>()
+  for (const scope of `${challenged ?? ''} ${own}`.split(' ')) {
+    const colon = scope.lastIndexOf(':')
+    if (colon === -1) continue
+    const known = actions.get(scope.slice(0, colon)) ?? new Set()
+    for (const action of scope.slice(colon + 1).split(',')) known.add(action)
+    actions.set(scope.slice(0, colon), known)
+  }
+  return [...actions].map(([resource, all]) => `${resource}:${[...all].join(',')}`).join(' ')
+}
+
+// One parameter a scope (distribution "Token Authentication Specification").
 function withQuery(realm: URL, parameters: Readonly<Record<string, string | undefined>>): URL {
   const url = new URL(realm)
   for (const [key, value] of Object.entries(parameters))
-    if (value !== undefined) url.searchParams.set(key, value)
+    for (const one of (value ?? '').split(key === 'scope' ? ' ' : /$^/))
+      if (one !== '') url.searchParams.append(key, one)
   return url
 }
 
@@ -185,9 +232,7 @@ function refused(host: string, realm: URL, status: number, hadCredentials: boole
       ...(kind === 'unavailable'
         ? { hint: 'try again later' }
         : {
-            hint: hadCredentials
-              ? 'check the credentials in ~/.docker/config.json'
-              : 'log in, for example with docker login',
+            hint: hadCredentials ? 'check the credentials: tsrun login' : 'log in: tsrun login',
           }),
     },
   )

@@ -1,9 +1,9 @@
-/** Credentials for registries as docker keeps them: ~/.docker/config.json and credential helpers. */
-import { spawn } from 'node:child_process'
+/** Finds credentials for registries where docker and podman keep them, in files and credential helpers. */
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { TsrunError } from '../errors.ts'
 import { readJsonFile } from '../util/json-file.ts'
+import { checkHelperName, getFromHelper, HELPER_MS } from './credential-helper.ts'
 
 export type Credentials =
   | { readonly kind: 'password'; readonly username: string; readonly password: string }
@@ -11,32 +11,33 @@ export type Credentials =
   | { readonly kind: 'identity-token'; readonly token: string }
 
 const DOCKER_HUB_KEY = 'https://index.docker.io/v1/'
-const HELPER_NAME = /^[A-Za-z0-9._-]+$/
-const MAX_HELPER_OUTPUT = 1024 * 1024
-/** Long enough for a person to unlock a key ring. */
-const HELPER_MS = 60_000
 
 export interface CredentialOptions {
-  /** Default: {@link dockerConfigPath}. */
+  /** Default: {@link credentialFiles}. */
   readonly configPath?: string
+  /** Podman keeps credentials also for a part of a registry: `quay.io/team`. */
+  readonly repository?: string
   /** How long a credential helper may take. */
   readonly helperMs?: number
 }
 
-/** The credentials for `host`; undefined when docker's config has none. */
+/** The credentials for `host`; undefined when nobody has logged in. */
 export async function findCredentials(
   host: string,
-  { configPath = dockerConfigPath(), helperMs = HELPER_MS }: CredentialOptions = {},
+  options: CredentialOptions = {},
 ): Promise<Credentials | undefined> {
-  const config = readJsonFile(configPath)
-  if (!isObject(config)) return undefined
-  for (const key of keysOf(host)) {
-    const helper = helperFor(config, key)
-    const found =
-      helper === undefined
-        ? fromAuths(config, key, configPath)
-        : await askHelper(helper, key, helperMs)
-    if (found !== undefined) return found
+  const { configPath, helperMs = HELPER_MS } = options
+  for (const path of configPath === undefined ? credentialFiles() : [configPath]) {
+    const config = readJsonFile(path)
+    if (!isObject(config)) continue
+    for (const key of keysOf(host, options.repository)) {
+      const helper = helperFor(config, key)
+      const found =
+        helper === undefined
+          ? fromAuths(config, key, path)
+          : await getFromHelper(helper, key, helperMs)
+      if (found !== undefined) return found
+    }
   }
   return undefined
 }
@@ -46,23 +47,50 @@ export function dockerConfigPath(env: NodeJS.ProcessEnv = process.env): string {
   return join(env.DOCKER_CONFIG ?? join(homedir(), '.docker'), 'config.json')
 }
 
-// Docker writes Docker Hub's entry under the URL of its first registry.
-function keysOf(host: string): readonly string[] {
-  if (host === 'docker.io' || host === 'registry-1.docker.io')
-    return [DOCKER_HUB_KEY, 'docker.io', 'index.docker.io']
-  return [host, `https://${host}`, `http://${host}`, `https://${host}/v1/`, `https://${host}/v2/`]
+/**
+ * The files that are looked into, in order: docker's, which `login` writes, then podman's
+ * (containers-auth.json(5)). `$REGISTRY_AUTH_FILE` stands before all.
+ */
+export function credentialFiles(env: NodeJS.ProcessEnv = process.env): readonly string[] {
+  const uid = process.getuid?.() ?? 0
+  const runtime = env.XDG_RUNTIME_DIR ?? join('/run/containers', String(uid))
+  const config = env.XDG_CONFIG_HOME ?? join(homedir(), '.config')
+  return [
+    ...(env.REGISTRY_AUTH_FILE === undefined || env.REGISTRY_AUTH_FILE === ''
+      ? []
+      : [env.REGISTRY_AUTH_FILE]),
+    dockerConfigPath(env),
+    join(runtime, env.XDG_RUNTIME_DIR === undefined ? 'auth.json' : 'containers/auth.json'),
+    join(config, 'containers/auth.json'),
+  ]
 }
 
-function helperFor(config: object, key: string): string | undefined {
+/** The key that docker writes for a registry: Docker Hub's is the URL of its first registry. */
+export function dockerKeyOf(host: string): string {
+  return isDockerHub(host) ? DOCKER_HUB_KEY : host
+}
+
+/** The helper that keeps the credentials of `key`, by the config; undefined for the file itself. */
+export function helperFor(config: object, key: string): string | undefined {
   const helpers: unknown = Reflect.get(config, 'credHelpers')
-  const own: unknown = isObject(helpers) ? Reflect.get(helpers, key) : undefined
+  const own: unknown =
+    isObject(helpers) && Object.hasOwn(helpers, key) ? Reflect.get(helpers, key) : undefined
   const name = own ?? Reflect.get(config, 'credsStore')
-  if (typeof name !== 'string' || name === '') return undefined
-  if (HELPER_NAME.test(name)) return name
-  throw new TsrunError(
-    'invalid-argument',
-    `cannot use the credential helper ${JSON.stringify(name)}: it is not a plain name`,
-  )
+  return typeof name === 'string' && name !== '' ? checkHelperName(name) : undefined
+}
+
+function isDockerHub(host: string): boolean {
+  return ['docker.io', 'registry-1.docker.io', 'index.docker.io'].includes(host)
+}
+
+// The longest part of the repository first, as podman has it; then the forms that docker has used.
+function keysOf(host: string, repository: string | undefined): readonly string[] {
+  const parts = repository?.split('/') ?? []
+  const domain = isDockerHub(host) ? 'docker.io' : host
+  const narrow = parts.map((_, i) => [domain, ...parts.slice(0, parts.length - i)].join('/'))
+  if (isDockerHub(host)) return [...narrow, DOCKER_HUB_KEY, 'docker.io', 'index.docker.io']
+  const wide = [host, `https://${host}`, `http://${host}`]
+  return [...narrow, ...wide, `https://${host}/v1/`, `https://${host}/v2/`]
 }
 
 function fromAuths(config: object, key: string, configPath: string): Credentials | undefined {
@@ -98,86 +126,6 @@ function decodeAuth(auth: string, key: string, configPath: string): Credentials 
     username: text.slice(0, colon),
     password: text.slice(colon + 1).replace(/\0+$/, ''),
   }
-}
-
-// docker-credential-helpers protocol: the key on stdin, JSON on stdout, exit 1 with a known text for none.
-async function askHelper(
-  helper: string,
-  key: string,
-  helperMs: number,
-): Promise<Credentials | undefined> {
-  const { status, output } = await runHelper(`docker-credential-${helper}`, key, helperMs)
-  if (status !== 0) {
-    if (/credentials not found/i.test(output)) return undefined
-    throw new TsrunError(
-      'failed-precondition',
-      `cannot get credentials of "${key}": docker-credential-${helper} failed: ${output.trim().slice(0, 300)}`,
-    )
-  }
-  let value: unknown
-  try {
-    value = JSON.parse(output)
-  } catch {
-    // The parser's own words quote what was printed, which may be a secret.
-    throw new TsrunError(
-      'failed-precondition',
-      `cannot get credentials of "${key}": docker-credential-${helper} printed no JSON`,
-    )
-  }
-  const username: unknown = isObject(value) ? Reflect.get(value, 'Username') : undefined
-  const secret: unknown = isObject(value) ? Reflect.get(value, 'Secret') : undefined
-  if (typeof username !== 'string' || typeof secret !== 'string') return undefined
-  if (username === '<token>') return { kind: 'identity-token', token: secret }
-  return { kind: 'password', username, password: secret }
-}
-
-function runHelper(
-  program: string,
-  key: string,
-  helperMs: number,
-): Promise<{ status: number | null; output: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, ['get'], { stdio: ['pipe', 'pipe', 'inherit'] })
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL')
-      // A child of the helper may hold the pipe open: nobody waits for it.
-      child.stdout.destroy()
-      reject(
-        new TsrunError(
-          'unavailable',
-          `cannot get credentials of "${key}": ${program} did not answer within ${helperMs / 1000} seconds`,
-          { hint: "run it by hand, or remove it from docker's config.json" },
-        ),
-      )
-    }, helperMs)
-    let output = ''
-    child.stdout.setEncoding('utf8')
-    child.stdout.on('data', (text: string) => {
-      output += text
-      if (output.length > MAX_HELPER_OUTPUT) child.kill('SIGKILL')
-    })
-    child.on('error', (cause) => {
-      clearTimeout(timer)
-      reject(
-        new TsrunError(
-          'failed-precondition',
-          `cannot get credentials of "${key}": ${program} does not start`,
-          {
-            cause,
-            hint: "install the credential helper or remove it from docker's config.json",
-          },
-        ),
-      )
-    })
-    child.on('close', (status) => {
-      clearTimeout(timer)
-      resolve({ status, output })
-    })
-    child.stdin.on('error', () => {
-      // The helper ended without reading; its exit status says what is wrong.
-    })
-    child.stdin.end(`${key}\n`)
-  })
 }
 
 function isObject(value: unknown): value is object {

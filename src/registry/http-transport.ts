@@ -1,6 +1,7 @@
 /** Single HTTP requests over node-fetch: keep-alive, certificates, timeouts; no redirects, no retries, no auth. */
 import { Agent as HttpAgent } from 'node:http'
 import type { Agent as HttpsAgent } from 'node:https'
+import { Readable } from 'node:stream'
 import { rootCertificates } from 'node:tls'
 import fetch, { type Response } from 'node-fetch'
 import { TsrunError } from '../errors.ts'
@@ -18,13 +19,15 @@ export interface TransportOptions {
 export interface HttpRequest {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string
+  /** A stream is read once: who tries again gives another. Its length stands in `content-length`. */
+  readonly body?: string | Buffer | AsyncIterable<Buffer>
   readonly signal?: AbortSignal | undefined
 }
 
 const SYSTEM_CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt'
 const DEFAULT_STALL_MS = 60_000
 const MAX_SOCKETS = 8
+const MAX_UNWANTED_BYTES = 64 * 1024
 
 /** Sends requests and reads answers. Dispose it to close idle connections. */
 export class HttpTransport implements Disposable {
@@ -41,11 +44,13 @@ export class HttpTransport implements Disposable {
   async request(url: URL, request: HttpRequest): Promise<Response> {
     const stall = new AbortController()
     const timer = setTimeout(() => stall.abort(), this.#stallMs)
+    // A body that moves is no stall, however long all of it takes.
+    const body = streamOf(request.body, () => timer.refresh())
     try {
       return await fetch(url.href, {
         method: request.method ?? 'GET',
         headers: { 'user-agent': 'tsrun', ...request.headers },
-        body: request.body ?? null,
+        body,
         redirect: 'manual',
         // Bodies are hashed as they are sent: no decoding on the way.
         compress: false,
@@ -58,6 +63,8 @@ export class HttpTransport implements Disposable {
       throw stall.signal.aborted ? new StallError(url.host, this.#stallMs) : cause
     } finally {
       clearTimeout(timer)
+      // An answer may come before the body has been read to its end.
+      if (body instanceof Readable) body.destroy()
     }
   }
 
@@ -112,6 +119,16 @@ export class HttpTransport implements Disposable {
     return (await this.readBytes(response, maximum)).toString('utf8')
   }
 
+  /** Ends an answer whose body nobody wants, and keeps the connection when that costs little. */
+  async finish(response: Response): Promise<void> {
+    try {
+      await this.readBytes(response, MAX_UNWANTED_BYTES)
+    } catch {
+      // Too long or broken: the connection is closed, and the head has said what there is to know.
+      this.drop(response)
+    }
+  }
+
   /** Ends an answer whose body nobody wants. */
   drop(response: Response): void {
     const body = bodyOf(response)
@@ -153,6 +170,20 @@ export class StallError extends Error {
   constructor(host: string, ms: number) {
     super(`no data from ${host} for ${ms / 1000} seconds`)
   }
+}
+
+function streamOf(
+  body: HttpRequest['body'],
+  onChunk: () => void,
+): string | Buffer | Readable | null {
+  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) return body ?? null
+  async function* watched(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      onChunk()
+      yield chunk
+    }
+  }
+  return Readable.from(watched(body), { objectMode: false })
 }
 
 interface BodyStream extends AsyncIterable<unknown> {

@@ -1,4 +1,4 @@
-/** Speaks the pull half of the OCI distribution API with one registry: manifests whole, blobs as streams. */
+/** Speaks the OCI distribution API with one registry: manifests whole, blobs as streams. */
 import { createHash } from 'node:crypto'
 import type { Response } from 'node-fetch'
 import { TsrunError } from '../errors.ts'
@@ -8,6 +8,9 @@ import { MANIFEST_ACCEPT } from '../oci/media-types.ts'
 import { MAX_MANIFEST_BYTES } from '../oci/parse-image.ts'
 import { type Credentials, findCredentials } from './credentials.ts'
 import { fetchBlob } from './fetch-blob.ts'
+import { listTags } from './list-tags.ts'
+import { type BlobUpload, pushBlob, type UploadedBlob } from './push-blob.ts'
+import { failed } from './registry-errors.ts'
 import { RegistryRequests, type RetryPolicy } from './registry-requests.ts'
 import type { RegistryEndpoint } from './resolve-reference.ts'
 
@@ -16,6 +19,8 @@ export interface RegistryClientOptions {
   readonly retry?: Partial<RetryPolicy>
   readonly stallMs?: number
   readonly env?: NodeJS.ProcessEnv
+  /** Token scopes; default: to pull from the endpoint's repository. */
+  readonly scope?: string
 }
 
 export interface FetchedManifest {
@@ -34,7 +39,9 @@ export class RegistryClient implements Disposable {
     this.endpoint = endpoint
     this.#requests = new RegistryRequests(endpoint, {
       ...options,
-      credentials: options.credentials ?? (() => findCredentials(endpoint.host)),
+      credentials:
+        options.credentials ??
+        (() => findCredentials(endpoint.host, { repository: endpoint.repository })),
     })
   }
 
@@ -67,6 +74,57 @@ export class RegistryClient implements Disposable {
   /** The blob from byte `offset` on; dropped connections are taken up again where they broke. */
   streamBlob(descriptor: Descriptor, offset: number, signal?: AbortSignal): AsyncGenerator<Buffer> {
     return fetchBlob(this.#requests, this.endpoint, { descriptor, offset, signal })
+  }
+
+  /** Whether the repository has the manifest with this digest. */
+  async hasManifest(digest: string, signal?: AbortSignal): Promise<boolean> {
+    const { repository } = this.endpoint
+    const response = await this.#requests.send({
+      method: 'HEAD',
+      path: `/v2/${repository}/manifests/${digest}`,
+      headers: { accept: MANIFEST_ACCEPT.join(', ') },
+      what: `manifest "${repository}@${digest}"`,
+      accept: [404],
+      signal,
+    })
+    await this.#requests.transport.finish(response)
+    return response.ok
+  }
+
+  /** Stores the manifest under a tag or its digest; its blobs must be there. */
+  async putManifest(name: string, manifest: FetchedManifest, signal?: AbortSignal): Promise<void> {
+    const { repository, host } = this.endpoint
+    const what = `manifest "${repository}:${name}"`.replace(':sha', '@sha')
+    const response = await this.#requests.send({
+      method: 'PUT',
+      path: `/v2/${repository}/manifests/${name}`,
+      headers: {
+        'content-type': manifest.mediaType,
+        'content-length': String(manifest.bytes.length),
+      },
+      body: () => manifest.bytes,
+      what,
+      action: 'push',
+      signal,
+    })
+    await this.#requests.transport.finish(response)
+    const stored = response.headers.get('docker-content-digest')
+    if (stored === null || stored === manifest.digest) return
+    throw new TsrunError(
+      'unavailable',
+      `${failed('push', what, host)}: it has stored ${stored} instead of ${manifest.digest}`,
+      { hint: 'something between here and the registry changes content' },
+    )
+  }
+
+  /** Brings a blob into the repository, unless it is there. */
+  async pushBlob(upload: BlobUpload): Promise<UploadedBlob> {
+    return await pushBlob(this.#requests, this.endpoint, upload)
+  }
+
+  /** All tags of the repository, page by page. */
+  async listTags(signal?: AbortSignal): Promise<readonly string[]> {
+    return await listTags(this.#requests, this.endpoint, signal)
   }
 
   [Symbol.dispose](): void {

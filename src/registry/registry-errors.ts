@@ -2,8 +2,17 @@
 import { type ErrorKind, errnoCodeOf, TsrunError } from '../errors.ts'
 import type { RegistryEndpoint } from './resolve-reference.ts'
 
+/** What is done with a registry: the verb of a message, and the hint that fits. */
+export type RegistryAction = 'get' | 'push'
+
+/** `cannot get manifest "app:latest" from registry "host"`. */
+export function failed(action: RegistryAction, what: string, host: string): string {
+  return `cannot ${action} ${what} ${action === 'push' ? 'to' : 'from'} registry "${host}"`
+}
+
 export interface FailedAnswer {
   readonly endpoint: RegistryEndpoint
+  readonly action: RegistryAction
   readonly what: string
   readonly status: number
   readonly body: string
@@ -13,12 +22,12 @@ export interface FailedAnswer {
 
 /** The error for an answer that is final. */
 export function statusError(answer: FailedAnswer): TsrunError {
-  const { endpoint, what, status, body, retryAfter } = answer
-  const { kind, detail, hint } = explain(status, retryAfter)
+  const { endpoint, action, what, status, body, retryAfter } = answer
+  const { kind, detail, hint } = explain(status, retryAfter, action)
   const words = registryWords(body)
   return new TsrunError(
     kind,
-    `cannot get ${what} from registry "${endpoint.host}": ${detail} (HTTP ${status}${words === '' ? '' : `, ${words}`})`,
+    `${failed(action, what, endpoint.host)}: ${detail} (HTTP ${status}${words === '' ? '' : `, ${words}`})`,
     { hint },
   )
 }
@@ -29,21 +38,31 @@ interface Explanation {
   readonly hint: string
 }
 
-function explain(status: number, retryAfter: number | undefined): Explanation {
+function explain(
+  status: number,
+  retryAfter: number | undefined,
+  action: RegistryAction,
+): Explanation {
   switch (status) {
     case 401:
       return {
         kind: 'permission-denied',
         detail: 'it asks for a login',
-        hint: 'log in (docker login), or check the name: registries say this of private and of missing repositories',
+        hint: 'log in (tsrun login), or check the name: registries say this of private and of missing repositories',
       }
     case 403:
       return {
         kind: 'permission-denied',
         detail: 'access is denied',
-        hint: 'check that this account may pull from the repository',
+        hint: `check that this account may ${action === 'push' ? 'push to' : 'pull from'} the repository`,
       }
     case 404:
+      if (action === 'push')
+        return {
+          kind: 'not-found',
+          detail: 'it does not take it',
+          hint: 'check the name of the repository: some registries want it to be made first',
+        }
       return {
         kind: 'not-found',
         detail: 'it has no such image',
@@ -103,11 +122,16 @@ export function isTransient(cause: unknown): boolean {
 }
 
 /** The error for a registry that could not be talked to. */
-export function connectionError(host: string, what: string, cause: unknown): TsrunError {
+export function connectionError(
+  host: string,
+  what: string,
+  cause: unknown,
+  action: RegistryAction = 'get',
+): TsrunError {
   const code = codeOf(cause)
   const { detail, hint } = explainConnection(code, cause)
   const errno = errnoCodeOf(cause)
-  return new TsrunError('unavailable', `cannot get ${what} from registry "${host}": ${detail}`, {
+  return new TsrunError('unavailable', `${failed(action, what, host)}: ${detail}`, {
     hint,
     ...(errno === undefined ? {} : { errno }),
   })

@@ -4,8 +4,14 @@ import type { Response } from 'node-fetch'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { Authenticator } from './authenticate.ts'
 import type { Credentials } from './credentials.ts'
-import { HttpTransport } from './http-transport.ts'
-import { connectionError, isTransient, statusError } from './registry-errors.ts'
+import { type HttpRequest, HttpTransport } from './http-transport.ts'
+import {
+  connectionError,
+  failed,
+  isTransient,
+  type RegistryAction,
+  statusError,
+} from './registry-errors.ts'
 import type { RegistryEndpoint } from './resolve-reference.ts'
 
 export interface RetryPolicy {
@@ -22,11 +28,23 @@ export interface RegistryRequestsOptions {
   readonly retry?: Partial<RetryPolicy>
   readonly stallMs?: number
   readonly env?: NodeJS.ProcessEnv
+  /** Token scopes, one or several with spaces between; default: to pull from the endpoint's repository. */
+  readonly scope?: string
+  /** The user who logs in: the token service is asked for an identity token too. */
+  readonly offlineAs?: string
 }
 
 export interface RegistryRequest {
-  readonly path: string
+  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
+  /** Below the registry's address, or the whole address of an upload that the registry has opened. */
+  readonly path: string | URL
   readonly headers?: Readonly<Record<string, string>>
+  /** Called once for each try. */
+  readonly body?: () => NonNullable<HttpRequest['body']>
+  /** What is being done with it, for messages; default `get`. */
+  readonly action?: RegistryAction
+  /** `false`: one try, because the caller knows better how to go on. */
+  readonly retried?: boolean
   /** For messages: `manifest "library/busybox:latest"`. */
   readonly what: string
   /** Statuses besides 2xx that the caller handles. */
@@ -54,14 +72,26 @@ export class RegistryRequests implements Disposable {
       ...(options.stallMs === undefined ? {} : { stallMs: options.stallMs }),
       ...(options.env === undefined ? {} : { env: options.env }),
     })
-    this.#authenticator = new Authenticator(this.transport, options.credentials)
-    this.#scope = `repository:${endpoint.repository}:pull`
+    this.#authenticator = new Authenticator(this.transport, options.credentials, options.offlineAs)
+    this.#scope = options.scope ?? `repository:${endpoint.repository}:pull`
+  }
+
+  /** What the token service gave to be kept instead of a password. */
+  get identityToken(): string | undefined {
+    return this.#authenticator.identityToken
+  }
+
+  /** Where the registry answered, or will most likely. */
+  get address(): URL {
+    return new URL(
+      `${this.#scheme ?? this.#endpoint.schemes[0] ?? 'https'}://${this.#endpoint.host}`,
+    )
   }
 
   /** The first final answer: 2xx or a status that the caller accepts. All else throws one sentence. */
   async send(request: RegistryRequest): Promise<Response> {
     for (let attempt = 1; ; attempt++) {
-      const last = attempt >= this.retry.attempts
+      const last = attempt >= this.retry.attempts || request.retried === false
       let response: Response
       try {
         response = await this.#sendAuthenticated(request)
@@ -69,7 +99,7 @@ export class RegistryRequests implements Disposable {
         request.signal?.throwIfAborted()
         if (cause instanceof TsrunError) throw cause
         if (last || !isTransient(cause))
-          throw connectionError(this.#endpoint.host, request.what, cause)
+          throw connectionError(this.#endpoint.host, request.what, cause, request.action)
         await this.wait(attempt, request.signal)
         continue
       }
@@ -122,8 +152,7 @@ export class RegistryRequests implements Disposable {
       if (response.status !== 401 || challenge === null || tries >= 2) return response
       this.#authenticator.forget(this.#scope)
       if (tries > 0 && header !== undefined) return response
-      const registry = new URL(`${this.#scheme ?? 'https'}://${this.#endpoint.host}`)
-      if (!(await this.#authenticator.answer(challenge, this.#scope, registry, request.signal)))
+      if (!(await this.#authenticator.answer(challenge, this.#scope, this.address, request.signal)))
         return response
       this.transport.drop(response)
     }
@@ -134,10 +163,15 @@ export class RegistryRequests implements Disposable {
     request: RegistryRequest,
     authorization: string | undefined,
   ): Promise<Response> {
+    const { path } = request
+    if (path instanceof URL) {
+      const own = path.origin === this.address.origin
+      return await this.#followRedirects(path, request, own ? authorization : undefined)
+    }
     const schemes = this.#scheme === undefined ? this.#endpoint.schemes : [this.#scheme]
     for (const [i, scheme] of schemes.entries()) {
       try {
-        const url = new URL(`${scheme}://${this.#endpoint.host}${request.path}`)
+        const url = new URL(`${scheme}://${this.#endpoint.host}${path}`)
         const response = await this.#followRedirects(url, request, authorization)
         this.#scheme = scheme
         return response
@@ -159,18 +193,21 @@ export class RegistryRequests implements Disposable {
       const own =
         url.origin === start.origin && authorization !== undefined ? { authorization } : {}
       const response = await this.transport.request(url, {
+        method: request.method ?? 'GET',
         headers: { ...request.headers, ...own },
+        ...(request.body === undefined ? {} : { body: request.body() }),
         signal: request.signal,
       })
       const location = response.headers.get('location')
       if (response.status < 300 || response.status >= 400 || location === null) return response
       this.transport.drop(response)
-      url = redirectTarget(url, location, this.#endpoint.host, request.what)
+      url = redirectTarget(url, location, (problem) => this.#refuse(request, problem))
     }
-    throw new TsrunError(
-      'unavailable',
-      `cannot get ${request.what} from registry "${this.#endpoint.host}": more than ${MAX_REDIRECTS} redirects`,
-    )
+    throw this.#refuse(request, `more than ${MAX_REDIRECTS} redirects`)
+  }
+
+  #refuse({ what, action = 'get' }: RegistryRequest, problem: string): TsrunError {
+    return new TsrunError('unavailable', `${failed(action, what, this.#endpoint.host)}: ${problem}`)
   }
 
   async #failure(
@@ -187,6 +224,7 @@ export class RegistryRequests implements Disposable {
     return statusError({
       endpoint: this.#endpoint,
       what: request.what,
+      action: request.action ?? 'get',
       status: response.status,
       body,
       retryAfter,
@@ -194,14 +232,11 @@ export class RegistryRequests implements Disposable {
   }
 }
 
-function redirectTarget(from: URL, location: string, host: string, what: string): URL {
+function redirectTarget(from: URL, location: string, refuse: (problem: string) => TsrunError): URL {
   const target = URL.canParse(location, from.href) ? new URL(location, from) : undefined
   const isDowngrade = from.protocol === 'https:' && target?.protocol === 'http:'
   if (target !== undefined && /^https?:$/.test(target.protocol) && !isDowngrade) return target
-  throw new TsrunError(
-    'unavailable',
-    `cannot get ${what} from registry "${host}": it redirects to ${isDowngrade ? 'plain HTTP' : 'no web address'}`,
-  )
+  throw refuse(`it redirects to ${isDowngrade ? 'plain HTTP' : 'no web address'}`)
 }
 
 // What a client meets that speaks plain HTTP to a TLS port, or TLS to a plain one, or finds no server at the port.

@@ -24,9 +24,14 @@ export function resolveEndpoint(
   reference: ImageReference,
   options: EndpointOptions = {},
 ): RegistryEndpoint {
-  const host = registryHost(reference)
+  return { ...registryEndpoint(reference.domain, options), repository: reference.path }
+}
+
+/** The endpoint of a registry itself, without a repository. */
+export function registryEndpoint(domain: string, options: EndpointOptions = {}): RegistryEndpoint {
+  const host = registryHost({ domain })
   const verifyTls = options.verifyTls !== false
-  const base = { host, domain: reference.domain, repository: reference.path, verifyTls }
+  const base = { host, domain, repository: '', verifyTls }
   if (isLoopback(host)) return { ...base, schemes: ['http', 'https'] }
   return { ...base, schemes: verifyTls ? ['https'] : ['https', 'http'] }
 }

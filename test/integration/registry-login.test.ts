@@ -126,7 +126,7 @@ test('an identity token that has run out is told, not tried again', async () => 
   const exchanges: Exchange[] = []
   await using registry = await startGuarded(exchanges, () => [401, '{"error":"invalid_grant"}'])
   expect(await pull(registry, { auths: { [registry.host]: { identitytoken: 'old' } } })).toBe(
-    'cannot log in to registry "HOST": HOST answered 401; hint: check the credentials in ~/.docker/config.json',
+    'cannot log in to registry "HOST": HOST answered 401; hint: check the credentials: tsrun login',
   )
   expect(exchanges).toHaveLength(1)
 })

@@ -37,6 +37,9 @@ const CONTAINERS: Readonly<Record<string, CommandEntry>> = {
 
 const IMAGES: Readonly<Record<string, CommandEntry>> = {
   pull: { describe: 'fetch an image from a registry', load: () => import('./pull.ts') },
+  push: { describe: 'send an image to a registry', load: () => import('./push.ts') },
+  login: { describe: 'log in to a registry', load: () => import('./login.ts') },
+  logout: { describe: 'log out of a registry', load: () => import('./logout.ts') },
   images: { describe: 'list images', load: () => import('./images.ts') },
   rmi: { describe: 'remove images', load: () => import('./rmi.ts') },
   tag: { describe: 'give an image another name', load: () => import('./tag.ts') },
@@ -67,7 +70,14 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
       },
       ls: { describe: 'list images', load: () => import('./images.ts') },
       list: { describe: 'list images', load: () => import('./images.ts'), hidden: true },
-      ...pick(IMAGES, { pull: 'pull', rm: 'rmi', load: 'load', save: 'save', tag: 'tag' }),
+      ...pick(IMAGES, {
+        pull: 'pull',
+        push: 'push',
+        rm: 'rmi',
+        load: 'load',
+        save: 'save',
+        tag: 'tag',
+      }),
     },
   },
 }
