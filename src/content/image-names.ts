@@ -2,6 +2,7 @@
  * The names of images: index.json of the layout. Readers take no lock (the file is replaced whole);
  * writers hold flock(2) on `.index-lock` for the time of one rewrite.
  */
+import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { TsrunError } from '../errors.ts'
 import { isDigest } from '../oci/digest.ts'
@@ -76,19 +77,31 @@ export class ImageNames {
     await this.#change((images) => images.filter(({ target }) => !digests.includes(target.digest)))
   }
 
+  /** A new index with these images, nameless; the old one, which cannot be read, stays beside it for a person. */
+  async rebuild(targets: readonly Descriptor[]): Promise<void> {
+    const lock = await this.#locks.lock(join(this.#root, INDEX_LOCK), 'exclusive')
+    try {
+      const path = join(this.#root, 'index.json')
+      renameSync(path, `${path}.damaged`)
+      this.#write(targets)
+    } finally {
+      lock[Symbol.dispose]()
+    }
+  }
+
   async #change(change: (images: readonly NamedImage[]) => readonly NamedImage[]): Promise<void> {
     const lock = await this.#locks.lock(join(this.#root, INDEX_LOCK), 'exclusive')
     try {
       removeStaleTemporaries(this.#root)
-      const index: ImageIndex = {
-        schemaVersion: 2,
-        mediaType: OCI_INDEX,
-        manifests: dropNeedless(change(this.list())).map(toEntry),
-      }
-      writeJsonFile(join(this.#root, 'index.json'), index, { mode: 0o644 })
+      this.#write(dropNeedless(change(this.list())).map(toEntry))
     } finally {
       lock[Symbol.dispose]()
     }
+  }
+
+  #write(manifests: readonly Descriptor[]): void {
+    const index: ImageIndex = { schemaVersion: 2, mediaType: OCI_INDEX, manifests }
+    writeJsonFile(join(this.#root, 'index.json'), index, { mode: 0o644 })
   }
 
   #read(): readonly Descriptor[] {

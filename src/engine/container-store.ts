@@ -213,6 +213,19 @@ export class ContainerStore {
     rmSync(join(this.#unfinished, id), { force: true })
   }
 
+  /** All names with the ids they lead to; undefined where that container is not there. */
+  names(): { readonly name: string; readonly id: string | undefined }[] {
+    return namesIn(this.#names).map((name) => {
+      const id = this.#idOfName(name)
+      return { name, id: id !== undefined && existsAt(this.directory(id)) ? id : undefined }
+    })
+  }
+
+  /** Frees a name that leads to nothing. */
+  removeName(name: string): void {
+    rmSync(join(this.#names, name), { force: true })
+  }
+
   #idOfName(name: string): string | undefined {
     if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(name)) return undefined
     try {

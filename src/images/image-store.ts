@@ -12,6 +12,7 @@ import {
 } from '../oci/reference.ts'
 import type { Snapshotter } from '../snapshots/snapshotter.ts'
 import { blobsOf, readImage } from './read-image.ts'
+import { findImages } from './rebuild-index.ts'
 
 /** An image that can run here: everything but the blobs of its layers has been read. */
 export interface Image {
@@ -158,6 +159,26 @@ export class ImageStore {
   async collectGarbage(): Promise<readonly string[]> {
     using lock = this.content.tryExclusive()
     if (lock === undefined) return []
+    const { blobs, usedChains } = this.#unneeded()
+    for (const digest of blobs) this.content.remove(digest)
+    this.content.removeUnfinished()
+    return await this.snapshots.removeLayers(usedChains)
+  }
+
+  /** What {@link collectGarbage} would remove; the caller holds the content's exclusive lock. */
+  garbage(): { readonly blobs: readonly string[]; readonly chainIds: readonly string[] } {
+    const { blobs, usedChains } = this.#unneeded()
+    return { blobs, chainIds: this.snapshots.unusedLayers(usedChains) }
+  }
+
+  /** A new index of the images that are here, without names, instead of a damaged one; returns their number. */
+  async rebuildIndex(): Promise<number> {
+    const images = findImages(this)
+    await this.names.rebuild(images)
+    return images.length
+  }
+
+  #unneeded(): { readonly blobs: readonly string[]; readonly usedChains: ReadonlySet<string> } {
     const usedBlobs = new Set<string>()
     const usedChains = new Set<string>()
     for (const { target } of this.names.list()) {
@@ -165,10 +186,7 @@ export class ImageStore {
       for (const digest of blobs) usedBlobs.add(digest)
       for (const chainId of chainIds) usedChains.add(chainId)
     }
-    for (const digest of this.content.list())
-      if (!usedBlobs.has(digest)) this.content.remove(digest)
-    this.content.removeUnfinished()
-    return await this.snapshots.removeLayers(usedChains)
+    return { blobs: this.content.list().filter((digest) => !usedBlobs.has(digest)), usedChains }
   }
 
   /** Removes what killed processes left half made. Parts of blobs stay: the next pull goes on with them. */

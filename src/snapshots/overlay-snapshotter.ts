@@ -143,6 +143,12 @@ export class OverlaySnapshotter implements Snapshotter {
   async removeLayers(usedChainIds: ReadonlySet<string>): Promise<readonly string[]> {
     this.#prepareFolders()
     using _ = await lockFile(this.#lock, 'exclusive')
+    const unused = this.unusedLayers(usedChainIds)
+    for (const chainId of unused) await this.#removeLayer(parseDigest(chainId).hex)
+    return unused
+  }
+
+  unusedLayers(usedChainIds: ReadonlySet<string>): readonly string[] {
     const used = new Set(usedChainIds)
     for (const key of this.activeKeys())
       for (const id of this.#record(key)?.chainIds ?? []) used.add(id)
@@ -151,9 +157,23 @@ export class OverlaySnapshotter implements Snapshotter {
       const parent = this.layer(id)?.parent
       if (parent !== undefined) used.add(parent)
     }
-    const unused = this.layers().filter((id) => !used.has(id))
-    for (const chainId of unused) await this.#removeLayer(parseDigest(chainId).hex)
-    return unused
+    return this.layers().filter((id) => !used.has(id))
+  }
+
+  problemOf(chainId: string): string | undefined {
+    const info = layerInfoOf(this, chainId)
+    if (info === undefined) return 'its layer.json is missing or cannot be read'
+    if (info.chainId !== chainId) return `its layer.json is that of "${info.chainId}"`
+    if (!existsSync(join(this.#layerFolder(chainId), 'fs'))) return 'its files are missing'
+    if (info.parent !== undefined && !this.hasLayer(info.parent))
+      return `the layer "${info.parent}" below it is missing`
+    return undefined
+  }
+
+  async discardLayer(chainId: string): Promise<void> {
+    this.#prepareFolders()
+    using _ = await lockFile(this.#lock, 'exclusive')
+    await this.#removeLayer(parseDigest(chainId).hex)
   }
 
   removeAbandoned(): void {
@@ -212,6 +232,15 @@ export class OverlaySnapshotter implements Snapshotter {
     for (const folder of [this.#layers, this.#active, this.#drafts]) {
       mkdirSync(folder, { recursive: true, mode: 0o700 })
     }
+  }
+}
+
+function layerInfoOf(snapshotter: Snapshotter, chainId: string): LayerInfo | undefined {
+  try {
+    return snapshotter.layer(chainId)
+  } catch (error) {
+    if (error instanceof TsrunError) return undefined
+    throw error
   }
 }
 

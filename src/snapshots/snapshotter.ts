@@ -37,6 +37,12 @@ export interface Snapshotter {
   activeKeys(): readonly string[]
   /** Removes the layers that no given chain and no active snapshot uses; returns their chain IDs. */
   removeLayers(usedChainIds: ReadonlySet<string>): Promise<readonly string[]>
+  /** Chain IDs of the layers that {@link removeLayers} would remove. */
+  unusedLayers(usedChainIds: ReadonlySet<string>): readonly string[]
+  /** What is wrong with a layer, undefined when it is whole; its files are not read. */
+  problemOf(chainId: string): string | undefined
+  /** Removes a damaged layer, also when something stands on it. */
+  discardLayer(chainId: string): Promise<void>
   /** Removes drafts and half-removed trees of processes that are gone. */
   removeAbandoned(): void
 }

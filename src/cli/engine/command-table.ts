@@ -80,6 +80,16 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
       }),
     },
   },
+  system: {
+    describe: 'commands on the store and the machine',
+    commands: {
+      check: {
+        describe: 'verify the store and repair it',
+        load: () => import('./system-check.ts'),
+      },
+      ...pick(SYSTEM, { info: 'info' }),
+    },
+  },
 }
 
 /** What tsrun calls itself. */
