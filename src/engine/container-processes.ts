@@ -5,6 +5,7 @@ import { cgroupOf } from '../runtime/recorded-cgroup.ts'
 import { readContainerRecord } from '../state/state-directory.ts'
 import { statusOf } from './container-status.ts'
 import type { Engine } from './engine.ts'
+import { isLive } from './list-containers.ts'
 
 /** Lines of the host's ps with `options`. Throws `failed-precondition` for a container that does not run. */
 export function containerProcessTable(
@@ -14,7 +15,7 @@ export function containerProcessTable(
 ): string {
   const record = engine.containers.read(id)
   const status = record && statusOf(record, engine.containers.directory(id))
-  if (record === undefined || status?.status !== 'running') {
+  if (record === undefined || status === undefined || !isLive(status)) {
     throw new TsrunError(
       'failed-precondition',
       `cannot show the processes of container "${record?.name ?? id}": it is not running`,

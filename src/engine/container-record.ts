@@ -11,6 +11,11 @@ export interface RecordedState {
   /** Clock ticks since boot (/proc/<pid>/stat). */
   readonly startTime?: number
   readonly monitorPid?: number
+  readonly monitorStartTime?: number
+  /** A start is under way, or was killed when nobody holds the container's lock. */
+  readonly starting?: boolean
+  /** A `pause` has begun and no `unpause` has ended; the cgroup says whether it is frozen. */
+  readonly paused?: boolean
   readonly startedAt?: string
   readonly finishedAt?: string
   readonly exitCode?: number

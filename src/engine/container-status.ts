@@ -2,11 +2,13 @@
 import { type ExitRecord, readExitRecord } from '../monitor/exit-record.ts'
 import type { ReachedLimit } from '../runtime/limits-reached.ts'
 import { isAlive } from '../runtime/process-liveness.ts'
+import { containerStatus } from '../runtime/status.ts'
+import { readContainerRecord } from '../state/state-directory.ts'
 import type { ContainerRecord } from './container-record.ts'
 
 export interface ContainerStatus {
-  readonly status: 'creating' | 'created' | 'running' | 'exited'
-  /** Pid of init while it lives, else 0. */
+  readonly status: 'creating' | 'created' | 'running' | 'paused' | 'exited'
+  /** Pid of init while it lives, else 0; a running container has 0 when only its monitor is left. */
   readonly pid: number
   readonly exitCode: number
   readonly startedAt: string | undefined
@@ -14,7 +16,7 @@ export interface ContainerStatus {
   readonly error: string
   readonly oomKilled: boolean
   readonly limitsReached: readonly ReachedLimit[]
-  /** The container has ended but its cgroup and runtime state are still to be removed. */
+  /** The container has ended, or a start of it was killed, and its cgroup and runtime state are still there. */
   readonly needsCleanup: boolean
 }
 
@@ -29,12 +31,30 @@ export function statusOf(record: ContainerRecord, directory: string): ContainerS
   if (alive)
     return {
       ...common(record),
-      status: state.status === 'running' ? 'running' : 'created',
+      status: state.status === 'running' ? runningOrPaused(record) : 'created',
       pid: state.pid ?? 0,
     }
-  if (state.status === 'exited') return { ...common(record), status: 'exited' }
-  if (state.status !== 'running') return { ...common(record), status: state.status }
-  return ended(record, readExitRecord(directory))
+  if (state.status !== 'running')
+    return { ...common(record), status: state.status, needsCleanup: state.starting === true }
+  const exit = readExitRecord(directory)
+  if (exit === undefined && monitorLives(record)) return { ...common(record), status: 'running' }
+  return ended(record, exit)
+}
+
+// The program has ended, its last output is on its way: only then does the monitor write the exit record.
+function monitorLives({ state: { monitorPid, monitorStartTime } }: ContainerRecord): boolean {
+  return (
+    monitorPid !== undefined &&
+    monitorStartTime !== undefined &&
+    isAlive(monitorPid, monitorStartTime)
+  )
+}
+
+// The record says who to ask: reading the cgroup of each container would be most of what `ps` does.
+function runningOrPaused({ id, stateRoot, state }: ContainerRecord): 'running' | 'paused' {
+  if (state.paused !== true) return 'running'
+  const runtimeRecord = readContainerRecord(stateRoot, id)
+  return containerStatus(stateRoot, runtimeRecord) === 'paused' ? 'paused' : 'running'
 }
 
 function common(record: ContainerRecord) {

@@ -104,14 +104,21 @@ export class ContainerStore {
     for (let attempt = 0; ; attempt++) {
       const named: ContainerRecord = { ...record, name: name ?? randomName(attempt) }
       this.write(named)
-      try {
-        symlinkSync(record.id, join(this.#names, named.name))
-        return named
-      } catch (error) {
-        if (errnoCodeOf(error) !== 'EEXIST') throw error
-        if (name !== undefined || attempt >= MAX_NAME_ATTEMPTS) throw this.#nameConflict(named.name)
-      }
+      if (this.#linkName(named)) return named
+      if (name !== undefined || attempt >= MAX_NAME_ATTEMPTS) throw this.#nameConflict(named.name)
     }
+  }
+
+  /**
+   * Gives a container another name; the caller holds its lock. Killed half way it leaves a name that is not
+   * in the record of its container: whoever wants that name takes it.
+   */
+  rename(record: ContainerRecord, name: string): void {
+    checkName(name)
+    const renamed: ContainerRecord = { ...record, name }
+    if (!this.#linkName(renamed)) throw this.#nameConflict(name)
+    this.write(renamed)
+    if (this.#idOfName(record.name) === record.id) unlinkSync(join(this.#names, record.name))
   }
 
   directory(id: string): string {
@@ -235,6 +242,36 @@ export class ContainerStore {
       if (code === 'ENOENT' || code === 'EINVAL') return undefined
       throw error
     }
+  }
+
+  // False when a container has the name.
+  #linkName({ id, name }: ContainerRecord): boolean {
+    const path = join(this.#names, name)
+    for (;;) {
+      try {
+        symlinkSync(id, path)
+        return true
+      } catch (error) {
+        if (errnoCodeOf(error) !== 'EEXIST') throw error
+      }
+      if (this.#idOfName(name) === id) return true
+      if (!this.#unlinkStale(name)) return false
+    }
+  }
+
+  // Under a lock of all names: between the look and the removal nobody else may take the name.
+  #unlinkStale(name: string): boolean {
+    using names = new OwnedFd(openSync(this.#names, constants.O_RDONLY | constants.O_DIRECTORY))
+    if (!flock(names.fd, 'exclusive', false)) return false
+    const owner = this.#idOfName(name)
+    if (owner === undefined) return true
+    if (existsAt(this.directory(owner))) {
+      // Its lock is held while it gets its first record or another name.
+      using lock = this.tryLock(owner)
+      if (lock === undefined || this.read(owner)?.name === name) return false
+    }
+    unlinkSync(join(this.#names, name))
+    return true
   }
 
   #nameConflict(name: string): TsrunError {

@@ -48,7 +48,9 @@ export async function execProcess(
   if (record === undefined || status?.status !== 'running') {
     throw new TsrunError(
       'failed-precondition',
-      `cannot exec in container "${record?.name ?? id}": it is not running`,
+      status?.status === 'paused'
+        ? `cannot exec in container "${record?.name}": it is paused`
+        : `cannot exec in container "${record?.name ?? id}": it is not running`,
     )
   }
   const config = JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')) as RuntimeConfig

@@ -8,6 +8,7 @@ import { type ContainerRecord, shortId } from './container-record.ts'
 import { type ContainerStatus, statusOf } from './container-status.ts'
 import { describeLimits } from './describe-limits.ts'
 import type { Engine } from './engine.ts'
+import { isLive } from './list-containers.ts'
 
 const NEVER = '0001-01-01T00:00:00Z'
 
@@ -52,8 +53,8 @@ export function inspectContainer(engine: Engine, id: string): Record<string, unk
 function stateOf(status: ContainerStatus): Record<string, unknown> {
   return {
     Status: status.status === 'creating' ? 'created' : status.status,
-    Running: status.status === 'running',
-    Paused: false,
+    Running: isLive(status),
+    Paused: status.status === 'paused',
     Restarting: false,
     OOMKilled: status.oomKilled,
     Dead: false,

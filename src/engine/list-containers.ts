@@ -32,7 +32,12 @@ const FILTERS: Readonly<Record<string, Filter>> = {
   network: ({ record }, value) => record.networkMode === value,
 }
 
-const STATUSES = ['created', 'running', 'exited'] as const
+const STATUSES = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead']
+
+/** A paused container counts as running, as in docker. */
+export function isLive({ status }: ContainerStatus): boolean {
+  return status === 'running' || status === 'paused'
+}
 
 /** Those of `all` that the options ask for, in the same order. */
 export function chooseContainers(
@@ -42,8 +47,7 @@ export function chooseContainers(
   const filters = groupFilters(options.filters)
   const wantsStatus = filters.has('status') || filters.has('exited')
   const listed = withinTime(all, filters).filter(
-    ({ status }) =>
-      options.all || options.last !== undefined || wantsStatus || status.status === 'running',
+    ({ status }) => options.all || options.last !== undefined || wantsStatus || isLive(status),
   )
   const matching = listed.filter((container) =>
     [...filters].every(([key, values]) =>

@@ -21,15 +21,15 @@ export async function removeContainer(
 ): Promise<void> {
   const { containers } = engine
   const record = containers.read(id)
-  const pid = record === undefined ? 0 : statusOf(record, containers.directory(id)).pid
-  if (record === undefined || pid === 0) {
+  const status = record && statusOf(record, containers.directory(id))
+  if (record === undefined || status === undefined || status.pid === 0) {
     await removeStopped(engine, id)
     return
   }
   if (!force) {
     throw new TsrunError(
       'failed-precondition',
-      `cannot remove container "${record.name}": it is running`,
+      `cannot remove container "${record.name}": it is ${status.status}`,
       {
         hint: `stop it first, or use tsrun rm -f ${record.name}`,
       },
@@ -42,8 +42,8 @@ export async function removeContainer(
     owner: true,
   })
   const startTime = record.state.startTime ?? 0
-  sendSignal(pid, startTime, SIGKILL)
-  await waitForProcess(pid, startTime, -1)
+  sendSignal(status.pid, startTime, SIGKILL)
+  await waitForProcess(status.pid, startTime, -1)
   await monitor?.exit
   await removeStopped(engine, id)
   await monitor?.cleaned()
@@ -66,12 +66,31 @@ export async function cleanUpContainer(
   using lock = await containers.lock(id)
   const record = containers.read(id)
   if (lock === undefined || record === undefined) return []
-  const status = statusOf(record, containers.directory(id))
-  if (status.pid !== 0) return []
-  const { limitsReached } = await releaseContainer(engine, id)
-  if (record.autoRemove) await removeLocked(engine, id)
-  else containers.write(withEnd(record, { ...status, limitsReached }))
-  return limitsReached
+  const ended = await recordEnd(engine, record)
+  if (ended === undefined) return []
+  if (ended.autoRemove && ended.state.status === 'exited') await removeLocked(engine, id)
+  return ended.state.limitsReached ?? []
+}
+
+/**
+ * Releases what a container holds that does not run, and writes down how it ended. The caller holds its lock.
+ * Undefined for one that runs.
+ */
+export async function recordEnd(
+  engine: Engine,
+  record: ContainerRecord,
+): Promise<ContainerRecord | undefined> {
+  const status = statusOf(record, engine.containers.directory(record.id))
+  if (status.status === 'running' || status.status === 'paused' || status.pid !== 0)
+    return undefined
+  const { limitsReached } = await releaseContainer(engine, record.id)
+  if (!status.needsCleanup) return record
+  const ended =
+    record.state.starting === true
+      ? withoutStart(record)
+      : withEnd(record, { ...status, limitsReached })
+  engine.containers.write(ended)
+  return ended
 }
 
 /** Cleans up after ended containers whose monitor was killed. */
@@ -127,6 +146,12 @@ async function removeStopped(engine: Engine, id: string): Promise<void> {
 async function removeLocked(engine: Engine, id: string): Promise<void> {
   discardRoot(engine, id)
   engine.containers.remove(id)
+}
+
+// Whoever started it was killed before it ran: it is what it was before.
+function withoutStart(record: ContainerRecord): ContainerRecord {
+  const { starting: _killed, ...state } = record.state
+  return { ...record, state }
 }
 
 function withEnd(record: ContainerRecord, status: ReturnType<typeof statusOf>): ContainerRecord {

@@ -4,6 +4,7 @@ import { isAbsolute, join } from 'node:path'
 import { TsrunError } from '../errors.ts'
 import { mountOverlay, unmountOverlay } from '../snapshots/mount-overlay.ts'
 import type { ContainerImage } from './build-container.ts'
+import type { ContainerRecord } from './container-record.ts'
 import type { Engine } from './engine.ts'
 import type { RunRequest } from './run-request.ts'
 
@@ -26,6 +27,15 @@ export async function mountRoot(
   mkdirSync(path, { mode: 0o755 })
   mountOverlay(mounts, path)
   return path
+}
+
+/** Mounts the root of a container that has been made before. Nothing to do for a root given by path. */
+export function remountRoot(engine: Engine, { id, rootfs }: ContainerRecord): void {
+  if (rootfs !== undefined) {
+    givenRoot(rootfs)
+    return
+  }
+  mountOverlay(engine.snapshotter().mounts(id), rootPath(engine, id))
 }
 
 /** Unmounts the root; init keeps its own mount of it. Nothing mounted is no error. */

@@ -14,6 +14,8 @@ export interface RunRequest extends SpecOptions {
   /** `key[=value]`. */
   readonly labels?: readonly string[] | undefined
   readonly stopSignal?: string | undefined
+  /** Seconds from the stop signal to SIGKILL. */
+  readonly stopTimeout?: number | undefined
   /** Keep stdin open. */
   readonly interactive?: boolean | undefined
   /** Remove the container when it has ended. */

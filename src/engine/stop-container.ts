@@ -2,9 +2,10 @@
 import { TsrunError } from '../errors.ts'
 import { parseSignal } from '../linux/signals.ts'
 import { pidfdSendSignal } from '../native/syscalls.ts'
+import { thawContainer } from '../runtime/freeze.ts'
 import { openProcess } from '../runtime/process-liveness.ts'
-import { shortId } from './container-record.ts'
-import { statusOf } from './container-status.ts'
+import { type ContainerRecord, shortId } from './container-record.ts'
+import { type ContainerStatus, statusOf } from './container-status.ts'
 import type { Engine } from './engine.ts'
 import { waitForExit, waitForProcess } from './wait-container.ts'
 
@@ -24,20 +25,21 @@ export async function stopContainer(
   id: string,
   options: StopOptions = {},
 ): Promise<void> {
-  const { record, pid, startTime } = running(engine, id)
+  const { record, status, startTime } = running(engine, id)
   const signal = options.signal ?? signalNumber(record.stopSignal)
-  if (pid === 0) return
-  const timeout = options.timeout ?? DEFAULT_TIMEOUT_S
-  sendSignal(pid, startTime, signal)
+  if (status.status !== 'running' && status.status !== 'paused') return
+  const timeout = options.timeout ?? record.request.stopTimeout ?? DEFAULT_TIMEOUT_S
+  signalEvenPaused(engine, record, status, signal)
   const timeoutMs = timeout < 0 ? -1 : timeout * 1000
-  if (!(await waitForProcess(pid, startTime, timeoutMs))) sendSignal(pid, startTime, SIGKILL)
+  if (!(await waitForProcess(status.pid, startTime, timeoutMs)))
+    sendSignal(status.pid, startTime, SIGKILL)
   await waitForExit(engine.containers, id)
 }
 
 /** Sends `signal` to the container's first process. */
 export function signalContainer(engine: Engine, id: string, signal: number): void {
-  const { pid, startTime } = running(engine, id)
-  if (pid !== 0 && sendSignal(pid, startTime, signal)) return
+  const { record, status } = running(engine, id)
+  if (signalEvenPaused(engine, record, status, signal)) return
   throw new TsrunError(
     'failed-precondition',
     `cannot signal container "${shortId(id)}": it is not running`,
@@ -62,9 +64,21 @@ export function sendSignal(pid: number, startTime: number, signal: number): bool
   return true
 }
 
+// As docker: what a frozen process is sent it gets, so it is thawed.
+function signalEvenPaused(
+  engine: Engine,
+  record: ContainerRecord,
+  { pid, status }: ContainerStatus,
+  signal: number,
+): boolean {
+  if (pid === 0 || !sendSignal(pid, record.state.startTime ?? 0, signal)) return false
+  if (status === 'paused') thawContainer(engine.stateRoot, record.id)
+  return true
+}
+
 function running(engine: Engine, id: string) {
   const record = engine.containers.read(id)
   if (record === undefined) throw new TsrunError('not-found', `no such container: ${shortId(id)}`)
-  const { pid } = statusOf(record, engine.containers.directory(id))
-  return { record, pid, startTime: record.state.startTime ?? 0 }
+  const status = statusOf(record, engine.containers.directory(id))
+  return { record, status, startTime: record.state.startTime ?? 0 }
 }

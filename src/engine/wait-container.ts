@@ -17,8 +17,10 @@ export async function waitForExit(store: ContainerStore, id: string): Promise<nu
     const code = await exitFromMonitor(store.directory(id))
     if (code !== undefined) return code
     // A monitor that goes without a word was killed: its container may live on.
-    if (status.pid === 0) return statusOf(record, store.directory(id)).exitCode
-    await waitForProcess(status.pid, record.state.startTime ?? 0, -1)
+    const { startTime = 0, monitorPid = 0, monitorStartTime = 0 } = record.state
+    if (status.pid !== 0) await waitForProcess(status.pid, startTime, -1)
+    else if (status.status === 'running') await waitForProcess(monitorPid, monitorStartTime, -1)
+    else return statusOf(record, store.directory(id)).exitCode
   }
 }
 

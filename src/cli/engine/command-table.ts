@@ -18,6 +18,8 @@ export interface CommandGroup {
 
 const CONTAINERS: Readonly<Record<string, CommandEntry>> = {
   run: { describe: 'run a command in a new container', load: () => import('./run.ts') },
+  create: { describe: 'make a container without starting it', load: () => import('./create.ts') },
+  start: { describe: 'start containers that do not run', load: () => import('./start.ts') },
   exec: { describe: 'run a command in a running container', load: () => import('./exec.ts') },
   attach: { describe: 'connect to a running container', load: () => import('./attach.ts') },
   ps: { describe: 'list containers', load: () => import('./ps.ts') },
@@ -26,7 +28,11 @@ const CONTAINERS: Readonly<Record<string, CommandEntry>> = {
   stats: { describe: 'show what containers use', load: () => import('./stats.ts') },
   top: { describe: 'show the processes of a container', load: () => import('./top.ts') },
   stop: { describe: 'stop running containers', load: () => import('./stop.ts') },
+  restart: { describe: 'stop containers and start them again', load: () => import('./restart.ts') },
   kill: { describe: 'send a signal to containers', load: () => import('./kill.ts') },
+  pause: { describe: 'freeze the processes of containers', load: () => import('./pause.ts') },
+  unpause: { describe: 'let paused containers go on', load: () => import('./unpause.ts') },
+  rename: { describe: 'give a container another name', load: () => import('./rename.ts') },
   wait: { describe: 'wait for containers to end', load: () => import('./wait.ts') },
   rm: { describe: 'remove containers', load: () => import('./rm.ts') },
   explain: {
@@ -61,6 +67,14 @@ export const SECTIONS: Readonly<Record<string, Readonly<Record<string, CommandEn
 
 /** The commands of two words. */
 export const GROUPS: Readonly<Record<string, CommandGroup>> = {
+  container: {
+    describe: 'commands on containers',
+    commands: {
+      ls: { describe: 'list containers', load: () => import('./ps.ts') },
+      list: { describe: 'list containers', load: () => import('./ps.ts'), hidden: true },
+      ...CONTAINERS,
+    },
+  },
   image: {
     describe: 'commands on images',
     commands: {

@@ -110,6 +110,8 @@ function describeStatus({ status }: ListedContainer, now: number): string {
       return 'Created'
     case 'running':
       return `Up ${humanDuration(now - Date.parse(status.startedAt ?? ''))}`
+    case 'paused':
+      return `Up ${humanDuration(now - Date.parse(status.startedAt ?? ''))} (Paused)`
     case 'exited': {
       const since = status.finishedAt === undefined ? '' : ` ${timeAgo(status.finishedAt, now)}`
       return `Exited (${status.exitCode})${since}`

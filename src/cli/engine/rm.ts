@@ -1,6 +1,7 @@
 /** `tsrun rm`: removes containers. */
 import { openEngine } from '../../engine/engine.ts'
 import { removeContainer } from '../../engine/remove-container.ts'
+import { TsrunError } from '../../errors.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
 import { forEachContainer } from './each-container.ts'
 
@@ -23,8 +24,14 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
   const engine = openEngine(roots)
   await engine.sweep()
   const force = options.flag('force')
-  return forEachContainer(positionals, async (name) => {
-    await removeContainer(engine, engine.containers.find(name), { force })
-    return name
-  })
+  // As docker: told, but no failure.
+  const isMissing = (reason: unknown) => reason instanceof TsrunError && reason.kind === 'not-found'
+  return await forEachContainer(
+    positionals,
+    async (name) => {
+      await removeContainer(engine, engine.containers.find(name), { force })
+      return name
+    },
+    (reason) => !(force && isMissing(reason)),
+  )
 }

@@ -2,7 +2,16 @@
 export const RUN_OPTION_GROUPS: Readonly<Record<string, readonly string[]>> = {
   Container: ['name', 'rm', 'detach', 'interactive', 'tty', 'detach-keys', 'sig-proxy', 'init'],
   Image: ['pull', 'platform', 'rootfs'],
-  Process: ['entrypoint', 'env', 'env-file', 'user', 'group-add', 'workdir', 'stop-signal'],
+  Process: [
+    'entrypoint',
+    'env',
+    'env-file',
+    'user',
+    'group-add',
+    'workdir',
+    'stop-signal',
+    'stop-timeout',
+  ],
   'Files and devices': ['volume', 'mount', 'tmpfs', 'read-only', 'shm-size', 'device'],
   'Network and names': ['network', 'hostname'],
   Limits: [

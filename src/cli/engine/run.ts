@@ -1,22 +1,17 @@
 /** `tsrun run`: a command in a new container, in the foreground or in the background. */
 import type { PullProgress } from '../../engine/container-image.ts'
-import { shortId } from '../../engine/container-record.ts'
-import { describeLimits } from '../../engine/describe-limits.ts'
-import { type Engine, openEngine } from '../../engine/engine.ts'
-import { cleanUpContainer } from '../../engine/remove-container.ts'
-import { type RunningContainer, runContainer } from '../../engine/run-container.ts'
-import { exitCodeOfStatus, waitForExit } from '../../engine/wait-container.ts'
-import { describeError, TsrunError } from '../../errors.ts'
+import { openEngine } from '../../engine/engine.ts'
+import { runContainer } from '../../engine/run-container.ts'
 import { type ForegroundSignals, inForeground } from '../foreground-signals.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from './detach-keys.ts'
+import { followContainer } from './follow-container.ts'
 import { FORWARDED, forwardSignal } from './forward-signal.ts'
 import { PullDisplay } from './pull-display.ts'
 import { RUN_OPTION_GROUPS } from './run-option-groups.ts'
 import { RUN_OPTIONS, runRequestOf } from './run-options.ts'
 import { requireTerminal, UserTerminal, windowSize } from './user-terminal.ts'
-
-const EXIT_BROKEN_PIPE = 141
+import { warn } from './warn.ts'
 
 export const command: EngineCommand = {
   usage: 'run [options] IMAGE [COMMAND] [ARG...]',
@@ -84,33 +79,5 @@ async function makeAndFollow(
   if (options.flag('sig-proxy', true))
     signals.deliver((name) => forwardSignal(engine, running.id, name))
   else signals.release()
-  return await follow(engine, running, terminal, signals)
-}
-
-function warn(problem: unknown): void {
-  process.stderr.write(`tsrun: warning: ${describeError(problem)}\n`)
-}
-
-async function follow(
-  engine: Engine,
-  { id, client }: RunningContainer,
-  terminal: UserTerminal,
-  signals: ForegroundSignals,
-): Promise<number> {
-  if (client === undefined) {
-    throw new TsrunError('internal', 'cannot follow the container: it has no monitor')
-  }
-  using connection = client
-  const end = await Promise.race([connection.exit, terminal.left])
-  if (end === 'detached') return 0
-  if (end === 'broken-pipe') return EXIT_BROKEN_PIPE
-  signals[Symbol.dispose]()
-  terminal[Symbol.dispose]()
-  await terminal.flush()
-  // Without a status the monitor was killed; the container may live on.
-  if (end === undefined) return await waitForExit(engine.containers, id)
-  const limits = describeLimits(await cleanUpContainer(engine, id))
-  if (limits !== '') process.stderr.write(`tsrun: container ${shortId(id)}: ${limits}\n`)
-  await connection.cleaned()
-  return exitCodeOfStatus(end)
+  return await followContainer(engine, running, terminal, signals)
 }

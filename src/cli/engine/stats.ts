@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ContainerUsage, containerUsage, cpuPercent } from '../../engine/container-usage.ts'
 import { type Engine, openEngine } from '../../engine/engine.ts'
-import { everyContainer, type ListedContainer } from '../../engine/list-containers.ts'
+import { everyContainer, isLive, type ListedContainer } from '../../engine/list-containers.ts'
 import { TsrunError } from '../../errors.ts'
 import { binarySize, humanSize } from '../../util/size.ts'
 import { formatRows, type Row, type RowFormat } from '../output.ts'
@@ -49,9 +49,7 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
   const wanted = positionals.map((name) => engine.containers.find(name))
   const choose = (): readonly ListedContainer[] =>
     everyContainer(engine.containers).filter(({ record, status }) =>
-      wanted.length > 0
-        ? wanted.includes(record.id)
-        : options.flag('all') || status.status === 'running',
+      wanted.length > 0 ? wanted.includes(record.id) : options.flag('all') || isLive(status),
     )
   const format = options.string('format')
   const once = options.flag('no-stream')
@@ -74,7 +72,7 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
 type Usages = ReadonlyMap<string, ContainerUsage>
 
 function look(engine: Engine, containers: readonly ListedContainer[]): Usages {
-  const running = containers.filter(({ status }) => status.status === 'running')
+  const running = containers.filter(({ status }) => isLive(status))
   return new Map(
     running.flatMap(({ record }) => {
       const usage = usageIfThere(engine, record.id)

@@ -2,11 +2,10 @@
 import { TsrunError } from '../../errors.ts'
 import { parseSignal } from '../../linux/signals.ts'
 import { deleteContainer } from '../../runtime/delete.ts'
+import { pauseContainer, resumeContainer } from '../../runtime/freeze.ts'
 import { killContainer } from '../../runtime/kill.ts'
-import { loadContainer } from '../../runtime/load-container.ts'
-import { cgroupOf } from '../../runtime/recorded-cgroup.ts'
 import { startContainer } from '../../runtime/start.ts'
-import { explainedState, stateOf } from '../../runtime/state.ts'
+import { explainedState } from '../../runtime/state.ts'
 import { containerIdOf } from './arguments.ts'
 import { type OciCommand, ONE_ID, print } from './command.ts'
 
@@ -68,22 +67,8 @@ function freezeCommand(name: 'pause' | 'resume'): OciCommand {
     table: { flags: {} },
     positional: ONE_ID,
     async run(args, { root }) {
-      const record = await loadContainer(root, containerIdOf(args))
-      const { status } = stateOf(root, record)
-      const wanted = name === 'pause' ? ['running', 'created'] : ['paused']
-      if (!wanted.includes(status)) {
-        throw new TsrunError(
-          'failed-precondition',
-          name === 'pause' ? `container not running: ${status}` : 'container not paused',
-        )
-      }
-      const cgroup = cgroupOf(record)
-      if (cgroup === undefined)
-        throw new TsrunError(
-          'failed-precondition',
-          `cannot ${name} container "${record.id}": it has no cgroup of its own`,
-        )
-      cgroup.freeze(name === 'pause')
+      const change = name === 'pause' ? pauseContainer : resumeContainer
+      await change(root, containerIdOf(args))
       return 0
     },
   }

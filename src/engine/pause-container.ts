@@ -1,0 +1,52 @@
+/** `pause` and `unpause`: freezes and thaws all processes of a container. */
+import { TsrunError } from '../errors.ts'
+import { pauseContainer as freeze, resumeContainer as thaw } from '../runtime/freeze.ts'
+import { type ContainerRecord, shortId } from './container-record.ts'
+import { statusOf } from './container-status.ts'
+import type { Engine } from './engine.ts'
+
+/** Freezes the container. Throws `failed-precondition` unless it runs and is not paused. */
+export async function pauseContainer(engine: Engine, id: string): Promise<void> {
+  using lock = await engine.containers.lock(id)
+  const record = lock === undefined ? undefined : engine.containers.read(id)
+  if (record === undefined) throw notFound(id)
+  const { status } = statusOf(record, engine.containers.directory(id))
+  if (status !== 'running')
+    throw new TsrunError(
+      'failed-precondition',
+      status === 'paused'
+        ? `cannot pause container "${record.name}": it is already paused`
+        : `cannot pause container "${record.name}": it is not running`,
+    )
+  // First the record: whoever looks asks the cgroup only of a container that it calls paused.
+  writePaused(engine, record, true)
+  try {
+    await freeze(engine.stateRoot, id)
+  } catch (error) {
+    writePaused(engine, record, false)
+    throw error
+  }
+}
+
+/** Thaws the container. Throws `failed-precondition` unless it is paused. */
+export async function unpauseContainer(engine: Engine, id: string): Promise<void> {
+  using lock = await engine.containers.lock(id)
+  const record = lock === undefined ? undefined : engine.containers.read(id)
+  if (record === undefined) throw notFound(id)
+  const { status } = statusOf(record, engine.containers.directory(id))
+  if (status !== 'paused')
+    throw new TsrunError(
+      'failed-precondition',
+      `cannot unpause container "${record.name}": it is not paused`,
+    )
+  await thaw(engine.stateRoot, id)
+  writePaused(engine, record, false)
+}
+
+function writePaused(engine: Engine, record: ContainerRecord, paused: boolean): void {
+  engine.containers.write({ ...record, state: { ...record.state, paused } })
+}
+
+function notFound(id: string): TsrunError {
+  return new TsrunError('not-found', `no such container: ${shortId(id)}`)
+}
