@@ -52,6 +52,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/unit/**/*.test.ts', 'test/architecture.test.ts'],
           pool: 'forks',
+          // A process for each of the files cost five times the tests (83 s of processor time, 16 without).
+          isolate: false,
         },
       },
       {
