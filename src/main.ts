@@ -4,8 +4,6 @@ import { basename, join } from 'node:path'
 import { choosePersonality } from './cli/choose-personality.ts'
 import { describeError } from './errors.ts'
 
-const OCI_ROOT = '/run/tsrun'
-
 async function main(): Promise<number> {
   const argv = process.argv.slice(2)
   const argv0 = basename(process.env.TSRUN_ARGV0 ?? process.argv[1] ?? 'tsrun')
@@ -33,10 +31,12 @@ async function runOci(argv: readonly string[], argv0: string): Promise<number> {
   return await runOciCli(argv, argv0 === 'runc' ? 'runc' : 'tsrun')
 }
 
+// Where src/runtime/default-root.ts would look, which is not loaded for this.
 function ociContainerExists(id: string): boolean {
-  const directory =
-    process.geteuid?.() === 0 ? OCI_ROOT : join(process.env.XDG_RUNTIME_DIR ?? '/run', 'tsrun')
-  return /^(?!\.{1,2}$)[A-Za-z0-9_+.-]+$/.test(id) && existsSync(join(directory, id))
+  if (!/^(?!\.{1,2}$)[A-Za-z0-9_+.-]+$/.test(id)) return false
+  return ['/run', process.env.XDG_RUNTIME_DIR ?? ''].some((directory) =>
+    existsSync(join(directory, 'tsrun', id)),
+  )
 }
 
 main().then(

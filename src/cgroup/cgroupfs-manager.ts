@@ -82,7 +82,7 @@ export class CgroupfsManager implements CgroupManager {
 const HINTS: Readonly<Record<string, string>> = {
   EROFS: 'remount the cgroup2 file system read-write',
   EACCES:
-    'this user may make cgroups only below one that is delegated to it: start it with systemd-run --user --scope -p Delegate=yes, or use --systemd-cgroup',
+    'this user may make cgroups only below one that is delegated to it: use --systemd-cgroup, start it with systemd-run --user --scope -p Delegate=yes, or without systemd in a cgroup whose directory, cgroup.procs and cgroup.subtree_control root has given to this user',
   EAGAIN: 'a cgroup above has reached its cgroup.max.descendants or cgroup.max.depth',
 }
 

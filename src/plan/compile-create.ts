@@ -199,7 +199,7 @@ function compileLauncher(c: CreateContext): void {
   const helper = emitSourceHelper(c)
   if (helper !== undefined) c.sourceHelper = helper
   const cgroup = openCgroup(b, options)
-  emitJoinNamespaces(b, namespaces)
+  emitJoinNamespaces(b, namespaces, options.features)
   const time = namespaces.findIndex(({ type, path }) => type === 'time' && (path ?? '') === '')
   if (time >= 0) {
     b.at(`/linux/namespaces/${time}`, () => emitTimeNamespace(b, config.linux?.timeOffsets ?? {}))

@@ -13,4 +13,6 @@ export interface HostFeatures {
   readonly makesDevices: boolean
   readonly apparmor: boolean
   readonly selinux: boolean
+  /** We are not root: all that needs rights waits for those that a user namespace gives. */
+  readonly rootless?: boolean
 }

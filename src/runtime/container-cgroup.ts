@@ -1,16 +1,20 @@
 /** The cgroup of a container in the making: named, made, limited. */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { attachDeviceFilter } from '../cgroup/attach-device-filter.ts'
 import type { CgroupManager } from '../cgroup/cgroup-manager.ts'
 import { formatPlace } from '../cgroup/cgroup-place.ts'
 import { CgroupfsManager, cgroupPath } from '../cgroup/cgroupfs-manager.ts'
 import { delegateCgroup } from '../cgroup/delegate-cgroup.ts'
+import { delegatedCgroup } from '../cgroup/delegated-cgroup.ts'
 import { type CgroupHierarchy, detectCgroups, noCgroups } from '../cgroup/detect.ts'
 import { compileDeviceFilter } from '../cgroup/device-filter.ts'
 import { refuseTakenCgroup } from '../cgroup/refuse-taken-cgroup.ts'
 import { resourcesToFiles } from '../cgroup/resources-to-files.ts'
 import { TsrunError } from '../errors.ts'
-import type { RuntimeConfig } from '../oci/runtime-config.ts'
-import { writeContainerFile } from '../state/state-directory.ts'
+import { hostFeatures } from '../native/host-features.ts'
+import type { DeviceRule, RuntimeConfig } from '../oci/runtime-config.ts'
+import { containerFile, writeContainerFile } from '../state/state-directory.ts'
 import { cgroupOwner } from './cgroup-owner.ts'
 import { CGROUP_FILE } from './remove-half-made.ts'
 
@@ -25,6 +29,11 @@ export interface CgroupOptions {
   readonly id: string
   /** `cgroupfs` when absent. */
   readonly cgroups?: CgroupDriver
+  /**
+   * A container that asks for no limits and names no cgroup goes without one where we may not make it, as with runc:
+   * the rule for who has no root (`--rootless`).
+   */
+  readonly rootlessCgroups?: boolean
   /** Hears of what could not be removed. */
   readonly warn?: (problem: unknown) => void
 }
@@ -55,8 +64,22 @@ export async function makeCgroup(
     return cgroup
   } catch (error) {
     await removeAnyway(cgroup, options)
-    throw error
+    if (!mayGoWithout(options, config, error)) throw error
+    rmSync(containerFile(options.root, options.id, CGROUP_FILE), { force: true })
+    return undefined
   }
+}
+
+const REFUSALS = ['EACCES', 'EPERM', 'EROFS']
+
+function mayGoWithout(
+  { rootlessCgroups, cgroups }: CgroupOptions,
+  config: RuntimeConfig,
+  error: unknown,
+): boolean {
+  const isRefused = error instanceof TsrunError && REFUSALS.includes(error.errno ?? '')
+  const isFree = (config.linux?.cgroupsPath ?? '') === '' && !asksForLimits(config)
+  return rootlessCgroups === true && cgroups !== 'systemd' && isRefused && isFree
 }
 
 // Why it could not be made is what the user must hear.
@@ -70,12 +93,19 @@ async function removeAnyway(cgroup: CgroupManager, { warn }: CgroupOptions): Pro
 
 async function planCgroup(
   hierarchy: CgroupHierarchy,
-  { id, cgroups }: CgroupOptions,
+  { id, cgroups, rootlessCgroups }: CgroupOptions,
   config: RuntimeConfig,
 ): Promise<CgroupManager> {
   const cgroupsPath = config.linux?.cgroupsPath
-  if (cgroups !== 'systemd')
-    return new CgroupfsManager(hierarchy, cgroupPath(hierarchy, cgroupsPath, id))
+  if (cgroups !== 'systemd') {
+    const own = (cgroupsPath ?? '') === '' && rootlessCgroups === true
+    const delegated = own ? delegatedCgroup(hierarchy) : undefined
+    const path =
+      delegated === undefined
+        ? cgroupPath(hierarchy, cgroupsPath, id)
+        : join(delegated, 'tsrun', id)
+    return new CgroupfsManager(hierarchy, path)
+  }
   // D-Bus is loaded by those who need it.
   const { planScope } = await import('../cgroup/systemd-manager.ts')
   return await planScope(hierarchy, { id, cgroupsPath, annotations: config.annotations ?? {} })
@@ -85,10 +115,26 @@ async function planCgroup(
 export function applyLimits(cgroup: CgroupManager, config: RuntimeConfig): void {
   const resources = config.linux?.resources ?? {}
   cgroup.limit(resources)
-  attachDeviceFilter(cgroup.place.path, compileDeviceFilter(resources.devices ?? []))
+  filterDevices(cgroup.place.path, resources.devices ?? [])
   // Without root it is our user's already, and no other can be made its owner.
   const owner = process.geteuid?.() === 0 ? cgroupOwner(config) : undefined
   if (owner !== undefined) delegateCgroup(cgroup.place.path, owner)
+}
+
+// Without CAP_BPF there is no filter. Nobody in such a container can make devices, and those that it is given are the
+// host's, with the host's rights; but a rule that takes a right away from all is one that somebody counts on.
+function filterDevices(path: string, rules: readonly DeviceRule[]): void {
+  try {
+    attachDeviceFilter(path, compileDeviceFilter(rules))
+  } catch (error) {
+    const isRefused = error instanceof TsrunError && error.kind === 'permission-denied'
+    const isNeeded = rules.some(({ allow, access }) => !allow && !isAllAccess(access))
+    if (!isRefused || isNeeded || hostFeatures().makesDevices) throw error
+  }
+}
+
+function isAllAccess(access = 'rwm'): boolean {
+  return ['r', 'w', 'm'].every((right) => access.includes(right))
 }
 
 function asksForLimits(config: RuntimeConfig): boolean {

@@ -1,8 +1,8 @@
 /** `create`: makes a container whose init waits at the start gate (runtime-spec runtime.md "Create"). */
 import { resolve } from 'node:path'
-import { TsrunError } from '../errors.ts'
 import type { ExecutorSession, StartOptions } from '../native/executor.ts'
 import type { ExitStatus } from '../native/syscalls.ts'
+import { checkRootlessConfig } from '../oci/rootless-config.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
@@ -36,6 +36,8 @@ export interface CreateOptions {
   readonly noNewKeyring?: boolean
   /** Who makes the cgroup; `cgroupfs` when absent. */
   readonly cgroups?: CgroupDriver
+  /** Where we may not make a cgroup, a container that asks for none goes without: {@link CgroupOptions}. */
+  readonly rootlessCgroups?: boolean
   /** The launcher stays and reports how init ended: {@link CreatedContainer.exited}. */
   readonly supervise?: boolean
   /** With `supervise`: init is killed when this process ends, however it does. */
@@ -68,9 +70,9 @@ export interface CreatedContainer {
  * `invalid-argument` with the JSON pointer for a bad config, PlanError when the kernel said no.
  */
 export async function createContainer(options: CreateOptions): Promise<CreatedContainer> {
-  if (process.geteuid?.() !== 0) throw notRoot(options.id)
   const bundle = resolve(options.bundle)
   const config = options.config ?? readBundleConfig(bundle)
+  if (process.geteuid?.() !== 0) checkRootlessConfig(config)
   const claim = await claimContainer(options.root, options.id, options.stickyRoot === true)
   let isBegun = false
   try {
@@ -86,10 +88,4 @@ export async function createContainer(options: CreateOptions): Promise<CreatedCo
     for (const failure of failures) options.warn?.(failure)
     throw error
   }
-}
-
-function notRoot(id: string): TsrunError {
-  return new TsrunError('permission-denied', `cannot create container "${id}": tsrun needs root`, {
-    hint: 'run it as root; containers without root are not supported yet',
-  })
 }

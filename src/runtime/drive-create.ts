@@ -166,7 +166,7 @@ async function answerSync(
   init: ProcessIdentity | undefined,
 ): Promise<void> {
   const { config, options } = assembly
-  if (point === 'mappings') writeIdMappings(pid, config)
+  if (point === 'mappings') await writeIdMappings(pid, config)
   // Where clone3 could not make it there.
   if (point === 'mappings' && !hostFeatures().cloneIntoCgroup && assembly.cgroup !== undefined)
     enterCgroup(assembly.cgroup.place.path, pid)

@@ -1,6 +1,6 @@
 /** `exec`: another process in a running container. */
 import { constants, openSync, readlinkSync, rmSync } from 'node:fs'
-import { TsrunError } from '../errors.ts'
+import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { NAMESPACES, type NamespaceKind } from '../linux/namespaces.ts'
 import { type ExecutorSession, type StartOptions, startPlan } from '../native/executor.ts'
 import {
@@ -85,7 +85,7 @@ export async function execInContainer(options: ExecOptions): Promise<ExecProcess
   const process = completeProcess(options.process, config, record)
   const features = hostFeatures()
   refuseUnsupported({ ...config, process }, features)
-  const joinFlags = differentNamespaces(record.pid)
+  const joinFlags = namespacesToJoin(options, record)
   const inUserNamespace = (joinFlags & NAMESPACES.user.cloneFlag) !== 0
   const withheld = inUserNamespace ? [] : features.withheldCapabilities
   for (const warning of execWarnings(process, config, withheld)) options.warn?.(warning)
@@ -195,6 +195,23 @@ function openExecDescriptors(
     descriptors.set('cgroup', fd.fd)
   }
   return descriptors
+}
+
+// An init that waits for its start is undumpable (CVE-2016-9962): its namespaces are for root to see (proc(5)).
+function namespacesToJoin({ root, id }: ExecOptions, record: ContainerRecord): number {
+  try {
+    return differentNamespaces(record.pid)
+  } catch (cause) {
+    if (errnoCodeOf(cause) !== 'EACCES' || containerStatus(root, record) !== 'created') throw cause
+    throw new TsrunError(
+      'failed-precondition',
+      `cannot exec in container "${id}": it is not started`,
+      {
+        cause,
+        hint: `start it first: only root can enter the namespaces of a process that waits`,
+      },
+    )
+  }
 }
 
 /** CLONE_NEW* of the namespaces in which the process `pid` is not with us. */

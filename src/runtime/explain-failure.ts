@@ -79,8 +79,8 @@ export function explainFailure(
   const origin = instruction === undefined ? '' : `${describeOrigin(instruction.origin, config)}: `
   const message = `${origin}${describeCall(instruction)}: ${code} (${errnoText(code)})`
   const hint =
+    (isRefusedNamespace(instruction, code) || isDeniedUser(code) ? namespaceHint() : undefined) ??
     mountHint(instruction, config, code) ??
-    (isRefusedNamespace(instruction, code) ? namespaceHint() : undefined) ??
     failureHint(instruction, code)
   return new PlanError(
     kindOf(code),
@@ -125,6 +125,11 @@ interface ExecFailure {
 function isRefusedNamespace(instruction: Instruction | undefined, code: string): boolean {
   const call = instruction?.op === 'sys' ? instruction.name : ''
   return ['clone3', 'unshare'].includes(call) && ['EPERM', 'EACCES', 'ENOSPC'].includes(code)
+}
+
+// AppArmor lets users make namespaces and takes the rights in them away: it is some later call that fails then.
+function isDeniedUser(code: string): boolean {
+  return process.geteuid?.() !== 0 && ['EPERM', 'EACCES'].includes(code)
 }
 
 /** What the file itself and the mount it is on say about the refusal. */

@@ -26,8 +26,9 @@ export async function killContainer(
     if (all) return
     throw notRunning()
   }
-  if (signal === SIGKILL && sharesPidNamespace(root, id)) {
-    cgroupOf(record)?.kill()
+  const cgroup = cgroupOf(record)
+  if (signal === SIGKILL && cgroup !== undefined && sharesPidNamespace(root, id)) {
+    cgroup.kill()
     return
   }
   using pidfd = openProcess(record.pid, record.startTime)

@@ -56,13 +56,14 @@ const HINTS: readonly MountHint[] = [
     applies: (_, note) => !note.startsWith('create'),
     hint: ({ type }) => `${type} does not know this option, or not with this value`,
   },
-  {
-    call: 'fsconfig',
+  // fsopen(2) asks a caller without root, fsconfig(2) all others.
+  ...['fsopen', 'fsconfig'].map((call) => ({
+    call,
     codes: ['EPERM'],
-    applies: ({ type = '' }) => type in OWNERS,
-    hint: ({ type = '' }) =>
-      `in a user namespace ${type} needs a ${OWNERS[type]} namespace of its own`,
-  },
+    applies: ({ type = '' }: Mount) => type in OWNERS,
+    hint: ({ type = '' }: Mount) =>
+      `in a user namespace ${type} needs a ${OWNERS[type]} namespace of its own${type === 'sysfs' ? ', or be a bind mount of /sys, as tsrun spec --rootless has it' : ''}`,
+  })),
   ...['mkdirat', 'openat'].map((call) => ({
     call,
     codes: ['EROFS'],

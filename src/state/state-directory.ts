@@ -205,7 +205,7 @@ export function writeContainerFile(
   name: ContainerFile,
   content: string | Uint8Array,
 ): void {
-  const path = join(containerDirectory(root, id), name)
+  const path = containerFile(root, id, name)
   nameFile(path, () => writeFileSync(path, content, { mode: 0o600 }))
 }
 
@@ -221,6 +221,11 @@ export function prepareContainerRecord(root: string, record: ContainerRecord): v
 export function publishContainerRecord(root: string, id: string): void {
   const directory = containerDirectory(root, id)
   renameSync(join(directory, PREPARED_RECORD), join(directory, 'state.json'))
+}
+
+/** Where the file `name` of a container is. */
+export function containerFile(root: string, id: string, name: ContainerFile): string {
+  return join(containerDirectory(root, id), name)
 }
 
 export function readContainerFile(root: string, id: string, name: string): string {

@@ -265,14 +265,12 @@ describe.each(installedRuntimes().filter((name) => name !== 'crun'))(
 )
 
 describe('tsrun', () => {
-  it('takes --rootless as Go reads it, and refuses what it does not do', () => {
+  it('takes --rootless as Go reads it, and refuses other words', () => {
     using runtime = makeRuntime()
-    for (const word of ['auto', 'AUTO', '', 'false', 'f', '0', 'F'])
+    for (const word of ['auto', 'AUTO', '', 'false', 'f', '0', 'F', 'true', '1'])
       expect(runtime.run([`--rootless=${word}`, 'delete', '--force', 'x']).status, word).toBe(0)
-    for (const word of ['true', '1', 'maybe']) {
-      const result = runtime.run([`--rootless=${word}`, 'delete', '--force', 'x'])
-      expect(result.status, word).toBe(1)
-      expect(result.stderr).toContain(`unsupported: --rootless ${word}`)
-    }
+    const result = runtime.run(['--rootless=maybe', 'delete', '--force', 'x'])
+    expect(result.status).toBe(1)
+    expect(result.stderr).toContain('invalid boolean value "maybe" for -rootless')
   })
 })

@@ -57,7 +57,7 @@ export class ParsedArguments {
   }
 }
 
-const TRUE_WORDS = new Set(['1', 't', 'T', 'true', 'TRUE', 'True'])
+export const TRUE_WORDS: ReadonlySet<string> = new Set(['1', 't', 'T', 'true', 'TRUE', 'True'])
 /** Go's strconv.ParseBool. */
 export const FALSE_WORDS: ReadonlySet<string> = new Set(['0', 'f', 'F', 'false', 'FALSE', 'False'])
 

@@ -17,6 +17,8 @@ export interface OciGlobals {
   readonly debug: (step: string) => void
   /** Who makes the cgroups of containers. */
   readonly cgroups: 'cgroupfs' | 'systemd' | 'disabled'
+  /** Who may not make cgroups goes without, where none is asked for (--rootless). */
+  readonly rootlessCgroups: boolean
   /** --criu: the program that checkpoints. */
   readonly criu?: string
   /** Logs what went wrong without making the command fail. */

@@ -32,6 +32,7 @@ export function createOptions(args: ParsedArguments, globals: OciGlobals): Creat
     preserved: preservedDescriptors(args),
     extraEnv: listenEnv(),
     cgroups: globals.cgroups,
+    rootlessCgroups: globals.rootlessCgroups,
     warn: globals.warn,
     debug: globals.debug,
     noPivot: args.boolean('no-pivot'),

@@ -13,7 +13,11 @@ export const specCommand: OciCommand = {
   positional: NO_ARGUMENTS,
   async run(args) {
     const path = join(args.string('bundle') ?? '.', 'config.json')
-    const config = defaultRuntimeConfig({ rootless: args.boolean('rootless') })
+    const config = defaultRuntimeConfig({
+      rootless: args.boolean('rootless'),
+      hostUid: process.geteuid?.() ?? 0,
+      hostGid: process.getegid?.() ?? 0,
+    })
     try {
       writeFileSync(path, `${JSON.stringify(config, undefined, '\t')}\n`, {
         flag: 'wx',

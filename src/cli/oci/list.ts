@@ -1,9 +1,9 @@
 /** `list` and `ps`: tables for people, JSON for callers. */
 import { existsSync } from 'node:fs'
 import { printable, TsrunError } from '../../errors.ts'
+import { containerPids } from '../../runtime/container-pids.ts'
 import { hostProcessTable } from '../../runtime/host-ps.ts'
 import { loadContainer } from '../../runtime/load-container.ts'
-import { cgroupOf } from '../../runtime/recorded-cgroup.ts'
 import { listContainers } from '../../runtime/state.ts'
 import { containerIdOf } from './arguments.ts'
 import { NO_ARGUMENTS, type OciCommand, print } from './command.ts'
@@ -45,7 +45,7 @@ export const psCommand: OciCommand = {
     const options = args.positional.slice(1)
     const format = args.string('format') ?? 'table'
     const record = await loadContainer(root, containerIdOf(args))
-    const pids = cgroupOf(record)?.processes() ?? []
+    const pids = containerPids(record)
     if (format === 'json') print(`${JSON.stringify(pids)}\n`)
     else if (format === 'table') print(hostProcessTable(pids, options))
     else throw invalidFormat(format)

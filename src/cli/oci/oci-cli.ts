@@ -5,7 +5,7 @@ import { isatty } from 'node:tty'
 import { describeError, errnoCodeOf, TsrunError } from '../../errors.ts'
 import { createLogger, type LogFormat, type LogLevel } from '../../log.ts'
 import { OCI_VERSION } from '../../oci/default-config.ts'
-import { defaultRuntimeRoot } from '../../runtime/default-root.ts'
+import { defaultRuntimeRoot, isHostRoot } from '../../runtime/default-root.ts'
 import { startTimings, timedAsync, timingsLine } from '../../util/timings.ts'
 import { VERSION } from '../../version.ts'
 import {
@@ -14,6 +14,7 @@ import {
   type FlagTable,
   type ParsedArguments,
   parseArguments,
+  TRUE_WORDS,
 } from './arguments.ts'
 import {
   helpText,
@@ -84,7 +85,6 @@ GLOBAL OPTIONS:
 
 const EXIT_USAGE = 1
 const EXIT_UNKNOWN_COMMAND = 3
-const ROOTLESS_AUTO = new Set(['', 'auto'])
 
 /** Runs `argv` (without the program's name) and returns the exit status; errors are reported here. */
 export async function runOciCli(argv: readonly string[], program: ProgramName): Promise<number> {
@@ -177,12 +177,6 @@ function decodeGlobals(globals: ParsedArguments, program: ProgramName): OciGloba
       hint: 'give text or json',
     })
   }
-  // `auto` and `false` are what tsrun does; containers without root come later.
-  const rootless = globals.string('rootless') ?? 'auto'
-  if (!ROOTLESS_AUTO.has(rootless.toLowerCase()) && !FALSE_WORDS.has(rootless)) {
-    throw new TsrunError('not-implemented', `unsupported: --rootless ${rootless}`)
-  }
-  const uid = process.geteuid?.() ?? 0
   const given = globals.string('root') ?? ''
   if (given !== '' && resolve(given) === '/') {
     throw new TsrunError('invalid-argument', 'Option --root argument should not be set to /', {
@@ -190,14 +184,32 @@ function decodeGlobals(globals: ParsedArguments, program: ProgramName): OciGloba
     })
   }
   return {
-    root: given === '' ? defaultRuntimeRoot(process.env, uid) : resolve(given),
+    // `features` and `spec` need none: who has no place for one may have them all the same.
+    get root() {
+      return given === '' ? defaultRuntimeRoot(process.env).path : resolve(given)
+    },
     rootGiven: given !== '',
-    stickyRoot: given === '' && uid !== 0,
+    get stickyRoot() {
+      return given === '' && defaultRuntimeRoot(process.env).isUsers
+    },
+    rootlessCgroups: hasRootlessCgroups(globals.string('rootless') ?? ''),
     debug: globals.boolean('debug') ? (step) => reportStep(step, globals) : () => undefined,
     cgroups: cgroupDriver(globals),
     ...((globals.string('criu') ?? '') === '' ? {} : { criu: globals.string('criu') ?? '' }),
     warn: (problem) => reportWarning(problem, globals, program),
   }
+}
+
+/** runc's --rootless: `auto` is for who is not root, or is root of a user namespace. */
+function hasRootlessCgroups(word: string): boolean {
+  if (TRUE_WORDS.has(word)) return true
+  if (FALSE_WORDS.has(word)) return false
+  if (word === '' || word.toLowerCase() === 'auto') return !isHostRoot()
+  throw new TsrunError(
+    'invalid-argument',
+    `invalid boolean value ${JSON.stringify(word)} for -rootless`,
+    { hint: 'give true, false or auto' },
+  )
 }
 
 /** crun's --cgroup-manager, and runc's --systemd-cgroup. */

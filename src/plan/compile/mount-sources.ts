@@ -32,7 +32,8 @@ const PLEASE = 'p'
 /** Starts the helper where init may need it; before any namespace is joined. */
 export function emitSourceHelper(c: CreateContext): HelperProcess | undefined {
   const binds = bindMounts(c)
-  if (!c.inUserNamespace || binds.length === 0) return undefined
+  // A helper of a user without root has no rights beyond those of init.
+  if (!c.inUserNamespace || binds.length === 0 || c.options.features.rootless) return undefined
   return c.b.at('source helper', () =>
     emitHelperProcess(c.b, (socket) => {
       for (const { mount, index } of binds) {
@@ -88,7 +89,7 @@ export function emitOpenSource(
   }
   const done = b.label()
   const ask = b.label()
-  // With its own rights first: a rootless caller's helper has no more of them.
+  // With its own rights first: most sources need no others.
   const tree = emitOpenTree(c, mount, options, ['EACCES', 'EPERM'])
   b.branch(tree, 'lt', 0, ask)
   emitSendWord(b, sourceHelper.socket, HAVE)

@@ -9,6 +9,7 @@ import {
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY, O_WRONLY } from '../../linux/open-flags.ts'
 import type { Namespace, NamespaceType, RuntimeConfig } from '../../oci/runtime-config.ts'
 import type { CompileOptions } from '../compile-options.ts'
+import type { HostFeatures } from '../host-features.ts'
 import type { Slot } from '../instruction.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
 import { type CreateContext, hasNamespace } from './create-context.ts'
@@ -38,10 +39,18 @@ const JOIN_ORDER: readonly NamespaceType[] = [
   'user',
 ]
 
-/** Opens every namespace file first, checks its type, then joins: after a setns the paths may be gone. */
-export function emitJoinNamespaces(b: PlanBuilder, namespaces: readonly Namespace[]): void {
+/**
+ * Opens every namespace file first, checks its type, then joins: after a setns the paths may be gone. Without root
+ * the user namespace is what gives the right to join the others.
+ */
+export function emitJoinNamespaces(
+  b: PlanBuilder,
+  namespaces: readonly Namespace[],
+  { rootless }: Pick<HostFeatures, 'rootless'>,
+): void {
+  const order = rootless === true ? ['user', ...JOIN_ORDER] : JOIN_ORDER
   const joined = namespaces
-    .map((namespace, index) => ({ namespace, index, order: JOIN_ORDER.indexOf(namespace.type) }))
+    .map((namespace, index) => ({ namespace, index, order: order.indexOf(namespace.type) }))
     .filter(({ namespace }) => namespace.path !== undefined && namespace.path !== '')
     .sort((a, z) => a.order - z.order)
     .map(({ namespace, index }) => ({

@@ -15,6 +15,11 @@ export function emitUndumpable(b: PlanBuilder): void {
   b.run('prctl', [PR_SET_DUMPABLE, 0, 0, 0, 0])
 }
 
+/** Undoes {@link emitUndumpable}. */
+export function emitDumpable(b: PlanBuilder): void {
+  b.run('prctl', [PR_SET_DUMPABLE, 1, 0, 0, 0])
+}
+
 /** The name that ps(1) shows while the container waits for its start. */
 export function emitProcessName(b: PlanBuilder): void {
   b.run('prctl', [PR_SET_NAME, b.string('tsrun:[init]'), 0, 0, 0])
@@ -25,7 +30,10 @@ export function emitOomScore(c: ProcessContext): void {
   const score = c.process.oomScoreAdj
   if (score === undefined) return
   const { b } = c
+  // The files of an undumpable process are root's (proc(5)).
+  const isUsers = c.options.features.rootless === true
   b.at('/process/oomScoreAdj', () => {
+    if (isUsers) emitDumpable(b)
     const text = b.string(String(score))
     const fd = b.sys('openat', [
       AT_FDCWD,
@@ -35,5 +43,6 @@ export function emitOomScore(c: ProcessContext): void {
     ])
     b.run('write', [fd, text, text.length - 1], { note: `oom_score_adj ${score}` })
     b.run('close', [fd])
+    if (isUsers) emitUndumpable(b)
   })
 }

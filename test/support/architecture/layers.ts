@@ -121,7 +121,12 @@ export const MODULE_BANS: readonly ModuleBan[] = [
   },
   {
     module: 'node:child_process',
-    allowed: ['runtime/hooks.ts', 'registry/credential-helper.ts', 'network/rootless-driver.ts'],
+    allowed: [
+      'runtime/hooks.ts',
+      'runtime/rootless/run-helper.ts',
+      'registry/credential-helper.ts',
+      'network/rootless-driver.ts',
+    ],
     reason: 'containers are started by the executor alone; these run named helper programs',
   },
   {

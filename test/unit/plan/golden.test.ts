@@ -47,6 +47,30 @@ const CASES: readonly Golden[] = [
     origins: ['/linux', 'sync mappings', 'default devices', '/process/user'],
   },
   {
+    name: 'without-root',
+    config: { mounts: [{ destination: '/data', source: '/host/dir', options: ['rbind'] }] },
+    process: { oomScoreAdj: 100 },
+    linux: {
+      namespaces: [{ type: 'mount' }, { type: 'user' }, { type: 'pid', path: '/proc/7/ns/pid' }],
+      uidMappings: [{ containerID: 0, hostID: 1000, size: 1 }],
+      gidMappings: [{ containerID: 0, hostID: 1000, size: 1 }],
+    },
+    options: { features: { ...FEATURES, makesDevices: false, rootless: true } },
+    origins: ['launcher', '/linux', 'sync mappings', '/mounts', '/process/oomScoreAdj'],
+  },
+  {
+    name: 'joined-user-namespace-without-root',
+    linux: {
+      namespaces: [
+        { type: 'mount' },
+        { type: 'pid', path: '/proc/7/ns/pid' },
+        { type: 'user', path: '/proc/7/ns/user' },
+      ],
+    },
+    options: { features: { ...FEATURES, makesDevices: false, rootless: true } },
+    origins: ['/linux'],
+  },
+  {
     name: 'bind-mount-in-user-namespace',
     config: { mounts: [{ destination: '/data', source: '/host/dir', options: ['rbind', 'ro'] }] },
     linux: { namespaces: [{ type: 'mount' }, { type: 'user' }] },
