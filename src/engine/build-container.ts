@@ -1,6 +1,6 @@
 /** From a request and an image to the container's config.json and record. */
 import type { ImageProcess } from '../oci/image.ts'
-import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import type { Mount, RuntimeConfig } from '../oci/runtime-config.ts'
 import { defaultSeccompProfile } from '../seccomp/default-profile.ts'
 import { buildSpec } from '../spec/build-spec.ts'
 import { stopSignal } from '../spec/command.ts'
@@ -28,11 +28,13 @@ export interface BuildInput {
   readonly image: ContainerImage | undefined
   readonly request: RunRequest
   readonly host: SpecHost
+  /** Mounts that the engine has prepared. */
+  readonly volumeMounts: readonly Mount[]
 }
 
 /** The config.json of a container whose root is mounted at `rootPath`. */
 export function buildContainerConfig(input: BuildInput): RuntimeConfig {
-  const { id, directory, rootPath, image, request, host } = input
+  const { id, directory, rootPath, image, request, host, volumeMounts } = input
   return buildSpec({
     containerId: id,
     rootPath,
@@ -42,6 +44,7 @@ export function buildContainerConfig(input: BuildInput): RuntimeConfig {
     passwd: readInRoot(rootPath, '/etc/passwd'),
     group: readInRoot(rootPath, '/etc/group'),
     defaultSeccompProfile,
+    volumeMounts,
     engineMounts: engineMounts(directory, request.readOnly === true),
     ...(request.init === true ? { initPath: reaperPath(directory) } : {}),
   })
@@ -84,8 +87,11 @@ export function completeRecord(
   record: ContainerRecord,
   config: RuntimeConfig,
   directory: string,
+  attached: readonly VolumeRecord[],
 ): ContainerRecord {
-  return { ...record, hostname: config.hostname ?? '', volumes: volumesOf(config, directory) }
+  const known = new Set(attached.map(({ destination }) => destination))
+  const direct = volumesOf(config, directory).filter(({ destination }) => !known.has(destination))
+  return { ...record, hostname: config.hostname ?? '', volumes: [...attached, ...direct] }
 }
 
 function commandOf(request: RunRequest, image: ContainerImage | undefined): readonly string[] {
@@ -120,6 +126,7 @@ function volumesOf(config: RuntimeConfig, directory: string): VolumeRecord[] {
         destination,
         readOnly: options?.includes('ro') ?? false,
         propagation: options?.find((option) => PROPAGATIONS.includes(option)) ?? '',
+        ...(isBind && options !== undefined ? { options } : {}),
       },
     ]
   })

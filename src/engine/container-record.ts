@@ -27,11 +27,26 @@ export interface RecordedState {
 }
 
 export interface VolumeRecord {
-  readonly type: 'bind' | 'tmpfs'
+  readonly type: 'bind' | 'tmpfs' | 'volume' | 'image'
+  /** What is mounted: a path of the host, for an image its reference. */
   readonly source: string
   readonly destination: string
   readonly readOnly: boolean
   readonly propagation: string
+  /** Of a volume. */
+  readonly name?: string
+  /** The volume was made for this container and goes with it. */
+  readonly anonymous?: boolean
+  /** What stood after the second colon of -v. */
+  readonly mode?: string
+  /** Of a volume or an image. */
+  readonly subpath?: string
+  /** The options of its mount, for those who mount the same again (--volumes-from). */
+  readonly options?: readonly string[]
+  /** A name in the container's folder, where its part is mounted for init to take it from. */
+  readonly stage?: string
+  /** Key of the snapshot that it stands on: an image's, or what an overlay has written. */
+  readonly snapshot?: string
 }
 
 export interface ContainerRecord {

@@ -30,12 +30,13 @@ import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { isStillAt, takeLock } from '../native/file-lock.ts'
 import { OwnedFd, openIfThere } from '../native/owned-fd.ts'
 import { flock } from '../native/syscalls.ts'
-import { namesIn } from '../util/if-there.ts'
+import { namesIn, readTextIfThere } from '../util/if-there.ts'
 import { nameFile } from '../util/name-file.ts'
 import { checkName, randomName } from './container-names.ts'
 import { type ContainerRecord, parseRecord, shortId } from './container-record.ts'
 
 const MAX_NAME_ATTEMPTS = 20
+const KEEP_VOLUMES = 'keep volumes\n'
 
 /** A container being made: its mark and its folder, both locked by this process. */
 export class UnfinishedContainer implements Disposable {
@@ -202,11 +203,25 @@ export class ContainerStore {
   }
 
   /**
+   * From now on the container is one that is being removed. `volumes`: what becomes of those that were made for
+   * it, whoever finishes the removal; they go with a container that was never complete.
+   */
+  markForRemoval(id: string, volumes: 'keep' | 'remove'): void {
+    const text = volumes === 'keep' ? KEEP_VOLUMES : ''
+    writeFileSync(join(this.#unfinished, id), text, { mode: 0o600 })
+  }
+
+  /** What {@link markForRemoval} was told. */
+  keepsVolumes(id: string): boolean {
+    return readTextIfThere(join(this.#unfinished, id)) === KEEP_VOLUMES
+  }
+
+  /**
    * Deletes name, folder and mark. The caller holds the lock and has unmounted the root. The mark
    * is set first: whoever comes after a kill in the middle finishes the removal.
    */
   remove(id: string): void {
-    writeFileSync(join(this.#unfinished, id), '', { mode: 0o600 })
+    if (!this.isUnfinished(id)) this.markForRemoval(id, 'remove')
     const name = this.read(id)?.name
     if (name !== undefined && this.#idOfName(name) === id) unlinkSync(join(this.#names, name))
     const directory = this.directory(id)

@@ -5,6 +5,7 @@ import { OverlaySnapshotter } from '../snapshots/overlay-snapshotter.ts'
 import type { Snapshotter } from '../snapshots/snapshotter.ts'
 import { whoCanChange } from '../util/who-can-change.ts'
 import { ContainerStore } from './container-store.ts'
+import { VolumeStore } from './volumes/volume-store.ts'
 
 export interface EngineOptions {
   /** Images, layers and containers; default /var/lib/tsrun. */
@@ -17,6 +18,7 @@ export interface EngineOptions {
 
 export interface Engine extends EngineOptions {
   readonly containers: ContainerStore
+  readonly volumes: VolumeStore
   snapshotter(): Snapshotter
   /** Removes what a killed tsrun has left half made. Each command calls it first. */
   sweep(): Promise<void>
@@ -31,8 +33,10 @@ export function openEngine(options: EngineOptions): Engine {
   const engine: Engine = {
     ...options,
     containers: new ContainerStore(options.dataRoot),
+    volumes: new VolumeStore(options.dataRoot),
     snapshotter: () => new OverlaySnapshotter(join(options.dataRoot, 'snapshots')),
     async sweep() {
+      engine.volumes.removeAbandoned()
       if (engine.containers.unfinished().length === 0) return
       const { removeUnfinished } = await import('./remove-container.ts')
       await removeUnfinished(engine)

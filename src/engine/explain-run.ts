@@ -6,11 +6,13 @@ import { readBundleConfig } from '../runtime/bundle.ts'
 import { explainPlan } from '../runtime/explain-plan.ts'
 import { buildContainerConfig, newRecord } from './build-container.ts'
 import { imageOf } from './container-image.ts'
+import { discardContainer } from './discard-container.ts'
 import type { Engine } from './engine.ts'
 import { lookUpHost } from './host-facts.ts'
 import { releaseContainer } from './release-container.ts'
-import { discardRoot, mountRoot } from './root-filesystem.ts'
+import { mountRoot } from './root-filesystem.ts'
 import type { RunRequest } from './run-request.ts'
+import { previewVolumes } from './volumes/attach-volumes.ts'
 
 /** The plan for the bundle at `path`. Throws `not-found` when there is none. */
 export async function explainBundle(path: string, seccomp: boolean): Promise<string> {
@@ -45,11 +47,13 @@ export async function explainRun(
   try {
     engine.containers.claimName(newRecord(id, engine.stateRoot, request, image), undefined)
     const rootPath = await mountRoot(engine, id, request, image)
-    const config = buildContainerConfig({ id, directory, rootPath, image, request, host })
+    const { workingDirectory } = options
+    const volumeMounts = previewVolumes(engine, request, image, workingDirectory)
+    const input = { id, directory, rootPath, image, request, host, volumeMounts }
+    const config = buildContainerConfig(input)
     return await explainPlan({ id, bundle: directory, config, seccomp: options.seccomp })
   } finally {
     await releaseContainer(engine, id)
-    discardRoot(engine, id)
-    engine.containers.remove(id)
+    await discardContainer(engine, id, 'remove')
   }
 }

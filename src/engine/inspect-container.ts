@@ -122,9 +122,11 @@ function configOf(
 function mountOf(volume: ContainerRecord['volumes'][number]): Record<string, unknown> {
   return {
     Type: volume.type,
+    ...(volume.name === undefined ? {} : { Name: volume.name }),
     Source: volume.source,
     Destination: volume.destination,
-    Mode: volume.readOnly ? 'ro' : '',
+    ...(volume.name === undefined ? {} : { Driver: 'local' }),
+    Mode: volume.mode ?? (volume.readOnly ? 'ro' : ''),
     RW: !volume.readOnly,
     Propagation: volume.propagation,
   }

@@ -28,7 +28,9 @@ const FILTERS: Readonly<Record<string, Filter>> = {
   exited: ({ status }, value) => status.status === 'exited' && String(status.exitCode) === value,
   ancestor: ({ record }, value) => isImage(record.image, value),
   volume: ({ record }, value) =>
-    record.volumes.some(({ source, destination }) => source === value || destination === value),
+    record.volumes.some(({ name, source, destination }) =>
+      [name, source, destination].includes(value),
+    ),
   network: ({ record }, value) => record.networkMode === value,
 }
 

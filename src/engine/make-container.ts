@@ -7,11 +7,13 @@ import { buildContainerConfig, completeRecord, newRecord } from './build-contain
 import { type ImageOptions, imageOf } from './container-image.ts'
 import type { ContainerRecord } from './container-record.ts'
 import type { UnfinishedContainer } from './container-store.ts'
+import { volumesOf } from './container-volumes.ts'
+import { discardContainer } from './discard-container.ts'
 import type { Engine } from './engine.ts'
 import { writeEngineFiles } from './engine-files.ts'
 import { lookUpHost } from './host-facts.ts'
 import { releaseContainer } from './release-container.ts'
-import { discardRoot, mountRoot } from './root-filesystem.ts'
+import { mountRoot } from './root-filesystem.ts'
 import type { RunRequest } from './run-request.ts'
 
 export interface MakeOptions extends ImageOptions {
@@ -43,14 +45,17 @@ export async function makeContainer<Result>(
       request.name,
     )
     const rootPath = await mountRoot(engine, id, request, image)
-    const config = buildContainerConfig({ id, directory, rootPath, image, request, host })
-    const record = completeRecord(claimed, config, directory)
+    const { workingDirectory } = options
+    const place = { record: claimed, request, image, rootPath, workingDirectory }
+    const volumes = await volumesOf(engine, place)
+    const input = { id, directory, rootPath, image, request, host, volumeMounts: volumes.mounts }
+    const config = buildContainerConfig(input)
+    const record = completeRecord(claimed, config, directory, volumes.records)
     writeBundle(directory, config, record)
     return await complete({ unfinished, record, config })
   } catch (error) {
     await releaseContainer(engine, id)
-    discardRoot(engine, id)
-    engine.containers.remove(id)
+    await discardContainer(engine, id, 'remove')
     throw error
   }
 }

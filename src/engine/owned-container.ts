@@ -9,12 +9,14 @@ import { buildContainerConfig, completeRecord, newRecord } from './build-contain
 import { imageOf } from './container-image.ts'
 import type { ContainerRecord } from './container-record.ts'
 import type { UnfinishedContainer } from './container-store.ts'
+import { volumesOf } from './container-volumes.ts'
+import { discardContainer } from './discard-container.ts'
 import type { Engine } from './engine.ts'
 import { writeEngineFiles } from './engine-files.ts'
 import { lookUpHost } from './host-facts.ts'
 import { type OurEnds, PipeSet } from './pipe-set.ts'
 import { releaseContainer } from './release-container.ts'
-import { discardRoot, mountRoot, unmountRoot } from './root-filesystem.ts'
+import { mountRoot, unmountRoot } from './root-filesystem.ts'
 import type { RunRequest } from './run-request.ts'
 
 /** Our ends of the pipes are the caller's to close; stdin is there when the request is interactive. */
@@ -41,6 +43,7 @@ export async function startOwned(
   const host = lookUpHost(request, process.cwd())
   const unfinished = engine.containers.create()
   const { id, directory } = unfinished
+  const input = { id, directory, image, request, host }
   try {
     const base = {
       ...newRecord(id, engine.stateRoot, request, image),
@@ -49,8 +52,16 @@ export async function startOwned(
     }
     const claimed = engine.containers.claimName(base, request.name)
     const rootPath = await mountRoot(engine, id, request, image)
-    const config = buildContainerConfig({ id, directory, rootPath, image, request, host })
-    const record = completeRecord(claimed, config, directory)
+    const volumes = await volumesOf(engine, {
+      record: claimed,
+      request,
+      image,
+      rootPath,
+      workingDirectory: process.cwd(),
+    })
+    const volumeMounts = volumes.mounts
+    const config = buildContainerConfig({ ...input, rootPath, volumeMounts })
+    const record = completeRecord(claimed, config, directory, volumes.records)
     writeEngineFiles(directory, {
       hostname: record.hostname,
       network: request.network ?? 'none',
@@ -121,8 +132,7 @@ async function untilRemoved(
 async function removeOwned(engine: Engine, unfinished: UnfinishedContainer): Promise<void> {
   try {
     await releaseContainer(engine, unfinished.id)
-    discardRoot(engine, unfinished.id)
-    engine.containers.remove(unfinished.id)
+    await discardContainer(engine, unfinished.id, 'remove')
   } finally {
     unfinished[Symbol.dispose]()
   }

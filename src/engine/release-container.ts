@@ -16,6 +16,11 @@ export async function releaseContainer(engine: Engine, id: string): Promise<Rele
   const reached = limitsReached(engine, id)
   await deleteContainer(engine.stateRoot, id, true)
   unmountRoot(engine, id)
+  const record = engine.containers.read(id)
+  if (record?.volumes.some(({ name }) => name !== undefined)) {
+    const { unmountVolumes } = await import('./volumes/detach-volumes.ts')
+    await unmountVolumes(engine, record)
+  }
   return { limitsReached: reached }
 }
 

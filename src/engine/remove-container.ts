@@ -5,25 +5,32 @@ import { attachToMonitor } from '../monitor/attach-client.ts'
 import type { ReachedLimit } from '../runtime/limits-reached.ts'
 import { type ContainerRecord, shortId } from './container-record.ts'
 import { statusOf } from './container-status.ts'
+import { discardContainer } from './discard-container.ts'
 import type { Engine } from './engine.ts'
 import { releaseContainer } from './release-container.ts'
-import { discardRoot } from './root-filesystem.ts'
 import { sendSignal } from './stop-container.ts'
 import { waitForProcess } from './wait-container.ts'
 
 const SIGKILL = 9
 
+export interface RemoveOptions {
+  /** Kill it first when it runs. */
+  readonly force: boolean
+  /** What becomes of the volumes that were made for it alone. */
+  readonly volumes?: 'keep' | 'remove'
+}
+
 /** Removes a container. Throws `failed-precondition` for one that runs, unless `force` kills it first. */
 export async function removeContainer(
   engine: Engine,
   id: string,
-  { force }: { force: boolean },
+  { force, volumes = 'keep' }: RemoveOptions,
 ): Promise<void> {
   const { containers } = engine
   const record = containers.read(id)
   const status = record && statusOf(record, containers.directory(id))
   if (record === undefined || status === undefined || status.pid === 0) {
-    await removeStopped(engine, id)
+    await removeStopped(engine, id, volumes)
     return
   }
   if (!force) {
@@ -45,7 +52,7 @@ export async function removeContainer(
   sendSignal(status.pid, startTime, SIGKILL)
   await waitForProcess(status.pid, startTime, -1)
   await monitor?.exit
-  await removeStopped(engine, id)
+  await removeStopped(engine, id, volumes)
   await monitor?.cleaned()
 }
 
@@ -68,7 +75,8 @@ export async function cleanUpContainer(
   if (lock === undefined || record === undefined) return []
   const ended = await recordEnd(engine, record)
   if (ended === undefined) return []
-  if (ended.autoRemove && ended.state.status === 'exited') await removeLocked(engine, id)
+  if (ended.autoRemove && ended.state.status === 'exited')
+    await discardContainer(engine, id, 'remove')
   return ended.state.limitsReached ?? []
 }
 
@@ -119,10 +127,14 @@ async function removeIfAbandoned(engine: Engine, id: string): Promise<void> {
   // Held by another: it removes the container, and the mark stays until that is done.
   if (lock === undefined && existsSync(containers.directory(id))) return
   await releaseContainer(engine, id)
-  await removeLocked(engine, id)
+  await discardContainer(engine, id, containers.keepsVolumes(id) ? 'keep' : 'remove')
 }
 
-async function removeStopped(engine: Engine, id: string): Promise<void> {
+async function removeStopped(
+  engine: Engine,
+  id: string,
+  volumes: 'keep' | 'remove',
+): Promise<void> {
   const { containers } = engine
   if (containers.isUnfinished(id)) {
     await removeIfAbandoned(engine, id)
@@ -140,12 +152,7 @@ async function removeStopped(engine: Engine, id: string): Promise<void> {
   using lock = await containers.lock(id)
   if (lock === undefined) return
   await releaseContainer(engine, id)
-  await removeLocked(engine, id)
-}
-
-async function removeLocked(engine: Engine, id: string): Promise<void> {
-  discardRoot(engine, id)
-  engine.containers.remove(id)
+  await discardContainer(engine, id, volumes)
 }
 
 // Whoever started it was killed before it ran: it is what it was before.

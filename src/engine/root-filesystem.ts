@@ -7,6 +7,7 @@ import type { ContainerImage } from './build-container.ts'
 import type { ContainerRecord } from './container-record.ts'
 import type { Engine } from './engine.ts'
 import type { RunRequest } from './run-request.ts'
+import { unstageMounts } from './volumes/unstage-mounts.ts'
 
 /** Makes the root of container `id` and returns its path. A root given by path is used as it is. */
 export async function mountRoot(
@@ -29,19 +30,21 @@ export async function mountRoot(
   return path
 }
 
-/** Mounts the root of a container that has been made before. Nothing to do for a root given by path. */
-export function remountRoot(engine: Engine, { id, rootfs }: ContainerRecord): void {
-  if (rootfs !== undefined) {
-    givenRoot(rootfs)
-    return
-  }
-  mountOverlay(engine.snapshotter().mounts(id), rootPath(engine, id))
+/** Mounts the root of a container that has been made before, and what is mounted beside it. */
+export async function remountRoot(engine: Engine, record: ContainerRecord): Promise<void> {
+  const { id, rootfs, volumes } = record
+  if (rootfs === undefined) mountOverlay(engine.snapshotter().mounts(id), rootPath(engine, id))
+  else givenRoot(rootfs)
+  if (volumes.every(({ name, stage }) => name === undefined && stage === undefined)) return
+  const { remountVolumes } = await import('./volumes/detach-volumes.ts')
+  await remountVolumes(engine, record)
 }
 
-/** Unmounts the root; init keeps its own mount of it. Nothing mounted is no error. */
+/** Unmounts the root and what is mounted beside it; init has its own mounts of them. Nothing mounted is no error. */
 export function unmountRoot(engine: Engine, id: string): void {
   const path = rootPath(engine, id)
   if (existsSync(path)) unmountOverlay(path)
+  unstageMounts(engine.containers.directory(id))
 }
 
 /** Removes the writable layer. A missing one is no error. */

@@ -85,7 +85,7 @@ async function startLocked(
   containers.write({ ...record, state: { ...record.state, starting: true } })
   try {
     rmSync(join(directory, 'exit'), { force: true })
-    remountRoot(engine, record)
+    await remountRoot(engine, record)
     const config = JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')) as RuntimeConfig
     const unlock = () => lock.close()
     return await startUnderMonitor(engine, { record, config, unlock }, options)

@@ -19,6 +19,12 @@ import { newBatch, runBatch } from './run-batch.ts'
  * resolve below the root. Throws an error with the code EACCES for a file or directory that may not be read.
  */
 export function openFileInRoot(root: string, path: string): OwnedFd | undefined {
+  using place = openPathInRoot(root, path)
+  return place === undefined ? undefined : openPlainFile(place.fd)
+}
+
+/** As {@link openFileInRoot}, but whatever is there, as a descriptor that is only a place (O_PATH). */
+export function openPathInRoot(root: string, path: string | Buffer): OwnedFd | undefined {
   const { O_DIRECTORY } = openFlagsFor(hostArchitecture())
   const batch = newBatch()
   const how = batch.words([O_PATH | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS])
@@ -28,15 +34,16 @@ export function openFileInRoot(root: string, path: string): OwnedFd | undefined 
     O_PATH | O_DIRECTORY | O_CLOEXEC,
     0,
   ])
-  const relative = batch.string(path.replace(/^\/+/, ''))
+  // latin1 keeps each byte of a name that is no UTF-8.
+  const text = (typeof path === 'string' ? Buffer.from(path) : path).toString('latin1')
+  const below = Buffer.from(text.replace(/^\/+/, '') || '.', 'latin1')
+  const relative = batch.bytes(Buffer.concat([below, Buffer.alloc(1)]), 1)
   const found = batch.sys('openat2', [folder, relative, how, OPEN_HOW_SIZE_VER0], {
     tolerate: ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'],
   })
   batch.run('close', [folder])
   const fd = runBatch(batch).value(found)
-  if (fd < 0) return undefined
-  using place = new OwnedFd(fd)
-  return openPlainFile(place.fd)
+  return fd < 0 ? undefined : new OwnedFd(fd)
 }
 
 /**

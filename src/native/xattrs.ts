@@ -33,20 +33,24 @@ export function listXattrs(path: Buffer): readonly string[] {
     .split('\0')
 }
 
-/** Copies the attributes that `wanted` accepts. */
-export function copyXattrs(from: Buffer, to: Buffer, wanted: (name: string) => boolean): void {
+/** Copies the attributes that `wanted` accepts to a path, or to an open file. */
+export function copyXattrs(
+  from: Buffer,
+  to: Buffer | number,
+  wanted: (name: string) => boolean,
+): void {
   for (const name of listXattrs(from)) {
     const value = wanted(name) ? readXattr(from, name) : undefined
     if (value === undefined) continue
     const b = newBatch()
-    const set = b.sys(
-      'lsetxattr',
-      [place(b, to), place(b, name), b.bytes(value), value.length, 0],
-      { tolerate: ['*'] },
-    )
+    const call = typeof to === 'number' ? 'fsetxattr' : 'lsetxattr'
+    const target = typeof to === 'number' ? to : place(b, to)
+    const set = b.sys(call, [target, place(b, name), b.bytes(value), value.length, 0], {
+      tolerate: ['*'],
+    })
     const error = runBatch(b).value(set)
     if (error < 0 && error !== -errnoNumber('EOPNOTSUPP')) {
-      throw new SyscallError('lsetxattr', -error, errnoName(-error), to.toString())
+      throw new SyscallError(call, -error, errnoName(-error), from.toString())
     }
   }
 }

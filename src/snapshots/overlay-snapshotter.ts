@@ -23,6 +23,8 @@ const KEY = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/
 
 interface ActiveRecord {
   readonly chainIds: readonly string[]
+  /** What is below instead of layers. */
+  readonly above?: string
 }
 
 export class OverlaySnapshotter implements Snapshotter {
@@ -86,6 +88,21 @@ export class OverlaySnapshotter implements Snapshotter {
   }
 
   async prepare(key: string, chainIds: readonly string[]): Promise<readonly Mount[]> {
+    return await this.#prepare(key, { chainIds })
+  }
+
+  async prepareAbove(key: string, folder: string): Promise<readonly Mount[]> {
+    // Each of them would end the path in the options of mount(2), or change what comes after it.
+    if (/[:,\\]/.test(folder)) {
+      throw new TsrunError(
+        'invalid-argument',
+        `cannot make an overlay above "${folder}": its path has one of : , \\ in it`,
+      )
+    }
+    return await this.#prepare(key, { chainIds: [], above: folder })
+  }
+
+  async #prepare(key: string, record: ActiveRecord): Promise<readonly Mount[]> {
     checkKey(key)
     this.#prepareFolders()
     // No layer goes between the look at it and the record that says it is used.
@@ -99,10 +116,8 @@ export class OverlaySnapshotter implements Snapshotter {
     }
     try {
       // The record first: from here on the layers are in use, then it is looked whether they are there.
-      writeJsonFile(join(folder, 'snapshot.json'), { chainIds } satisfies ActiveRecord, {
-        durable: false,
-      })
-      const [top] = this.layerFolders(chainIds)
+      writeJsonFile(join(folder, 'snapshot.json'), record, { durable: false })
+      const [top] = this.#lowerFolders(record)
       mkdirSync(join(folder, 'work'), { mode: 0o700 })
       mkdirSync(join(folder, 'fs'), { mode: 0o755 })
       if (top !== undefined) copyRootAttributes(top, join(folder, 'fs'))
@@ -117,7 +132,7 @@ export class OverlaySnapshotter implements Snapshotter {
     const folder = this.#activeFolder(key)
     const record = this.#record(key)
     if (record === undefined) throw new TsrunError('not-found', `cannot find snapshot "${key}"`)
-    const lower = this.layerFolders(record.chainIds)
+    const lower = this.#lowerFolders(record)
     const upper = join(folder, 'fs')
     if (lower.length === 0) return [{ type: 'bind', source: upper, options: ['rbind'] }]
     const options = [
@@ -213,6 +228,10 @@ export class OverlaySnapshotter implements Snapshotter {
     writeJsonFile(join(path, 'layer.json'), info)
     renameSync(path, this.#layerFolder(info.chainId))
     syncFolder(this.#layers)
+  }
+
+  #lowerFolders({ chainIds, above }: ActiveRecord): readonly string[] {
+    return above === undefined ? this.layerFolders(chainIds) : [above]
   }
 
   #record(key: string): ActiveRecord | undefined {

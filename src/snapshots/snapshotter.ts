@@ -28,6 +28,8 @@ export interface Snapshotter {
   layers(): readonly string[]
   /** `chainIds` from the base up; empty for a tree of its own. Throws `already-exists`. */
   prepare(key: string, chainIds: readonly string[]): Promise<readonly Mount[]>
+  /** As {@link prepare}, above a folder that is no layer and stays as it is. */
+  prepareAbove(key: string, folder: string): Promise<readonly Mount[]>
   /** The mounts of an active snapshot again. */
   mounts(key: string): readonly Mount[]
   /** Where the active snapshot keeps what was written. */

@@ -24,10 +24,8 @@ export function lookupsOf(options: SpecOptions, workingDirectory: string): Looku
     seccompProfiles: seccomp.kind === 'file' ? [seccomp.path] : [],
     devices: (options.devices ?? []).map((text) => parseDevice(text).source),
     allDevices: privileged,
-    bindSources: userMounts({ options, host }).flatMap(({ mount, createSource }) =>
-      mount.type === 'bind' && mount.source !== undefined
-        ? [{ path: mount.source, create: createSource }]
-        : [],
+    bindSources: userMounts({ options, host }).flatMap(({ type, source, createSource }) =>
+      type === 'bind' && source !== undefined ? [{ path: source, create: createSource }] : [],
     ),
   }
 }

@@ -2,16 +2,20 @@
 import { TsrunError } from '../errors.ts'
 import type { Mount } from '../oci/runtime-config.ts'
 import { INIT_DESTINATION } from './command.ts'
+import { parseMountOption } from './mount-option.ts'
 import type { SecurityOptions } from './security-options.ts'
 import type { SpecHost, SpecInput, SpecOptions } from './spec-input.ts'
-import { parseMountOption, parseTmpfs, parseVolume, type UserMount } from './volume-options.ts'
+import { parseTmpfs } from './tmpfs-options.ts'
+import { directMount, type UserMount } from './user-mount.ts'
+import { parseVolume } from './volume-option.ts'
 
 const DEFAULT_SHM_SIZE = 64 * 1024 * 1024
 const QUIET = ['nosuid', 'noexec', 'nodev']
 
 /** Everything that is mounted, in the order to mount it. */
 export function buildMounts(input: SpecInput, security: SecurityOptions): readonly Mount[] {
-  const user = userMounts(input).map(({ mount }) => mount)
+  const direct = userMounts(input).flatMap((mount) => directMount(mount) ?? [])
+  const user = [...direct, ...(input.volumeMounts ?? [])]
   refuseDuplicates(user)
   const taken = new Set(user.map(({ destination }) => destination))
   const kept = [...defaultMounts(input, security), ...(input.engineMounts ?? [])].filter(
@@ -31,7 +35,7 @@ export function userMounts({ options, host }: MountQuestion): readonly UserMount
   return [
     ...(options.volumes ?? []).map((text) => parseVolume(text, host.workingDirectory)),
     ...(options.mounts ?? []).map((text) => parseMountOption(text, host.workingDirectory)),
-    ...(options.tmpfs ?? []).map((text) => ({ mount: parseTmpfs(text), createSource: false })),
+    ...(options.tmpfs ?? []).map(parseTmpfs),
   ]
 }
 

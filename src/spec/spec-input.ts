@@ -15,10 +15,12 @@ export interface SpecOptions {
   /** Further groups, names or numbers (--group-add). */
   readonly groups?: readonly string[] | undefined
   readonly hostname?: string | undefined
-  /** `source:destination[:options]`. */
+  /** `[source:]destination[:options]`. */
   readonly volumes?: readonly string[] | undefined
   /** `type=…,src=…,dst=…`. */
   readonly mounts?: readonly string[] | undefined
+  /** Containers whose volumes this one gets too: `container[:ro|rw]`. */
+  readonly volumesFrom?: readonly string[] | undefined
   /** `path[:options]`. */
   readonly tmpfs?: readonly string[] | undefined
   /** `path[:path][:rwm]`. */
@@ -104,6 +106,8 @@ export interface SpecInput {
   readonly defaultSeccompProfile: DefaultSeccompProfile
   /** Files the engine puts over the image's: /etc/hosts, /etc/resolv.conf, /etc/hostname. */
   readonly engineMounts?: readonly Mount[]
+  /** What -v, --mount and the image ask for and the engine has prepared: volumes, images, overlays. */
+  readonly volumeMounts?: readonly Mount[]
   readonly cgroupsPath?: string
   /** Host path of the first process of --init. */
   readonly initPath?: string

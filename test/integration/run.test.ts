@@ -43,7 +43,7 @@ describe.skipIf(missing('root', 'cgroup2'))('tsrun run', () => {
   it('refuses what it does not do by name, and changes nothing', () => {
     for (const [option, value] of [
       ['--network', 'bridge'],
-      ['--volume', 'named:/data'],
+      ['--volume', 'na/med:/data'],
       ['--cap-add', 'CAP_NOPE'],
       ['--memory', 'lots'],
       ['--cpus', '0'],

@@ -104,6 +104,28 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
       ...pick(SYSTEM, { info: 'info' }),
     },
   },
+  volume: {
+    describe: 'commands on volumes',
+    commands: {
+      create: { describe: 'make a volume', load: () => import('./volume/create.ts') },
+      ls: { describe: 'list volumes', load: () => import('./volume/ls.ts') },
+      list: { describe: 'list volumes', load: () => import('./volume/ls.ts'), hidden: true },
+      inspect: {
+        describe: 'show everything about volumes',
+        load: () => import('./volume/inspect.ts'),
+      },
+      exists: {
+        describe: 'tell by the exit code whether there is a volume',
+        load: () => import('./volume/exists.ts'),
+      },
+      rm: { describe: 'remove volumes', load: () => import('./volume/rm.ts') },
+      remove: { describe: 'remove volumes', load: () => import('./volume/rm.ts'), hidden: true },
+      prune: {
+        describe: 'remove volumes that no container uses',
+        load: () => import('./volume/prune.ts'),
+      },
+    },
+  },
 }
 
 /** What tsrun calls itself. */

@@ -95,7 +95,9 @@ function rowOf(
     Labels: Object.entries(record.labels)
       .map(([key, value]) => `${key}=${value}`)
       .join(','),
-    Mounts: record.volumes.map(({ source, destination }) => source || destination).join(','),
+    Mounts: record.volumes
+      .map(({ name, source, destination }) => name ?? (source || destination))
+      .join(','),
     Networks: record.networkMode,
     Pid: status.pid,
     Label: (name: unknown) =>

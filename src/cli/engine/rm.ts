@@ -14,6 +14,11 @@ export const command: EngineCommand = {
       alias: 'f',
       describe: 'kill running ones first; a missing one is no error',
     },
+    volumes: {
+      type: 'flag',
+      alias: 'v',
+      describe: 'their anonymous volumes too',
+    },
   },
   examples: [{ does: 'Also when it runs', line: 'rm -f web' }],
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
@@ -24,12 +29,13 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
   const engine = openEngine(roots)
   await engine.sweep()
   const force = options.flag('force')
+  const volumes = options.flag('volumes') ? 'remove' : 'keep'
   // As docker: told, but no failure.
   const isMissing = (reason: unknown) => reason instanceof TsrunError && reason.kind === 'not-found'
   return await forEachContainer(
     positionals,
     async (name) => {
-      await removeContainer(engine, engine.containers.find(name), { force })
+      await removeContainer(engine, engine.containers.find(name), { force, volumes })
       return name
     },
     (reason) => !(force && isMissing(reason)),

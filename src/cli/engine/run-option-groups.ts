@@ -12,7 +12,15 @@ export const RUN_OPTION_GROUPS: Readonly<Record<string, readonly string[]>> = {
     'stop-signal',
     'stop-timeout',
   ],
-  'Files and devices': ['volume', 'mount', 'tmpfs', 'read-only', 'shm-size', 'device'],
+  'Files and devices': [
+    'volume',
+    'volumes-from',
+    'mount',
+    'tmpfs',
+    'read-only',
+    'shm-size',
+    'device',
+  ],
   'Network and names': ['network', 'hostname'],
   Limits: [
     'memory',

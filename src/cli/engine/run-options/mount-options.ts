@@ -3,14 +3,23 @@ import type { RunRequest } from '../../../engine/run-request.ts'
 import type { CommandOptions, OptionSpec } from '../command.ts'
 
 export const MOUNT_OPTIONS: Readonly<Record<string, OptionSpec>> = {
-  mount: { type: 'list', describe: 'mount something', value: 'type=bind|tmpfs,src=…,dst=…' },
+  mount: {
+    type: 'list',
+    describe: 'mount something',
+    value: 'type=volume|bind|tmpfs|image,src=…,dst=…',
+  },
   'read-only': { type: 'flag', describe: 'the root cannot be written' },
   tmpfs: { type: 'list', describe: 'mount an empty tmpfs', value: 'path[:options]' },
   volume: {
     type: 'list',
     alias: 'v',
-    describe: 'mount a folder or file of the host',
-    value: 'source:path[:ro]',
+    describe: 'mount a volume, or a folder or file of the host',
+    value: '[source:]path[:options]',
+  },
+  'volumes-from': {
+    type: 'list',
+    describe: 'mount the volumes of another container',
+    value: 'container[:ro]',
   },
 }
 
@@ -18,6 +27,7 @@ export function mountRequest(options: CommandOptions): Partial<RunRequest> {
   return {
     volumes: options.list('volume'),
     mounts: options.list('mount'),
+    volumesFrom: options.list('volumes-from'),
     tmpfs: options.list('tmpfs'),
     readOnly: options.flag('read-only'),
   }
