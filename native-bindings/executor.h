@@ -41,14 +41,18 @@ struct outcome {
   int error;    // errno of the failed instruction, positive
   int status;   // of OP_EXIT, 0 when the plan ran to its end; of OP_EXTEND, the descriptor
   int extended; // stopped at OP_EXTEND
+  int cloned;   // stopped at OP_CLONE
 };
 
-// Applies the relocations, sets all slots to -1 except the descriptors (first_descriptor, +1, …)
-// and runs the instructions in order. `plan` must come from verify_plan.
+// Applies the relocations and sets all slots to -1 except the descriptors (first_descriptor, +1, …).
+// `plan` must come from verify_plan.
+void begin_plan(const struct plan *plan, int first_descriptor);
+
+// Begins the plan and runs its instructions in order.
 struct outcome run_plan(const struct plan *plan, int first_descriptor);
 
-// Makes `plan`, which stopped at OP_EXTEND in instruction `pc`, go on as `longer`: hands over data and
-// slots, and applies the relocations. Refused is one that is not longer. Both come from verify_plan.
+// Makes `plan`, which stopped at OP_EXTEND or OP_CLONE in instruction `pc`, go on as `longer`: hands over data
+// and slots, and applies the relocations. Refused is one that is shorter. Both come from verify_plan.
 enum refusal extend_plan(const struct plan *plan, uint32_t pc, const struct plan *longer);
 
 // Runs the instructions from `pc` on.

@@ -110,10 +110,14 @@ static void relocate(const struct plan *plan) {
   }
 }
 
-struct outcome run_plan(const struct plan *plan, int first_descriptor) {
+void begin_plan(const struct plan *plan, int first_descriptor) {
   relocate(plan);
   for (unsigned i = 0; i < plan->slot_count; i++)
     plan->slots[i] = i < plan->descriptor_count ? first_descriptor + (int)i : -1;
+}
+
+struct outcome run_plan(const struct plan *plan, int first_descriptor) {
+  begin_plan(plan, first_descriptor);
   return continue_plan(plan, 0);
 }
 
@@ -155,8 +159,9 @@ struct outcome continue_plan(const struct plan *plan, uint32_t pc) {
         outcome.error = op_fail(plan, instruction);
         outcome.failed = 1;
         break;
-      default: // OP_EXIT and OP_EXTEND
+      default: // OP_EXIT, OP_EXTEND and OP_CLONE
         outcome.extended = instruction->opcode == OP_EXTEND;
+        outcome.cloned = instruction->opcode == OP_CLONE;
         outcome.status = (int)operand(plan, instruction, 0);
         outcome.pc = pc;
         return outcome;

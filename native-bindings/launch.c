@@ -149,7 +149,7 @@ int launch(char *const *arguments) {
     copy_text(plan.data, request.root);
     copy_text(plan.data + LAUNCH_ROOT_SIZE, request.id);
     struct outcome outcome = run_plan(&plan, -1);
-    is_done = !outcome.failed && outcome.status == LAUNCH_DONE;
+    is_done = !outcome.failed && !outcome.cloned && outcome.status == LAUNCH_DONE;
   }
   (void)SYS2(munmap, address, length);
   return is_done;

@@ -31,8 +31,8 @@ EXPORT int64_t tsrun_run(uint8_t *image, int64_t length) {
   enum refusal refusal = verify_plan(image, (size_t)length, &plan, &pc);
   if (refusal != REFUSED_NOTHING) return -(int64_t)refusal;
   struct outcome outcome = run_plan(&plan, -1);
-  // A batch is whole: its results are read from the image that was given.
-  if (outcome.extended) return ((int64_t)outcome.pc + 1) << 16 | ENOSYS;
+  // A batch is whole, and Node is not to be copied: its results are read from the image that was given.
+  if (outcome.extended || outcome.cloned) return ((int64_t)outcome.pc + 1) << 16 | ENOSYS;
   if (!outcome.failed) return 0;
   return ((int64_t)outcome.pc + 1) << 16 | outcome.error;
 }

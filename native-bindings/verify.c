@@ -65,7 +65,16 @@ static enum refusal verify_end(const struct instruction *instruction) {
   return is_zero(instruction, 1) ? REFUSED_NOTHING : REFUSED_RESERVED;
 }
 
-static int must_have_result(uint8_t opcode) { return opcode == OP_COMPUTE || opcode == OP_LOAD; }
+static enum refusal verify_clone(const struct instruction *instruction) {
+  if (instruction->aux != 0) return REFUSED_AUX;
+  if (instruction->kinds[0] != KIND_DATA || (instruction->operands[0] >> 32) < CLONE_ARGS_LENGTH)
+    return REFUSED_OPERAND;
+  return is_zero(instruction, 1) ? REFUSED_NOTHING : REFUSED_RESERVED;
+}
+
+static int must_have_result(uint8_t opcode) {
+  return opcode == OP_COMPUTE || opcode == OP_LOAD || opcode == OP_CLONE;
+}
 
 static enum refusal verify_instruction(const struct plan *plan, uint32_t pc) {
   const struct instruction *instruction = &plan->instructions[pc];
@@ -73,9 +82,8 @@ static enum refusal verify_instruction(const struct plan *plan, uint32_t pc) {
     if (!operand_fits(plan, instruction, i)) return REFUSED_OPERAND;
   int has_result = instruction->result != NO_SLOT;
   if (has_result && instruction->result >= plan->slot_count) return REFUSED_RESULT;
-  if (has_result ? instruction->opcode > OP_LOAD || instruction->opcode == OP_BRANCH
-                 : must_have_result(instruction->opcode))
-    return REFUSED_RESULT;
+  int must_have = must_have_result(instruction->opcode);
+  if (has_result ? !must_have && instruction->opcode != OP_SYS : must_have) return REFUSED_RESULT;
   if (instruction->opcode != OP_SYS &&
       (instruction->number != 0 || !tolerates_nothing(instruction)))
     return REFUSED_RESERVED;
@@ -94,6 +102,8 @@ static enum refusal verify_instruction(const struct plan *plan, uint32_t pc) {
     case OP_EXIT:
     case OP_EXTEND:
       return verify_end(instruction);
+    case OP_CLONE:
+      return verify_clone(instruction);
     default:
       return REFUSED_OPCODE;
   }

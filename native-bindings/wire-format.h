@@ -49,6 +49,7 @@ enum opcode {
   OP_FAIL = 6,    // report errno operand0 (either sign; EINVAL for what is none) and end
   OP_EXIT = 7,    // end with status operand0
   OP_EXTEND = 8,  // go on in the longer plan that descriptor operand0 holds; this one is its beginning
+  OP_CLONE = 9,   // result = clone3(data operand0): the child goes on here, with its own data and slots
 };
 
 enum condition { COND_EQ = 1, COND_NE, COND_LT, COND_LE, COND_GT, COND_GE, COND_LAST = COND_GE };
@@ -81,6 +82,9 @@ struct instruction {
   uint64_t operands[OPERANDS];
 };
 _Static_assert(sizeof(struct instruction) == 72, "instruction is 72 bytes on the wire");
+
+// struct clone_args of clone3(2) up to `cgroup`: what operand0 of OP_CLONE must have.
+#define CLONE_ARGS_LENGTH 88u
 
 struct relocation {
   uint32_t at;

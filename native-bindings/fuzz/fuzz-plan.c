@@ -19,7 +19,7 @@ _Static_assert(sizeof refusals / sizeof refusals[0] == REFUSED_RESERVED + 1, "a 
 
 static struct image seeds[MAX_SEEDS];
 static size_t seed_count;
-static uint64_t fuzz_seed, iteration, extended, refused[REFUSED_RESERVED + 1];
+static uint64_t fuzz_seed, iteration, extended, cloned, refused[REFUSED_RESERVED + 1];
 
 static void say_iteration(void) {
   fprintf(stderr, "fuzz-plan: in iteration %llu of seed %llu\n", (unsigned long long)iteration,
@@ -88,6 +88,7 @@ static void run_accepted(uint8_t *image, size_t length, const struct sections *s
   struct outcome outcome = run_plan(plan, descriptor);
   finish_model(&outcome);
   if (outcome.extended) extend_accepted(plan, outcome.pc);
+  cloned += (uint64_t)outcome.cloned;
   if (memcmp(before, image, code) != 0) violation("the run changes the code");
   free(before);
 }
@@ -123,6 +124,7 @@ static void print_counts(void) {
   printf("failed %llu\n", (unsigned long long)totals.failed);
   printf("exited %llu\n", (unsigned long long)totals.exited);
   printf("extended %llu\n", (unsigned long long)extended);
+  printf("cloned %llu\n", (unsigned long long)cloned);
   printf("ended %llu\n", (unsigned long long)totals.ended);
 }
 

@@ -18,7 +18,7 @@ static struct {
   int64_t *slots;
   uint64_t pc, steps, calls;
   unsigned restarts; // how often the current call was interrupted
-  int is_over, failed, error, status, extended;
+  int is_over, failed, error, status, extended, cloned;
   uint64_t end_pc;
 } model;
 
@@ -74,9 +74,10 @@ static void step_flow(const uint8_t *instruction) {
     end(1, magnitude > 4095 || left == -4096 ? EINVAL : abs((int)left), 0);
     return;
   }
-  if (opcode == 7 || opcode == 8) {
+  if (opcode >= 7) {
     end(0, 0, (int)left);
     model.extended = opcode == 8;
+    model.cloned = opcode == 9;
     return;
   }
   if (opcode == 3)
@@ -191,7 +192,7 @@ void finish_model(const struct outcome *outcome) {
   if (!model.is_over) violation("the plan ends before a system call");
   if (outcome->failed != model.failed || outcome->error != model.error ||
       outcome->status != model.status || outcome->pc != model.end_pc ||
-      outcome->extended != model.extended)
+      outcome->extended != model.extended || outcome->cloned != model.cloned)
     violation("another outcome than the model's");
   if (memcmp(model.data, model.real_data, model.s.data_length) != 0) violation("other data");
   if (memcmp(model.slots, model.s.slots, model.s.slot_count * 8) != 0) violation("other slots");

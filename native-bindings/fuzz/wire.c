@@ -31,7 +31,7 @@ static int flow_is_valid(const struct sections *s, const uint8_t *instruction, u
   int has_result = read16(instruction + 2) != 0xffff;
   for (unsigned at = 10; at < 24; at++)
     if (instruction[at] != 0) return 0;
-  if ((opcode == 3 || opcode == 4) != has_result) return 0;
+  if ((opcode == 3 || opcode == 4 || opcode == 9) != has_result) return 0;
   if (opcode == 2) {
     uint64_t target = read64(instruction + 40);
     return aux >= 1 && aux <= 6 && instruction[6] == 0 && target > pc &&
@@ -40,6 +40,9 @@ static int flow_is_valid(const struct sections *s, const uint8_t *instruction, u
   if (opcode == 3) return aux >= 1 && aux <= 7 && is_unused(instruction, aux == 1 ? 1 : 2);
   if (opcode == 4) return is_width(instruction) && is_unused(instruction, 1);
   if (opcode == 5) return is_width(instruction) && is_unused(instruction, 2);
+  if (opcode == 9)
+    return aux == 0 && instruction[4] == 2 && read32(instruction + 28) >= 88 &&
+           is_unused(instruction, 1);
   return opcode >= 6 && opcode <= 8 && aux == 0 && is_unused(instruction, 1);
 }
 

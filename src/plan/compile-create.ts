@@ -206,8 +206,13 @@ function compileLauncher(c: CreateContext): void {
   }
   const early = makesNetworkEarly(config) ? CLONE_NEWNET : 0
   b.at('/linux/namespaces', () =>
-    emitClone(b, c.report, newNamespaceFlags(namespaces) - early, options, cgroup, () => {
-      if (helper !== undefined) emitAwaitHelper(b, helper)
+    emitClone(b, c.report, options, {
+      flags: newNamespaceFlags(namespaces) - early,
+      cgroup,
+      changesTime: time >= 0,
+      afterClone: () => {
+        if (helper !== undefined) emitAwaitHelper(b, helper)
+      },
     }),
   )
 }

@@ -79,6 +79,7 @@ function operandsRead(instruction: Instruction): readonly Operand[] {
     case 'extend':
       return [instruction.from]
     case 'load':
+    case 'clone':
       return []
   }
 }
@@ -115,6 +116,8 @@ function formatInstruction(
       return `exit ${plain(instruction.status)}`
     case 'extend':
       return `extend ${plain(instruction.from)}`
+    case 'clone':
+      return `clone3(${formatArgument(plan, instruction.args, 'clone_args')}) = ${plain(instruction.result)}`
   }
 }
 

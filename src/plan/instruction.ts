@@ -91,6 +91,18 @@ export interface ExtendInstruction extends Common {
   readonly from: Operand
 }
 
+/**
+ * clone3(2) of a child that goes on behind this in the same memory, with data and slots of its own: no page
+ * table is copied, and nobody's first write to a page takes a fault.
+ */
+export interface CloneInstruction extends Common {
+  readonly op: 'clone'
+  /** struct clone_args, without a stack: the executor has one. */
+  readonly args: DataRef
+  /** Holds the pid, and 0 in the child. */
+  readonly result: Slot
+}
+
 export type Instruction =
   | SysInstruction
   | BranchInstruction
@@ -100,3 +112,10 @@ export type Instruction =
   | FailInstruction
   | ExitInstruction
   | ExtendInstruction
+  | CloneInstruction
+
+/** The system call that `instruction` makes, empty for a flow step. */
+export function callOf(instruction: Instruction): string {
+  if (instruction.op === 'sys') return instruction.name
+  return instruction.op === 'clone' ? 'clone3' : ''
+}

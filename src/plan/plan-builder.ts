@@ -229,6 +229,13 @@ export class PlanBuilder {
     this.#push({ op: 'extend', from, origin: this.#origin })
   }
 
+  /** As clone3(2) of `args`; the child goes on behind this in the same memory. Returns the slot with the pid. */
+  clone(args: DataRef): Slot {
+    const result = this.slot(`clone3_${this.#instructions.length}`)
+    this.#push({ op: 'clone', args, result, origin: this.#origin })
+    return result
+  }
+
   /** The plan so far. The builder can go on; branches of what it returned lead no further. */
   finish(): Plan {
     // The list is frozen, its instructions are readonly by type: freezing hundreds of objects would

@@ -48,6 +48,7 @@ export const OPCODES: Readonly<Record<Instruction['op'], number>> = {
   fail: 6,
   exit: 7,
   extend: 8,
+  clone: 9,
 }
 
 export const CONDITIONS: Readonly<Record<Condition, number>> = {
@@ -179,6 +180,10 @@ function encodeInstruction(
     case 'extend':
       encodeHead(words, at, OPCODES.extend, 0, undefined)
       encodeOperand(words, at, 0, instruction.from)
+      break
+    case 'clone':
+      encodeHead(words, at, OPCODES.clone, 0, instruction.result)
+      encodeOperand(words, at, 0, instruction.args)
       break
   }
 }

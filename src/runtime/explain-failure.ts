@@ -5,7 +5,7 @@ import { signalName } from '../linux/signals.ts'
 import { decodeWaitStatus } from '../linux/wait-status.ts'
 import { hostArchitecture } from '../native/library.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
-import type { Instruction } from '../plan/instruction.ts'
+import { callOf, type Instruction } from '../plan/instruction.ts'
 import { HOOK_STATUS, type Plan } from '../plan/plan.ts'
 import { PC_NOT_STARTED, PC_REFUSED, REFUSALS } from '../plan/wire-format.ts'
 import { executableHint, HEAD_SIZE } from './executable-hint.ts'
@@ -123,7 +123,7 @@ interface ExecFailure {
 }
 
 function isRefusedNamespace(instruction: Instruction | undefined, code: string): boolean {
-  const call = instruction?.op === 'sys' ? instruction.name : ''
+  const call = instruction === undefined ? '' : callOf(instruction)
   return ['clone3', 'unshare'].includes(call) && ['EPERM', 'EACCES', 'ENOSPC'].includes(code)
 }
 
@@ -216,9 +216,9 @@ function subjectOf(origin: string, config: RuntimeConfig): string | undefined {
 function describeCall(instruction: Instruction | undefined): string {
   if (instruction === undefined) return 'the plan'
   const note = instruction.note
-  if (instruction.op === 'sys')
-    return note === undefined ? instruction.name : `${instruction.name} ${note}`
-  return note ?? instruction.op
+  const call = callOf(instruction)
+  if (call === '') return note ?? instruction.op
+  return note === undefined ? call : `${call} ${note}`
 }
 
 function kindOf(code: string): ErrorKind {

@@ -1,5 +1,5 @@
 /** What a user can do about a system call that the kernel refused: one table, from the man pages. */
-import type { Instruction } from '../plan/instruction.ts'
+import { callOf, type Instruction } from '../plan/instruction.ts'
 
 interface FailureHint {
   /** The system call; each when absent. */
@@ -180,7 +180,7 @@ export function failureHint(
   instruction: Instruction | undefined,
   code: string,
 ): string | undefined {
-  const call = instruction?.op === 'sys' ? instruction.name : ''
+  const call = instruction === undefined ? '' : callOf(instruction)
   const note = instruction?.note ?? ''
   const origin = instruction?.origin ?? ''
   return HINTS.find(

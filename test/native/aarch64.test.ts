@@ -27,6 +27,7 @@ const TOOLS = {
 }
 const nativeBindings = fileURLToPath(new URL('../../native-bindings', import.meta.url))
 const executable = join(nativeBindings, 'build/aarch64/tsrun-init')
+const library = join(nativeBindings, 'build/aarch64/libtsrun.so')
 const missing = Object.entries(TOOLS)
   .filter(([tool]) => !isOnPath(tool))
   .map(([tool, packages]) => `${tool} (Debian: ${packages})`)
@@ -93,6 +94,12 @@ describe.skipIf(needs !== '')(`tsrun-init for aarch64 ${needs}`, () => {
     expect(readFileSync(executable).length).toBeLessThan(80_000)
   })
 
+  it('comes with a library that needs no other: gcc has calls for atomic operations there', () => {
+    const { stdout } = spawnSync('aarch64-linux-gnu-objdump', ['-T', library], { encoding: 'utf8' })
+    expect(stdout).toContain('tsrun_spawn')
+    expect(stdout).not.toContain('*UND*')
+  })
+
   it('makes system calls, branches, and ends with a status', () => {
     const { b, report } = newPlan()
     const pid = b.sys('getpid', [])
@@ -147,7 +154,7 @@ describe.skipIf(needs !== '')(`tsrun-init for aarch64 ${needs}`, () => {
     const { b } = newPlan()
     b.exit(0)
     const image = encodePlan(b.finish())
-    image.writeUInt8(9, 32)
+    image.writeUInt8(99, 32)
     expect(run(image)).toEqual({ status: 120, event: { type: 'failed', pc: PC_REFUSED, errno: 3 } })
   })
 

@@ -74,7 +74,7 @@ describe('native-bindings', () => {
         join(directory, output),
         ...files,
       ])
-    clang('tsrun-init', ['-static'], ['init-main.c', ...CORE])
+    clang('tsrun-init', ['-static'], ['init-main.c', 'memory.c', ...CORE])
     clang('libtsrun.so', ['-shared', '-fPIC'], ['library.c', ...CORE])
     const refused = spawnSync(join(directory, 'tsrun-init'), ['no number'])
     expect(refused.status).toBe(120)
@@ -102,7 +102,7 @@ describe('native-bindings', () => {
   })
 
   it.skipIf(!has('clang-format'))('is laid out by clang-format (needs clang-format)', () => {
-    const ours = ['init-main.c', 'library.c', ...LAUNCHER, ...CORE, ...fuzz]
+    const ours = ['init-main.c', 'memory.c', 'library.c', ...LAUNCHER, ...CORE, ...fuzz]
     run('clang-format', ['--dry-run', '-Werror', ...ours])
   })
 })

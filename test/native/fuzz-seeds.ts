@@ -60,6 +60,7 @@ export function fuzzSeeds(): ReadonlyMap<string, Plan> {
     ['memory', memoryPlan()],
     ['fail', failPlan()],
     ['extend', extendPlan()],
+    ['clone', clonePlan()],
     ['relocations', relocationsPlan()],
   ])
 }
@@ -122,6 +123,18 @@ function extendPlan(): Plan {
   b.run('write', [plan, before, 8], { tolerate: ['*'] })
   b.extend(plan)
   b.exit(0)
+  return b.finish()
+}
+
+function clonePlan(): Plan {
+  const b = new PlanBuilder('x86_64')
+  b.descriptor('report')
+  const parent = b.label()
+  const pid = b.clone(b.zeros(91))
+  b.branch(pid, 'ne', 0, parent)
+  b.exit(1)
+  b.place(parent)
+  b.exit(pid)
   return b.finish()
 }
 

@@ -69,6 +69,7 @@ describe('fuzz-plan', () => {
     expect(counts.get('calls')).toBeGreaterThan(100_000)
     expect(counts.get('restarts')).toBeGreaterThan(1000)
     expect(counts.get('extended')).toBeGreaterThan(100)
+    expect(counts.get('cloned')).toBeGreaterThan(100)
     const plans = [...counts].filter(([key]) => key === 'accepted' || key.startsWith('refused '))
     expect(plans.reduce((sum, [, count]) => sum + count, 0)).toBe(ITERATIONS)
   }, 300_000)

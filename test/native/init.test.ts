@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { CLONE_NEWNS, CLONE_VFORK, CLONE_VM } from '../../src/linux/namespaces.ts'
 import { receiveEventSync, reply } from '../../src/native/executor-protocol.ts'
 import { nativePart } from '../../src/native/library.ts'
 import { newBatch, runBatch, runBatchAsync } from '../../src/native/run-batch.ts'
@@ -14,14 +15,17 @@ import {
   sealedMemfd,
   seqpacketPair,
 } from '../../src/native/syscalls.ts'
+import { cloneArgs } from '../../src/plan/compile/kernel-structs.ts'
 import { encodePlan, PC_REFUSED, REFUSALS } from '../../src/plan/wire-format.ts'
 import { fuzzSeeds } from './fuzz-seeds.ts'
 import { descriptorsOf, newPlan, runInit, startInit, statusField } from './start-init.ts'
 
+const CLONE_FS = 0x200
 const EXIT_REFUSED = 120
 const EXIT_FAILED = 121
 const SIGKILL = 9
 const SIGPIPE = 13
+const SIGCHLD = 17
 const SIGCONT = 18
 const SIGSTOP = 19
 
@@ -90,6 +94,40 @@ describe('tsrun-init', () => {
     expect(runInit(beginning, [file.fd])).toEqual({
       event: { type: 'end' },
       exit: { exitCode: 42, signal: 0 },
+    })
+  })
+
+  it('clones a child in its memory, with slots and data of its own', () => {
+    const { b } = newPlan()
+    const data = b.zeros(8)
+    const value = b.slot('value')
+    const pointer = b.words([data, 8])
+    const read = b.zeros(8)
+    b.set(value, 20)
+    b.store(4, data, 0, 20)
+    const parent = b.label()
+    const pid = b.clone(cloneArgs(b, CLONE_VM | CLONE_VFORK, SIGCHLD))
+    b.branch(pid, 'ne', 0, parent)
+    // The child's: the parent waits meanwhile (CLONE_VFORK), and must not see them.
+    b.compute(value, 'add', 1, value)
+    b.store(4, data, 0, 21)
+    b.run('process_vm_readv', [b.sys('getpid', []), b.words([read, 8]), 1, pointer, 1, 0])
+    b.exit(b.compute(b.load(4, read), 'add', value))
+    b.place(parent)
+    const status = b.zeros(8)
+    b.run('wait4', [pid, status, 0, 0])
+    const child = b.compute(b.load(4, status), 'shr', 8)
+    // 42 of the child, 20 each of the parent's own.
+    b.exit(b.compute(b.compute(child, 'add', value), 'add', b.load(4, data)))
+    expect(runInit(b)).toEqual({ event: { type: 'end' }, exit: { exitCode: 82, signal: 0 } })
+  })
+
+  it('reports the errno of a clone', () => {
+    const { b } = newPlan()
+    b.clone(cloneArgs(b, CLONE_FS | CLONE_NEWNS, SIGCHLD))
+    expect(runInit(b)).toEqual({
+      event: { type: 'failed', pc: 0, errno: 22 },
+      exit: { exitCode: EXIT_FAILED, signal: 0 },
     })
   })
 

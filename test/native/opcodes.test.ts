@@ -294,6 +294,14 @@ describe('extend', () => {
   })
 })
 
+describe('clone', () => {
+  it('fails in a batch: Node is not to be copied', () => {
+    const b = newBatch()
+    b.clone(b.zeros(88))
+    expect(runNatively(b.finish()).result).toBe(65_536 + errnoNumber('ENOSYS'))
+  })
+})
+
 describe('run_plan()', () => {
   it('agrees with the model on 3,000 random programs', () => {
     const ends = { zero: 0, failed: 0 }

@@ -89,6 +89,7 @@ export function interpret(
       case 'exit':
         return ended(0)
       case 'extend':
+      case 'clone':
         return ended((pc + 1) * 65_536 + errnoNumber('ENOSYS'))
     }
     pc = next

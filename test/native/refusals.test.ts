@@ -17,7 +17,7 @@ import { newPlan, runInit } from './start-init.ts'
 
 const EXIT_REFUSED = 120
 
-/** One instruction of each kind, one relocation, 21 bytes of data, five slots, one descriptor. */
+/** One instruction of each kind, one relocation, 116 bytes of data, some slots, one descriptor. */
 function samplePlan() {
   const { b, report } = newPlan()
   const value = b.slot('value')
@@ -33,13 +33,14 @@ function samplePlan() {
   b.place(end)
   b.exit(0)
   b.fail(5)
+  b.clone(b.zeros(88))
   return b.finish()
 }
 
 const plan = samplePlan()
 const places = layoutOf(plan)
 const at = Object.fromEntries(
-  ['sys', 'branch', 'compute', 'set', 'load', 'store', 'exit', 'fail'].map((name, i) => [
+  ['sys', 'branch', 'compute', 'set', 'load', 'store', 'exit', 'fail', 'clone'].map((name, i) => [
     name,
     HEADER_SIZE + i * INSTRUCTION_SIZE,
   ]),
@@ -97,7 +98,7 @@ const CASES: readonly Case[] = [
   ['reserved', 'reserved16', u16(26, 1)],
   ['reserved', 'reserved32', u32(28, 0x80000000)],
   ['opcode', 'opcode 0', u8(at.exit, 0)],
-  ['opcode', 'opcode 9', u8(at.exit, 9)],
+  ['opcode', 'opcode 10', u8(at.exit, 10)],
   ['opcode', 'opcode 255', u8(at.exit, 255)],
   ['aux', 'a system call with aux', u8(at.sys + 1, 1)],
   ['aux', 'condition 0', u8(at.branch + 1, 0)],
@@ -111,6 +112,7 @@ const CASES: readonly Case[] = [
   ['aux', 'a store to an immediate', u8(kind('store', 0), 0)],
   ['aux', 'an exit with aux', u8(at.exit + 1, 1)],
   ['aux', 'a fail with aux', u8(at.fail + 1, 1)],
+  ['aux', 'a clone with aux', u8(at.clone + 1, 1)],
   ['result', 'a result behind the slots', u16(at.sys + 2, plan.slots.length)],
   ['result', 'result 65534', u16(at.sys + 2, 0xfffe)],
   ['result', 'a branch with a result', u16(at.branch + 2, 0)],
@@ -119,6 +121,7 @@ const CASES: readonly Case[] = [
   ['result', 'a fail with a result', u16(at.fail + 2, 0)],
   ['result', 'a compute without', u16(at.compute + 2, 0xffff)],
   ['result', 'a load without', u16(at.load + 2, 0xffff)],
+  ['result', 'a clone without', u16(at.clone + 2, 0xffff)],
   ['operand', 'kind 3', u8(kind('sys', 0), 3)],
   ['operand', 'kind 255 of an operand that is not used', u8(kind('exit', 5), 255)],
   ['operand', 'a slot behind the slots', u64(operand('sys', 0), BigInt(plan.slots.length))],
@@ -128,6 +131,8 @@ const CASES: readonly Case[] = [
   ['operand', 'an extent that leaves the data', u32(operand('sys', 1) + 4, plan.data.length + 1)],
   ['operand', 'an extent that wraps around', u64(operand('sys', 1), (0xffffffffn << 32n) | 8n)],
   ['operand', 'a load behind the data', u32(operand('load', 0), plan.data.length - 3)],
+  ['operand', 'a clone of an immediate', u8(kind('clone', 0), 0)],
+  ['operand', 'a clone whose arguments are cut short', u32(operand('clone', 0) + 4, 87)],
   ['target', 'a jump to itself', u64(operand('branch', 2), 1n)],
   ['target', 'a jump back', u64(operand('branch', 2), 0n)],
   [
@@ -155,6 +160,7 @@ const CASES: readonly Case[] = [
   ['reserved', 'a third operand of a store', u8(kind('store', 2), 1)],
   ['reserved', 'a second operand of an exit', u64(operand('exit', 1), 1n)],
   ['reserved', 'a second operand of a fail', u64(operand('fail', 1), 1n)],
+  ['reserved', 'a second operand of a clone', u64(operand('clone', 1), 1n)],
 ]
 
 function changed(change: Case[2]): Buffer {

@@ -4,6 +4,7 @@ import {
   CLONE_INTO_CGROUP,
   CLONE_NEWNET,
   CLONE_NEWTIME,
+  CLONE_VM,
   NAMESPACES,
 } from '../../linux/namespaces.ts'
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY, O_WRONLY } from '../../linux/open-flags.ts'
@@ -121,31 +122,41 @@ export function emitTimeNamespace(
   })
 }
 
+export interface CloneDetails {
+  /** CLONE_NEW* */
+  readonly flags: number
+  /** The directory of the cgroup to start in. */
+  readonly cgroup?: Slot | undefined
+  /** The child enters another time namespace than the launcher: the two cannot share memory (clone(2), EINVAL). */
+  readonly changesTime?: boolean
+  /** Adds to the launcher's part. */
+  readonly afterClone?: () => void
+}
+
 /**
  * clone3: the child goes on behind this; the launcher reports its pid and ends, or with
- * `supervise` waits for it and reports how it ended. `afterClone` adds to the launcher's part.
+ * `supervise` waits for it and reports how it ended.
  */
 export function emitClone(
   b: PlanBuilder,
   report: Slot,
-  flags: number,
   options: CompileOptions,
-  cgroup?: Slot,
-  afterClone: () => void = () => undefined,
+  { flags, cgroup, changesTime, afterClone }: CloneDetails,
 ): void {
   const into = cgroup !== undefined && options.features.cloneIntoCgroup
+  const memory = changesTime === true ? 0 : CLONE_VM
   const args = cloneArgs(
     b,
-    flags + (into ? CLONE_INTO_CGROUP : 0),
+    flags + memory + (into ? CLONE_INTO_CGROUP : 0),
     SIGCHLD,
     into ? cgroup : undefined,
   )
   const child = b.label()
-  const pid = b.sys('clone3', [args, CLONE_ARGS_SIZE])
+  const pid = memory === 0 ? b.sys('clone3', [args, CLONE_ARGS_SIZE]) : b.clone(args)
   b.branch(pid, 'eq', 0, child)
   b.at('launcher', () => {
     emitRecord(b, report, 'pid', pid)
-    afterClone()
+    afterClone?.()
     if (options.supervise) emitSupervise(b, report, pid, options)
     b.exit(0)
   })
