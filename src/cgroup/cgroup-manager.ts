@@ -19,6 +19,8 @@ export interface CgroupManager {
   create(resources: Resources): Promise<void>
   /** Writes the first limits. Throws `failed-precondition` naming the controller, the file and the errno. */
   limit(resources: Resources): void
+  /** Moves a process there that was made outside, where {@link mayCloneInto} says no. Throws `failed-precondition`. */
+  enter(pid: number): Promise<void>
   /** Init is inside: what kept the cgroup in being until then may go. */
   settle(): Promise<void>
   /** Changes limits of a container that is there; what `resources` does not have stays. Throws as {@link limit}. */

@@ -6,6 +6,7 @@ import type { Resources } from '../oci/runtime-config.ts'
 import type { CgroupManager } from './cgroup-manager.ts'
 import type { CgroupPlace } from './cgroup-place.ts'
 import type { CgroupHierarchy } from './detect.ts'
+import { enterCgroup } from './enter-cgroup.ts'
 import { LiveCgroup } from './live-cgroup.ts'
 import { refuseTakenCgroup } from './refuse-taken-cgroup.ts'
 import { plannedWrites, writeLimits } from './write-limits.ts'
@@ -51,6 +52,10 @@ export class CgroupfsManager implements CgroupManager {
 
   limit(resources: Resources): void {
     writeLimits(this.#hierarchy, this.place.path, plannedWrites(resources))
+  }
+
+  async enter(pid: number): Promise<void> {
+    enterCgroup(this.place.path, pid)
   }
 
   async settle(): Promise<void> {

@@ -10,9 +10,11 @@ import { join } from 'node:path'
 import { TsrunError } from '../errors.ts'
 import { type HeldProcess, holdProcess } from '../native/hold-process.ts'
 import type { Resources } from '../oci/runtime-config.ts'
+import { isHostRoot } from '../util/host-user.ts'
 import type { CgroupManager } from './cgroup-manager.ts'
 import type { CgroupPlace, ScopePlace } from './cgroup-place.ts'
 import type { CgroupHierarchy } from './detect.ts'
+import { enterCgroup } from './enter-cgroup.ts'
 import { LiveCgroup } from './live-cgroup.ts'
 import { refuseTakenCgroup } from './refuse-taken-cgroup.ts'
 import type { CgroupWrite } from './resources-to-files.ts'
@@ -46,7 +48,7 @@ export async function planScope(
     readonly annotations: Readonly<Record<string, string>>
   },
 ): Promise<SystemdManager> {
-  const manager = process.geteuid?.() === 0 ? 'system' : 'user'
+  const manager = isHostRoot() ? 'system' : 'user'
   const defaultSlice = manager === 'system' ? 'system.slice' : 'user.slice'
   const { slice, unit } = scopeName(container.cgroupsPath, container.id, defaultSlice)
   const { annotations } = container
@@ -107,6 +109,20 @@ export class SystemdManager implements CgroupManager {
     const writes = plannedWrites(resources).map(roundedCpuMax)
     this.#late = writes.filter(({ file, value }) => file === 'pids.max' && value === '1')
     this.#write(writes.map(inTheMaking))
+  }
+
+  async enter(pid: number): Promise<void> {
+    if (this.place.scope.manager === 'system') {
+      enterCgroup(this.place.path, pid)
+      return
+    }
+    // A user's systemd asks that of the host, which may move what the user may not.
+    using systemd = this.#connect()
+    try {
+      await systemd.attachProcesses(this.place.scope.unit, '', [pid])
+    } catch (cause) {
+      throw this.#failed('move a process into', cause)
+    }
   }
 
   async settle(): Promise<void> {

@@ -1,6 +1,7 @@
 /** The steps of a create: cgroup, gate, plan, the conversation with the executor, the record. */
 import { statSync } from 'node:fs'
 import type { CgroupManager } from '../cgroup/cgroup-manager.ts'
+import { mayCloneInto } from '../cgroup/may-clone-into.ts'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { type ExecutorSession, startPlan } from '../native/executor.ts'
 import { hostFeatures } from '../native/host-features.ts'
@@ -11,6 +12,7 @@ import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { refuseUnsupported } from '../oci/unsupported-features.ts'
 import { needsCopyUp } from '../plan/compile/tmpfs-copy-up.ts'
 import { type Beginning, beginCreate, type Launch } from '../plan/compile-create.ts'
+import { isHostRoot } from '../util/host-user.ts'
 import { timed } from '../util/timings.ts'
 import { rootfsOf } from './bundle.ts'
 import { openConsole } from './console.ts'
@@ -48,6 +50,8 @@ export interface Assembly extends Begun {
   readonly saved: EarlyOptions
   readonly cgroup: CgroupManager | undefined
   readonly rdt: RdtGroups | undefined
+  /** Init is made in its cgroup, not moved there. */
+  readonly cloneIntoCgroup: boolean
   readonly launch: Launch
 }
 
@@ -110,11 +114,12 @@ async function assembleAround(begun: Begun, beginning: Beginning): Promise<Creat
       console: descriptors.has('console'),
       ...(cgroup === undefined ? {} : { cgroupMount: cgroup.mountPoint }),
     }
+    const cloneIntoCgroup = canCloneInto(cgroup)
     const launch = timed('compile', () =>
       beginning.launch(given, {
         ...saved,
         architecture: hostArchitecture(),
-        features: hostFeatures(),
+        features: { ...hostFeatures(), cloneIntoCgroup },
         ...(cgroup === undefined ? {} : { cgroupPath: cgroup.place.path }),
         rootfs,
         gate: descriptors.has('gate'),
@@ -122,13 +127,19 @@ async function assembleAround(begun: Begun, beginning: Beginning): Promise<Creat
         bundle,
       }),
     )
-    return await driveCreate({ ...begun, saved, cgroup, launch, rdt })
+    return await driveCreate({ ...begun, saved, cgroup, cloneIntoCgroup, launch, rdt })
   } catch (error) {
     endSession(session)
     await cgroup?.remove()
     removeContainerRdt(options.root, options.id)
     throw error
   }
+}
+
+function canCloneInto(cgroup: CgroupManager | undefined): boolean {
+  const { cloneIntoCgroup } = hostFeatures()
+  if (cgroup === undefined || !cloneIntoCgroup || isHostRoot()) return cloneIntoCgroup
+  return mayCloneInto(cgroup.place.path, cgroup.mountPoint)
 }
 
 function savedOptions(

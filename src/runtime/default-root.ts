@@ -1,7 +1,7 @@
 /** Where the state of containers is when the caller does not say. */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TsrunError } from '../errors.ts'
+import { isHostRoot } from '../util/host-user.ts'
 
 export interface DefaultRoot {
   readonly path: string
@@ -39,10 +39,4 @@ export function defaultRuntimeRoot(
 
 function caller(): Caller {
   return { uid: process.geteuid?.() ?? 0, isHostRoot: isHostRoot() }
-}
-
-/** Whether we are root of the host, or of a user namespace that has all ids of it. */
-export function isHostRoot(): boolean {
-  if (process.geteuid?.() !== 0) return false
-  return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
 }

@@ -31,7 +31,6 @@ import { COPY_UP_SOCKET, copyUp } from './copy-up.ts'
 import type { CreatedContainer } from './create.ts'
 import { followDanglingLinks } from './dangling-links.ts'
 import { childStep, createSetupStep, INIT_READY_STEP, seccompSteps } from './debug-steps.ts'
-import { enterCgroup } from './exec-cgroup.ts'
 import { explainFailure } from './explain-failure.ts'
 import { followPlan } from './follow-plan.ts'
 import { completeConfig } from './home-directory.ts'
@@ -168,8 +167,7 @@ async function answerSync(
   const { config, options } = assembly
   if (point === 'mappings') await writeIdMappings(pid, config)
   // Where clone3 could not make it there.
-  if (point === 'mappings' && !hostFeatures().cloneIntoCgroup && assembly.cgroup !== undefined)
-    enterCgroup(assembly.cgroup.place.path, pid)
+  if (point === 'mappings' && !assembly.cloneIntoCgroup) await assembly.cgroup?.enter(pid)
   if (point === 'copyUp') await copyUp(assembly.descriptors.get(COPY_UP_SOCKET) ?? -1, pid)
   if (point === 'ready' && config.process !== undefined && isInUserNamespace(config))
     scheduleFromOutside(pid, config.process, config)

@@ -1,9 +1,11 @@
 /** The cgroup of a process that joins a container, and the way into it. */
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { requireCgroups } from '../cgroup/detect.ts'
-import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { mayCloneInto } from '../cgroup/may-clone-into.ts'
+import { TsrunError } from '../errors.ts'
 import type { ContainerRecord } from '../state/container-record.ts'
+import { isHostRoot } from '../util/host-user.ts'
 
 /**
  * The container's cgroup, or `below` it. A container that has moved its init and enabled controllers
@@ -53,20 +55,8 @@ function ownCgroupOf(pid: number): string | undefined {
  * nobody any more, once the cgroup belongs to the container's user (config-linux.md "Cgroup ownership").
  */
 export function mayEnterByClone(cgroup: string | undefined, inUserNamespace: boolean): boolean {
-  if (cgroup === undefined || !inUserNamespace) return true
+  if (cgroup === undefined) return true
+  if (!isHostRoot() && !mayCloneInto(cgroup, requireCgroups().mountPoint)) return false
+  if (!inUserNamespace) return true
   return statSync(join(cgroup, 'cgroup.procs')).uid === process.geteuid?.()
-}
-
-/** Moves a process that waits for us there: what init's maker may do where the process itself may not. */
-export function enterCgroup(cgroup: string, pid: number): void {
-  try {
-    writeFileSync(join(cgroup, 'cgroup.procs'), String(pid), { flag: 'r+' })
-  } catch (cause) {
-    const code = errnoCodeOf(cause) ?? ''
-    throw new TsrunError(
-      'failed-precondition',
-      `cannot move the process into the cgroup ${cgroup}: ${code}`,
-      { cause, errno: code },
-    )
-  }
 }

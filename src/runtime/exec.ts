@@ -1,5 +1,6 @@
 /** `exec`: another process in a running container. */
 import { constants, openSync, readlinkSync, rmSync } from 'node:fs'
+import { enterCgroup } from '../cgroup/enter-cgroup.ts'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { NAMESPACES, type NamespaceKind } from '../linux/namespaces.ts'
 import { type ExecutorSession, type StartOptions, startPlan } from '../native/executor.ts'
@@ -25,7 +26,7 @@ import { openConsole } from './console.ts'
 import { containerRdt } from './container-rdt.ts'
 import { childStep, execSetupStep, execStep, seccompSteps } from './debug-steps.ts'
 import { writePidFile } from './drive-create.ts'
-import { enterCgroup, execCgroup, mayEnterByClone } from './exec-cgroup.ts'
+import { execCgroup, mayEnterByClone } from './exec-cgroup.ts'
 import { execWarnings } from './exec-warnings.ts'
 import { explainFailure } from './explain-failure.ts'
 import { followPlan } from './follow-plan.ts'
@@ -35,6 +36,7 @@ import { loadContainer } from './load-container.ts'
 import { scheduleFromOutside } from './outside-scheduling.ts'
 import { connectPidfdSocket, PIDFD_SOCKET, sendPidfd } from './pidfd-socket.ts'
 import { identify, openProcess, type ProcessIdentity } from './process-liveness.ts'
+import { managerOf } from './recorded-cgroup.ts'
 import { savedConfig } from './saved-config.ts'
 import { handOverListener } from './seccomp-listener.ts'
 import { stateOf } from './state.ts'
@@ -264,8 +266,8 @@ async function driveExec(exec: StartedExec): Promise<ExecProcess> {
         started = identify(pid)
         options.debug?.(childStep(pid))
       },
-      sync(point: SyncPoint, pid: number): void {
-        if (point === 'mappings' && exec.cgroup !== undefined) enterCgroup(exec.cgroup, pid)
+      async sync(point: SyncPoint, pid: number): Promise<void> {
+        if (point === 'mappings') await enterOwnCgroup(exec, pid)
         if (point === 'ready') answerReady(exec, pid, started)
       },
       failure,
@@ -296,6 +298,14 @@ async function driveExec(exec: StartedExec): Promise<ExecProcess> {
     if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true })
     throw error
   }
+}
+
+async function enterOwnCgroup({ cgroup, record }: StartedExec, pid: number): Promise<void> {
+  if (cgroup === undefined) return
+  // systemd moves processes for users; below the container's own cgroup it would not know where to.
+  const manager = cgroup === record.cgroup ? await managerOf(record) : undefined
+  if (manager === undefined) enterCgroup(cgroup, pid)
+  else await manager.enter(pid)
 }
 
 function answerReady(exec: StartedExec, pid: number, started: ProcessIdentity | undefined): void {

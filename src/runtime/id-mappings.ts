@@ -4,9 +4,10 @@ import { errnoCodeOf, TsrunError } from '../errors.ts'
 import type { IdMapping, RuntimeConfig } from '../oci/runtime-config.ts'
 import type { IdKind } from './rootless/subordinate-ids.ts'
 
-/** Maps ids for the namespace of `pid`, which has just been made and waits. */
+/** Maps ids for the namespace of `pid`, which has just been made and waits; one that it has joined has its own. */
 export async function writeIdMappings(pid: number, config: RuntimeConfig): Promise<void> {
-  const { uidMappings = [], gidMappings = [] } = config.linux ?? {}
+  const { uidMappings = [], gidMappings = [], namespaces = [] } = config.linux ?? {}
+  if (!namespaces.some(({ type, path }) => type === 'user' && (path ?? '') === '')) return
   if (process.geteuid?.() === 0) {
     write(`/proc/${pid}/uid_map`, mapText(uidMappings), 'linux.uidMappings')
     write(`/proc/${pid}/gid_map`, mapText(gidMappings), 'linux.gidMappings')

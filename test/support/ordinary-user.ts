@@ -48,19 +48,27 @@ mount --bind "$dist" "$dir/dist"
 mount --bind "$node" "$dir/node"
 for file in passwd subuid subgid; do mount --bind "$dir/etc/$file" "/etc/$file"; done
 BEFORE
-exec setpriv --reuid ${USER_ID} --regid ${USER_ID} --clear-groups "$@"`
+exec setpriv --reuid ID --regid ID --clear-groups "$@"`
 
-export function makeOrdinaryUser(): OrdinaryUser {
+export interface WhoToBe {
+  readonly id?: number
+  readonly name?: string
+  /** One of systemd's, which is there. */
+  readonly runtimeDirectory?: string
+}
+
+export function makeOrdinaryUser(who: WhoToBe = {}): OrdinaryUser {
+  const { id = USER_ID, name: login = USER_NAME } = who
   const directory = mkdtempSync(join(tmpdir(), 'tsrun-user-'))
   chmodSync(directory, 0o755)
-  const runtimeDirectory = join(directory, 'run')
+  const runtimeDirectory = who.runtimeDirectory ?? join(directory, 'run')
   for (const name of ['dist', 'etc', 'home', 'run']) mkdirSync(join(directory, name))
-  for (const name of ['', 'home', 'run']) chownSync(join(directory, name), USER_ID, USER_ID)
-  chmodSync(runtimeDirectory, 0o700)
+  for (const name of ['', 'home', 'run']) chownSync(join(directory, name), id, id)
+  chmodSync(join(directory, 'run'), 0o700)
   for (const file of ['node', 'etc/subuid', 'etc/subgid']) writeFileSync(join(directory, file), '')
   writeFileSync(
     join(directory, 'etc/passwd'),
-    `${readFileSync('/etc/passwd', 'utf8')}${USER_NAME}:x:${USER_ID}:${USER_ID}::${directory}/home:/bin/sh\n`,
+    `${readFileSync('/etc/passwd', 'utf8')}${login}:x:${id}:${id}::${directory}/home:/bin/sh\n`,
   )
   const environment = (more: UserOptions['env'] = {}): readonly string[] => [
     `PATH=${process.env.PATH ?? ''}`,
@@ -70,10 +78,10 @@ export function makeOrdinaryUser(): OrdinaryUser {
     ...Object.entries(more).map(([name, value]) => `${name}=${value}`),
   ]
   const commandLine: OrdinaryUser['commandLine'] = (argv, options = {}) => {
-    const { subordinate = `${USER_NAME}:${SUBORDINATE.start}:${SUBORDINATE.count}\n` } = options
+    const { subordinate = `${login}:${SUBORDINATE.start}:${SUBORDINATE.count}\n` } = options
     for (const kind of ['subuid', 'subgid'])
       writeFileSync(join(directory, 'etc', kind), subordinate)
-    const script = SCRIPT.replace('BEFORE', options.before ?? ':')
+    const script = SCRIPT.replaceAll('ID', String(id)).replace('BEFORE', options.before ?? ':')
     const outer = ['-m', '--propagation', 'private', 'sh', '-c', script, 'sh']
     const places = [directory, dirname(TSRUN), process.execPath]
     return ['unshare', ...outer, ...places, 'env', '-i', ...environment(options.env), ...argv]

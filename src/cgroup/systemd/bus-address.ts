@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { TsrunError } from '../../errors.ts'
+import { hostUid } from '../../util/host-user.ts'
 import type { BusOptions } from './bus-connection.ts'
 
 /** Whose systemd: the host's, or that of one user. */
@@ -42,7 +43,7 @@ function userBus(environment: NodeJS.ProcessEnv): BusOptions {
   const name = 'systemd over the user bus'
   const given = socketOf(environment.DBUS_SESSION_BUS_ADDRESS)
   if (given !== undefined) return { socket: given, name, match: JOB_REMOVED }
-  const directory = environment.XDG_RUNTIME_DIR ?? `/run/user/${process.geteuid?.() ?? 0}`
+  const directory = environment.XDG_RUNTIME_DIR ?? `/run/user/${hostUid()}`
   const bus = join(directory, 'bus')
   if (existsSync(bus)) return { socket: bus, name, match: JOB_REMOVED }
   const socket = join(directory, 'systemd/private')

@@ -10,6 +10,7 @@
 import { connect, type Socket } from 'node:net'
 import { errnoCodeOf, TsrunError } from '../../errors.ts'
 import { createDeferred, type Deferred } from '../../util/deferred.ts'
+import { hostUid } from '../../util/host-user.ts'
 import {
   decodeMessage,
   encodeCall,
@@ -78,7 +79,7 @@ export class BusConnection implements Disposable {
     this.#socket.on('close', () => {
       this.#fail(`cannot talk to ${name}: it closed the connection`)
     })
-    const uid = Buffer.from(String(process.geteuid?.() ?? 0)).toString('hex')
+    const uid = Buffer.from(String(hostUid())).toString('hex')
     this.#socket.write(`\0AUTH EXTERNAL ${uid}\r\nBEGIN\r\n`)
     if (match === undefined) return
     this.#greet({ ...BUS, member: 'Hello', signature: '', body: [] })
