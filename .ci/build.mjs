@@ -61,6 +61,7 @@ async function bundle(log) {
   const engine = join(staging, 'engine.cjs')
   writeFileSync(engine, deferBuiltins(readFileSync(engine, 'utf8')))
   writeLauncher()
+  writeManual()
   writeCompileCache(log)
   log('bundle: dist/tsrun')
   if (existsSync(join(root, 'src/index.ts'))) {
@@ -148,6 +149,23 @@ function writeCompileCache(log) {
   })
   if (result.status !== 0)
     log(`bundle: without a compile cache (${(result.stderr || String(result.error)).trim()})`)
+}
+
+/** Man pages and completions, as the command itself prints them: made of the tables that --help is made of. */
+function writeManual() {
+  const tsrun = (...args) => {
+    const result = spawnSync(join(staging, 'tsrun'), args, { encoding: 'utf8' })
+    if (result.status !== 0) throw new Error(`cannot run tsrun ${args.join(' ')}: ${result.stderr}`)
+    return result.stdout
+  }
+  tsrun('man', '-o', join(staging, 'man'))
+  mkdirSync(join(staging, 'completions'))
+  for (const [shell, file] of [
+    ['bash', 'tsrun'],
+    ['zsh', '_tsrun'],
+    ['fish', 'tsrun.fish'],
+  ])
+    writeFileSync(join(staging, 'completions', file), tsrun('completion', shell))
 }
 
 function writeTypes() {

@@ -53,6 +53,11 @@ export function formatObjects(objects: readonly unknown[], format: string | unde
   return lines(objects.map((object) => template.render(object)))
 }
 
+/** One object as `docker info` prints it: JSON on one line, or a template. */
+export function formatObject(object: unknown, format: string): string {
+  return format === 'json' ? `${toJson(object)}\n` : formatObjects([object], format)
+}
+
 /** How long ago `time` was, in one unit: `5 minutes ago`. */
 export function timeAgo(time: string, now: number): string {
   return `${humanDuration(now - Date.parse(time))} ago`

@@ -56,6 +56,15 @@ const IMAGES: Readonly<Record<string, CommandEntry>> = {
 const SYSTEM: Readonly<Record<string, CommandEntry>> = {
   version: { describe: 'show the version', load: () => import('./version.ts') },
   info: { describe: 'show what tsrun sees of this machine', load: () => import('./info.ts') },
+  doctor: {
+    describe: 'say what this machine lacks, with remedies',
+    load: () => import('./doctor.ts'),
+  },
+  completion: {
+    describe: 'print a script that completes commands in a shell',
+    load: () => import('./completion.ts'),
+  },
+  man: { describe: 'print the manual', load: () => import('./man.ts') },
 }
 
 /** The commands of one word, under the headings of `tsrun help`. */
@@ -101,6 +110,9 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
         describe: 'verify the store and repair it',
         load: () => import('./system-check.ts'),
       },
+      df: { describe: 'show what takes space', load: () => import('./system-df.ts') },
+      prune: { describe: 'remove what nobody uses', load: () => import('./system-prune.ts') },
+      reset: { describe: 'remove everything', load: () => import('./system-reset.ts') },
       ...pick(SYSTEM, { info: 'info' }),
     },
   },
@@ -130,6 +142,7 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
 
 /** What tsrun calls itself. */
 export const INTERNAL: Readonly<Record<string, CommandEntry>> = {
+  'internal-names': { describe: '', load: () => import('./internal-names.ts'), hidden: true },
   'internal-cleanup': { describe: '', load: () => import('./cleanup.ts'), hidden: true },
 }
 

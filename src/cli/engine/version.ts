@@ -1,7 +1,9 @@
 /** `tsrun version`: which tsrun this is. */
+import { release } from 'node:os'
 import { VERSION } from '../../version.ts'
-import { formatObjects } from '../output.ts'
+import { formatObject } from '../output.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
+import { print } from './print.ts'
 
 export const command: EngineCommand = {
   usage: 'version [options]',
@@ -16,25 +18,40 @@ export const command: EngineCommand = {
 }
 
 async function run({ options }: CommandInput): Promise<number> {
-  const version = {
-    Client: {
-      Version: VERSION,
-      OciVersion: '1.3.0',
-      NodeVersion: process.versions.node,
-      Os: process.platform,
-      Arch: process.arch === 'x64' ? 'amd64' : process.arch,
+  const version = versions()
+  const format = options.string('format')
+  print(format === undefined ? textOf(version) : formatObject(version, format))
+  return 0
+}
+
+/** In docker's shape: there is no server, so the engine in this process answers for one. */
+function versions() {
+  const common = {
+    Version: VERSION,
+    Os: process.platform,
+    Arch: process.arch === 'x64' ? 'amd64' : process.arch,
+  }
+  const engine = { OciVersion: '1.3.0', NodeVersion: process.versions.node }
+  return {
+    Client: { ...common, ...engine },
+    Server: {
+      Platform: { Name: 'tsrun' },
+      Components: [
+        { Name: 'Engine', Version: VERSION, Details: { ...engine, KernelVersion: release() } },
+      ],
+      ...common,
+      KernelVersion: release(),
     },
   }
-  const format = options.string('format')
-  if (format === undefined) {
-    const lines = Object.entries(version.Client).map(
-      ([name, value]) => `${name.padEnd(12)}  ${value}\n`,
-    )
-    process.stdout.write(lines.join(''))
-  } else if (format === 'json') {
-    process.stdout.write(`${JSON.stringify(version)}\n`)
-  } else {
-    process.stdout.write(formatObjects([version], format))
-  }
-  return 0
+}
+
+function textOf({ Client, Server }: ReturnType<typeof versions>): string {
+  const lines = [
+    ['Version:', Client.Version],
+    ['OCI version:', Client.OciVersion],
+    ['Node version:', Client.NodeVersion],
+    ['OS/Arch:', `${Client.Os}/${Client.Arch}`],
+    ['Kernel:', Server.KernelVersion],
+  ]
+  return `Client and engine:\n${lines.map(([name = '', text]) => ` ${name.padEnd(18)}${text}\n`).join('')}`
 }

@@ -85,7 +85,7 @@ function* checkEnd(engine: Engine, record: ContainerRecord): Generator<Finding> 
     yield {
       kind: 'container',
       object: name,
-      problem: 'it has ended, but its monitor was killed before it cleaned up',
+      problem: 'it does not run, but whoever was to clean up after it was killed',
       remedy: `${REPAIR_REMEDY}, or tsrun rm ${name}`,
       repair: async () => {
         await cleanUpContainer(engine, id)

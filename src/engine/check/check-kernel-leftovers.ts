@@ -72,8 +72,8 @@ function isAtRest(engine: Engine, id: string): boolean {
   try {
     const record = containers.read(id)
     if (record === undefined) return true
-    const { pid, needsCleanup } = statusOf(record, containers.directory(id))
-    return pid === 0 && !needsCleanup && record.state.status !== 'creating'
+    const { status, pid, needsCleanup } = statusOf(record, containers.directory(id))
+    return (status === 'exited' || status === 'created') && pid === 0 && !needsCleanup
   } finally {
     lock.close()
   }

@@ -29,8 +29,8 @@ async function run({ options, roots }: CommandInput): Promise<number> {
   await engine.sweep()
   const all = options.flag('all')
   const what = all ? 'all volumes' : 'all anonymous volumes'
-  const question = `This will remove ${what} not used by at least one container.`
-  if (!options.flag('force') && !(await confirm(question))) return 0
+  const question = `WARNING! This will remove ${what} not used by at least one container.`
+  if (!options.flag('force') && !confirm(question, 'volume prune')) return 0
   const { names, reclaimed } = await pruneVolumes(engine, { all, filters: options.list('filter') })
   const list = names.length === 0 ? '' : `Deleted Volumes:\n${names.join('\n')}\n\n`
   process.stdout.write(`${list}Total reclaimed space: ${humanSize(reclaimed)}\n`)

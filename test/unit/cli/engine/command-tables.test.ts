@@ -1,9 +1,16 @@
 /** Every command describes itself: what help, completions and man pages are made of. */
 import { describe, expect, it } from 'vitest'
+import { completionScript } from '../../../../src/cli/engine/completion/completion-script.ts'
 import { everyCommand } from '../../../../src/cli/engine/every-command.ts'
 import { commandHelp } from '../../../../src/cli/engine/help-text.ts'
+import { commandPage } from '../../../../src/cli/engine/man/man-page.ts'
 
 const commands = await everyCommand()
+const completions = {
+  bash: await completionScript('bash'),
+  zsh: await completionScript('zsh'),
+  fish: await completionScript('fish'),
+}
 
 describe.each(commands.map((named) => [named.name, named] as const))('%s', (name, named) => {
   const { command } = named
@@ -53,7 +60,32 @@ describe.each(commands.map((named) => [named.name, named] as const))('%s', (name
       expect(help).toMatch(new RegExp(`--${option}(?![\\w-])`))
       if (spec.alias !== undefined) expect(help).toMatch(new RegExp(`--?${spec.alias}(?![\\w-])`))
     }
+    for (const option of Object.keys(command.options)) {
+      const page = commandPage(named)
+      expect(page).toContain(`\\-\\-${option.replaceAll('-', '\\-')}`)
+    }
     const longest = Math.max(...help.split('\n').map((line) => line.length))
     expect(longest, `width of the help of ${name}`).toBeLessThanOrEqual(110)
   })
+
+  it('is completed with all its options in every shell', () => {
+    const options = Object.keys(command.options)
+    const bash = completions.bash.split('\n').slice(after(completions.bash, `    '${name}')`))
+    const words = bash.find((line) => line.includes('if [[ $cur == -* ]]')) ?? ''
+    const zsh = completions.zsh
+      .split('\n')
+      .find((line) => line.startsWith(`    '${name}') _arguments`))
+    const fish = completions.fish
+      .split('\n')
+      .filter((line) => line.includes(`'__tsrun_in ${name}'`))
+    for (const option of options) {
+      expect(words, `bash, --${option}`).toMatch(new RegExp(`--${option}(?![\\w-])`))
+      expect(zsh, `zsh, --${option}`).toMatch(new RegExp(`--${option}(?![\\w-])`))
+      expect(fish.some((line) => new RegExp(`-l ${option}(?![\\w-])`).test(line))).toBe(true)
+    }
+  })
 })
+
+function after(text: string, line: string): number {
+  return text.split('\n').indexOf(line)
+}
