@@ -209,7 +209,7 @@ function compileLauncher(c: CreateContext): void {
     emitClone(b, c.report, options, {
       flags: newNamespaceFlags(namespaces) - early,
       cgroup,
-      changesTime: time >= 0,
+      sharesMemory: time < 0 && hasNamespace(config, 'pid', 'new'),
       afterClone: () => {
         if (helper !== undefined) emitAwaitHelper(b, helper)
       },

@@ -58,7 +58,7 @@ export function compileExec(
   const early = options.joinFlags & ~CLONE_NEWCGROUP
   if (early !== 0) b.at('namespaces', () => b.run('setns', [container, early]))
   if (joinsUser) emitUndumpable(b)
-  b.at('process', () => emitClone(b, report, options, { flags: 0, cgroup }))
+  b.at('process', () => emitClone(b, report, options, { flags: 0, cgroup, sharesMemory: false }))
   if (cgroup !== undefined && !options.features.cloneIntoCgroup) emitSync(b, report, 'mappings')
   if ((options.joinFlags & CLONE_NEWCGROUP) !== 0) {
     b.at('namespaces', () => b.run('setns', [container, CLONE_NEWCGROUP]))

@@ -127,8 +127,12 @@ export interface CloneDetails {
   readonly flags: number
   /** The directory of the cgroup to start in. */
   readonly cgroup?: Slot | undefined
-  /** The child enters another time namespace than the launcher: the two cannot share memory (clone(2), EINVAL). */
-  readonly changesTime?: boolean
+  /**
+   * The child shares the launcher's memory until its exec, which saves the copy of the page tables. Not for a child
+   * that a container's processes can see: one with CAP_SYS_PTRACE could write there, and the launcher is outside
+   * (CVE-2016-9962). Nor for one in another time namespace (clone(2), EINVAL).
+   */
+  readonly sharesMemory: boolean
   /** Adds to the launcher's part. */
   readonly afterClone?: () => void
 }
@@ -141,10 +145,10 @@ export function emitClone(
   b: PlanBuilder,
   report: Slot,
   options: CompileOptions,
-  { flags, cgroup, changesTime, afterClone }: CloneDetails,
+  { flags, cgroup, sharesMemory, afterClone }: CloneDetails,
 ): void {
   const into = cgroup !== undefined && options.features.cloneIntoCgroup
-  const memory = changesTime === true ? 0 : CLONE_VM
+  const memory = sharesMemory ? CLONE_VM : 0
   const args = cloneArgs(
     b,
     flags + memory + (into ? CLONE_INTO_CGROUP : 0),
