@@ -7,6 +7,8 @@ import { stopSignal } from '../spec/command.ts'
 import type { SpecHost } from '../spec/spec-input.ts'
 import type { ContainerRecord, VolumeRecord } from './container-record.ts'
 import { engineMounts, reaperPath } from './engine-files.ts'
+import type { IdentityFile } from './identity-files.ts'
+import type { Joined } from './joined-namespaces.ts'
 import { readInRoot } from './read-in-root.ts'
 import type { RunRequest } from './run-request.ts'
 
@@ -30,22 +32,28 @@ export interface BuildInput {
   readonly host: SpecHost
   /** Mounts that the engine has prepared. */
   readonly volumeMounts: readonly Mount[]
+  /** Files of its own in place of the image's. */
+  readonly identity: readonly IdentityFile[]
+  /** What it shares with others. */
+  readonly joined: Joined
 }
 
 /** The config.json of a container whose root is mounted at `rootPath`. */
 export function buildContainerConfig(input: BuildInput): RuntimeConfig {
-  const { id, directory, rootPath, image, request, host, volumeMounts } = input
+  const { id, directory, rootPath, image, request, host, volumeMounts, identity, joined } = input
+  const own = (name: string) => identity.find((file) => file.name === name)?.content.toString()
   return buildSpec({
     containerId: id,
     rootPath,
     image: image?.process,
     options: request,
     host,
-    passwd: readInRoot(rootPath, '/etc/passwd'),
-    group: readInRoot(rootPath, '/etc/group'),
+    passwd: own('passwd') ?? readInRoot(rootPath, '/etc/passwd'),
+    group: own('group') ?? readInRoot(rootPath, '/etc/group'),
     defaultSeccompProfile,
     volumeMounts,
-    engineMounts: engineMounts(directory, request.readOnly === true),
+    ...joined,
+    engineMounts: engineMounts(directory, request, identity),
     ...(request.init === true ? { initPath: reaperPath(directory) } : {}),
   })
 }
@@ -75,7 +83,7 @@ export function newRecord(
     labels: labelsOf(request, image),
     request,
     volumes: [],
-    stopSignal: stopSignal(image?.process, request.stopSignal),
+    stopSignal: stopSignal(image?.process, request),
     stateRoot,
     owned: false,
     state: { status: 'creating' },

@@ -1,4 +1,5 @@
 /** The image of a container: found in the store, or fetched first. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { TsrunError } from '../errors.ts'
 import type { Image, ImageStore } from '../images/image-store.ts'
 import type { PullProgress } from '../images/pull.ts'
@@ -32,7 +33,7 @@ export async function imageOf(
       `cannot find image "${request.image}", and --pull never forbids to fetch it`,
     )
   }
-  const image = local ?? (await fetchImage(engine, request, options))
+  const image = local ?? (await fetchPatiently(engine, request, options))
   return {
     reference: request.image,
     id: image.id,
@@ -53,6 +54,25 @@ function findLocal(
     if (platform !== undefined && error instanceof TsrunError && error.kind === 'not-found')
       return undefined
     throw error
+  }
+}
+
+// What the registry or the network cannot do now it may do in a moment.
+async function fetchPatiently(
+  engine: Engine,
+  request: RunRequest,
+  options: ImageOptions,
+): Promise<Image> {
+  const { times = 0, delay } = request.retry ?? {}
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await fetchImage(engine, request, options)
+    } catch (error) {
+      const isPassing = error instanceof TsrunError && error.kind === 'unavailable'
+      if (!isPassing || attempt >= times || options.signal?.aborted === true) throw error
+      const seconds = delay ?? 2 ** attempt
+      await sleep(seconds * 1000, undefined, options.signal && { signal: options.signal })
+    }
   }
 }
 

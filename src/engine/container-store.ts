@@ -20,7 +20,6 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
-  statSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
@@ -30,7 +29,7 @@ import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { isStillAt, takeLock } from '../native/file-lock.ts'
 import { OwnedFd, openIfThere } from '../native/owned-fd.ts'
 import { flock } from '../native/syscalls.ts'
-import { namesIn, readTextIfThere } from '../util/if-there.ts'
+import { existsAt, namesIn, readTextIfThere } from '../util/if-there.ts'
 import { nameFile } from '../util/name-file.ts'
 import { checkName, randomName } from './container-names.ts'
 import { type ContainerRecord, parseRecord, shortId } from './container-record.ts'
@@ -119,7 +118,7 @@ export class ContainerStore {
     const renamed: ContainerRecord = { ...record, name }
     if (!this.#linkName(renamed)) throw this.#nameConflict(name)
     this.write(renamed)
-    if (this.#idOfName(record.name) === record.id) unlinkSync(join(this.#names, record.name))
+    if (this.idOfName(record.name) === record.id) unlinkSync(join(this.#names, record.name))
   }
 
   directory(id: string): string {
@@ -142,7 +141,7 @@ export class ContainerStore {
   /** The container that an id, a name or the beginning of an id stands for. */
   find(text: string): string {
     if (/^[0-9a-f]{64}$/.test(text) && existsAt(this.directory(text))) return text
-    const named = this.#idOfName(text)
+    const named = this.idOfName(text)
     if (named !== undefined) return named
     const matches = /^[0-9a-f]+$/.test(text) ? this.ids().filter((id) => id.startsWith(text)) : []
     if (matches.length === 1 && matches[0] !== undefined) return matches[0]
@@ -223,7 +222,7 @@ export class ContainerStore {
   remove(id: string): void {
     if (!this.isUnfinished(id)) this.markForRemoval(id, 'remove')
     const name = this.read(id)?.name
-    if (name !== undefined && this.#idOfName(name) === id) unlinkSync(join(this.#names, name))
+    if (name !== undefined && this.idOfName(name) === id) unlinkSync(join(this.#names, name))
     const directory = this.directory(id)
     for (const entry of namesIn(directory)) {
       const path = join(directory, entry)
@@ -238,7 +237,7 @@ export class ContainerStore {
   /** All names with the ids they lead to; undefined where that container is not there. */
   names(): { readonly name: string; readonly id: string | undefined }[] {
     return namesIn(this.#names).map((name) => {
-      const id = this.#idOfName(name)
+      const id = this.idOfName(name)
       return { name, id: id !== undefined && existsAt(this.directory(id)) ? id : undefined }
     })
   }
@@ -248,7 +247,8 @@ export class ContainerStore {
     rmSync(join(this.#names, name), { force: true })
   }
 
-  #idOfName(name: string): string | undefined {
+  /** The id of the container that has the name, undefined when none has it. */
+  idOfName(name: string): string | undefined {
     if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(name)) return undefined
     try {
       return readlinkSync(join(this.#names, name))
@@ -269,7 +269,7 @@ export class ContainerStore {
       } catch (error) {
         if (errnoCodeOf(error) !== 'EEXIST') throw error
       }
-      if (this.#idOfName(name) === id) return true
+      if (this.idOfName(name) === id) return true
       if (!this.#unlinkStale(name)) return false
     }
   }
@@ -278,7 +278,7 @@ export class ContainerStore {
   #unlinkStale(name: string): boolean {
     using names = new OwnedFd(openSync(this.#names, constants.O_RDONLY | constants.O_DIRECTORY))
     if (!flock(names.fd, 'exclusive', false)) return false
-    const owner = this.#idOfName(name)
+    const owner = this.idOfName(name)
     if (owner === undefined) return true
     if (existsAt(this.directory(owner))) {
       // Its lock is held while it gets its first record or another name.
@@ -290,7 +290,7 @@ export class ContainerStore {
   }
 
   #nameConflict(name: string): TsrunError {
-    const owner = this.#idOfName(name)
+    const owner = this.idOfName(name)
     const by = owner === undefined ? 'another container' : `container ${shortId(owner)}`
     return new TsrunError(
       'already-exists',
@@ -310,8 +310,4 @@ export class ContainerStore {
     fd.close()
     return undefined
   }
-}
-
-function existsAt(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined
 }

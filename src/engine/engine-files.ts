@@ -3,8 +3,11 @@ import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { nativePart } from '../native/library.ts'
 import type { Mount } from '../oci/runtime-config.ts'
+import { cleanDestination } from '../spec/user-mount.ts'
 import { readTextIfThere } from '../util/if-there.ts'
 import { nameFile } from '../util/name-file.ts'
+import type { IdentityFile } from './identity-files.ts'
+import type { RunRequest } from './run-request.ts'
 
 const LOCALHOST = `127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
@@ -19,17 +22,19 @@ export interface EngineFilesOptions {
   readonly network: 'none' | 'host'
   /** A small init reaps the container's orphans. */
   readonly init: boolean
+  readonly identity: readonly IdentityFile[]
 }
 
 /** Writes the files into the container's folder. */
 export function writeEngineFiles(
   directory: string,
-  { hostname, network, init }: EngineFilesOptions,
+  { hostname, network, init, identity }: EngineFilesOptions,
 ): void {
   const hosts = network === 'host' ? (readTextIfThere('/etc/hosts') ?? '') : LOCALHOST
   write(join(directory, 'hosts'), hosts)
   write(join(directory, 'hostname'), `${hostname}\n`)
   write(join(directory, 'resolv.conf'), readTextIfThere('/etc/resolv.conf') ?? '')
+  for (const { name, content } of identity) write(join(directory, name), content)
   if (init) write(reaperPath(directory), nativePart('tsrun-reaper'), 0o755)
 }
 
@@ -39,14 +44,29 @@ export function reaperPath(directory: string): string {
 }
 
 /** The mounts that show them in the container. */
-export function engineMounts(directory: string, readOnly: boolean): readonly Mount[] {
-  const options = ['rbind', 'rprivate', ...(readOnly ? ['ro'] : [])]
-  return ['hosts', 'hostname', 'resolv.conf'].map((name) => ({
-    destination: `/etc/${name}`,
+export function engineMounts(
+  directory: string,
+  request: RunRequest,
+  identity: readonly IdentityFile[],
+): readonly Mount[] {
+  const options = ['rbind', 'rprivate', ...(request.readOnly === true ? ['ro'] : [])]
+  const names = [
+    ...(request.noHosts === true ? [] : ['hosts']),
+    ...(request.noHostname === true ? [] : ['hostname']),
+    'resolv.conf',
+  ]
+  const roots = ['', ...(request.chrootFolders ?? []).map(cleanFolder)]
+  const places = roots.flatMap((root) => names.map((name) => ({ root, name })))
+  return [...places, ...identity.map(({ name }) => ({ root: '', name }))].map(({ root, name }) => ({
+    destination: `${root}/etc/${name}`,
     type: 'bind',
     source: join(directory, name),
     options,
   }))
+}
+
+function cleanFolder(path: string): string {
+  return cleanDestination('chrootdirs', path, path)
 }
 
 // Every user of the container reads them, whatever the caller's umask is.

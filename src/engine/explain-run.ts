@@ -9,6 +9,8 @@ import { imageOf } from './container-image.ts'
 import { discardContainer } from './discard-container.ts'
 import type { Engine } from './engine.ts'
 import { lookUpHost } from './host-facts.ts'
+import { identityFiles } from './identity-files.ts'
+import { joinedNamespaces } from './joined-namespaces.ts'
 import { releaseContainer } from './release-container.ts'
 import { mountRoot } from './root-filesystem.ts'
 import type { RunRequest } from './run-request.ts'
@@ -49,8 +51,11 @@ export async function explainRun(
     const rootPath = await mountRoot(engine, id, request, image)
     const { workingDirectory } = options
     const volumeMounts = previewVolumes(engine, request, image, workingDirectory)
-    const input = { id, directory, rootPath, image, request, host, volumeMounts }
-    const config = buildContainerConfig(input)
+    const identity = identityFiles(request, image, rootPath)
+    const joined = joinedNamespaces(engine, request, id)
+    const config = buildContainerConfig({
+      ...{ id, directory, rootPath, image, request, host, volumeMounts, identity, joined },
+    })
     return await explainPlan({ id, bundle: directory, config, seccomp: options.seccomp })
   } finally {
     await releaseContainer(engine, id)

@@ -25,6 +25,7 @@ export function lookUpHost(options: SpecOptions, workingDirectory: string): Spec
     workingDirectory,
     seccompProfiles: new Map(lookups.seccompProfiles.map((path) => [path, readProfile(path)])),
     apparmor: hostFeatures().apparmor,
+    selinux: hostFeatures().selinux,
   }
 }
 

@@ -1,6 +1,7 @@
 /** From a request to a container that is ready to start: its folder, its root, its config.json. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { TsrunError } from '../errors.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { nameFile } from '../util/name-file.ts'
 import { buildContainerConfig, completeRecord, newRecord } from './build-container.ts'
@@ -12,6 +13,8 @@ import { discardContainer } from './discard-container.ts'
 import type { Engine } from './engine.ts'
 import { writeEngineFiles } from './engine-files.ts'
 import { lookUpHost } from './host-facts.ts'
+import { type IdentityFile, identityFiles } from './identity-files.ts'
+import { joinedNamespaces, mountShm } from './joined-namespaces.ts'
 import { releaseContainer } from './release-container.ts'
 import { mountRoot } from './root-filesystem.ts'
 import type { RunRequest } from './run-request.ts'
@@ -36,6 +39,7 @@ export async function makeContainer<Result>(
   complete: (made: MadeContainer) => Promise<Result>,
 ): Promise<Result> {
   const image = await imageOf(engine, request, options)
+  if (request.replace === true) await removeNamed(engine, request.name)
   const host = lookUpHost(request, options.workingDirectory)
   using unfinished = engine.containers.create()
   const { id, directory } = unfinished
@@ -48,10 +52,15 @@ export async function makeContainer<Result>(
     const { workingDirectory } = options
     const place = { record: claimed, request, image, rootPath, workingDirectory }
     const volumes = await volumesOf(engine, place)
-    const input = { id, directory, rootPath, image, request, host, volumeMounts: volumes.mounts }
-    const config = buildContainerConfig(input)
+    mountShm(engine, id, request)
+    const identity = identityFiles(request, image, rootPath)
+    const config = buildContainerConfig({
+      ...{ id, directory, rootPath, image, request, host, identity },
+      volumeMounts: volumes.mounts,
+      joined: joinedNamespaces(engine, request, id),
+    })
     const record = completeRecord(claimed, config, directory, volumes.records)
-    writeBundle(directory, config, record)
+    writeBundle(directory, config, record, identity)
     return await complete({ unfinished, record, config })
   } catch (error) {
     await releaseContainer(engine, id)
@@ -60,12 +69,28 @@ export async function makeContainer<Result>(
   }
 }
 
-function writeBundle(directory: string, config: RuntimeConfig, record: ContainerRecord): void {
+async function removeNamed(engine: Engine, name: string | undefined): Promise<void> {
+  if (name === undefined) {
+    throw new TsrunError('invalid-argument', 'cannot use --replace: it needs the --name to replace')
+  }
+  const id = engine.containers.idOfName(name)
+  if (id === undefined) return
+  const { removeContainer } = await import('./remove-container.ts')
+  await removeContainer(engine, id, { force: true })
+}
+
+function writeBundle(
+  directory: string,
+  config: RuntimeConfig,
+  record: ContainerRecord,
+  identity: readonly IdentityFile[],
+): void {
   const network = record.networkMode === 'host' ? 'host' : 'none'
   writeEngineFiles(directory, {
     hostname: record.hostname,
     network,
     init: record.request.init === true,
+    identity,
   })
   const path = join(directory, 'config.json')
   nameFile(path, () => writeFileSync(path, JSON.stringify(config), { mode: 0o600 }))

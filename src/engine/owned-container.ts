@@ -14,6 +14,8 @@ import { discardContainer } from './discard-container.ts'
 import type { Engine } from './engine.ts'
 import { writeEngineFiles } from './engine-files.ts'
 import { lookUpHost } from './host-facts.ts'
+import { identityFiles } from './identity-files.ts'
+import { joinedNamespaces, mountShm } from './joined-namespaces.ts'
 import { type OurEnds, PipeSet } from './pipe-set.ts'
 import { releaseContainer } from './release-container.ts'
 import { mountRoot, unmountRoot } from './root-filesystem.ts'
@@ -59,13 +61,19 @@ export async function startOwned(
       rootPath,
       workingDirectory: process.cwd(),
     })
-    const volumeMounts = volumes.mounts
-    const config = buildContainerConfig({ ...input, rootPath, volumeMounts })
+    mountShm(engine, id, request)
+    const identity = identityFiles(request, image, rootPath)
+    const config = buildContainerConfig({
+      ...{ ...input, rootPath, identity },
+      volumeMounts: volumes.mounts,
+      joined: joinedNamespaces(engine, request, id),
+    })
     const record = completeRecord(claimed, config, directory, volumes.records)
     writeEngineFiles(directory, {
       hostname: record.hostname,
       network: request.network ?? 'none',
       init: request.init === true,
+      identity,
     })
     const path = join(directory, 'config.json')
     nameFile(path, () => writeFileSync(path, JSON.stringify(config), { mode: 0o600 }))

@@ -4,6 +4,7 @@ import { deleteContainer } from '../runtime/delete.ts'
 import { limitsReachedBy, type ReachedLimit } from '../runtime/limits-reached.ts'
 import { readContainerRecord } from '../state/state-directory.ts'
 import type { Engine } from './engine.ts'
+import { unmountShm } from './joined-namespaces.ts'
 import { unmountRoot } from './root-filesystem.ts'
 
 export interface Released {
@@ -16,6 +17,7 @@ export async function releaseContainer(engine: Engine, id: string): Promise<Rele
   const reached = limitsReached(engine, id)
   await deleteContainer(engine.stateRoot, id, true)
   unmountRoot(engine, id)
+  unmountShm(engine, id)
   const record = engine.containers.read(id)
   if (record?.volumes.some(({ name }) => name !== undefined)) {
     const { unmountVolumes } = await import('./volumes/detach-volumes.ts')

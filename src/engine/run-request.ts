@@ -16,6 +16,27 @@ export interface RunRequest extends SpecOptions {
   readonly stopSignal?: string | undefined
   /** Seconds from the stop signal to SIGKILL. */
   readonly stopTimeout?: number | undefined
+  /** Where the pid of the container's first process is written. */
+  readonly pidFile?: string | undefined
+  /** A container that has the name goes first. */
+  readonly replace?: boolean | undefined
+  /** How often a fetch that failed is tried again, and after how many seconds. */
+  readonly retry?: { readonly times: number; readonly delay: number | undefined } | undefined
+  /** Leave the image's /etc/hosts or /etc/hostname. */
+  readonly noHosts?: boolean | undefined
+  readonly noHostname?: boolean | undefined
+  /** Folders that programs chroot(2) into: they get /etc/hosts and the like too. */
+  readonly chrootFolders?: readonly string[] | undefined
+  /** Name of a time zone, or `local`. */
+  readonly timezone?: string | undefined
+  /** An entry in /etc/passwd for a user without one, and in /etc/group. */
+  readonly passwd?: boolean | undefined
+  /** With the words $USERNAME, $UID, $GID and $HOME. */
+  readonly passwdEntry?: string | undefined
+  /** With the words $GROUPNAME and $GID. */
+  readonly groupEntry?: string | undefined
+  /** Users of the host that /etc/passwd gets. */
+  readonly hostUsers?: readonly string[] | undefined
   /** Keep stdin open. */
   readonly interactive?: boolean | undefined
   /** Remove the container when it has ended. */

@@ -7,6 +7,7 @@ import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { type ContainerRecord, shortId } from './container-record.ts'
 import { statusOf } from './container-status.ts'
 import type { Engine } from './engine.ts'
+import { mountShm, rejoinNamespaces } from './joined-namespaces.ts'
 import { releaseContainer } from './release-container.ts'
 import { recordEnd } from './remove-container.ts'
 import { remountRoot } from './root-filesystem.ts'
@@ -86,7 +87,9 @@ async function startLocked(
   try {
     rmSync(join(directory, 'exit'), { force: true })
     await remountRoot(engine, record)
-    const config = JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')) as RuntimeConfig
+    mountShm(engine, record.id, record.request)
+    const saved = JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')) as RuntimeConfig
+    const config = rejoinNamespaces(engine, record, saved)
     const unlock = () => lock.close()
     return await startUnderMonitor(engine, { record, config, unlock }, options)
   } catch (error) {

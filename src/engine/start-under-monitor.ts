@@ -1,10 +1,12 @@
 /** Lets a container that is ready run, watched by a monitor of its own. */
+import { writeFileSync } from 'node:fs'
 import { TsrunError } from '../errors.ts'
 import { type AttachClient, attachToMonitor } from '../monitor/attach-client.ts'
 import { MonitorLaunch } from '../monitor/launch-monitor.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { createContainer } from '../runtime/create.ts'
 import { readProcStat } from '../runtime/process-liveness.ts'
+import { nameFile } from '../util/name-file.ts'
 import { LOG_FILE } from './container-logs.ts'
 import type { ContainerRecord } from './container-record.ts'
 import type { Engine } from './engine.ts'
@@ -82,6 +84,7 @@ export async function startUnderMonitor(
         startedAt: new Date().toISOString(),
       },
     })
+    if (record.request.pidFile !== undefined) writePidFile(record.request.pidFile, pid)
     unlock()
     monitor.started()
     return { id, name: record.name, client }
@@ -95,6 +98,10 @@ export async function startUnderMonitor(
 function monitorBirth(pid: number): { readonly monitorStartTime?: number } {
   const startTime = readProcStat(pid)?.startTime
   return startTime === undefined ? {} : { monitorStartTime: startTime }
+}
+
+function writePidFile(path: string, pid: number): void {
+  nameFile(path, () => writeFileSync(path, String(pid)))
 }
 
 async function attach(

@@ -1,24 +1,19 @@
 /** Image config and user options to config.json, by docker's merge rules: the table of contents of this folder. */
 import { OCI_VERSION } from '../oci/default-config.ts'
-import type {
-  Linux,
-  Namespace,
-  NamespaceType,
-  Process,
-  RuntimeConfig,
-  Seccomp,
-} from '../oci/runtime-config.ts'
+import type { Linux, Process, RuntimeConfig, Seccomp } from '../oci/runtime-config.ts'
 import { containerHostname, mergeArguments, workingDirectory } from './command.ts'
 import { capabilitySets, chooseCapabilities } from './default-capabilities.ts'
 import { chooseDevices } from './devices.ts'
 import { buildEnvironment } from './environment.ts'
-import { refuseOption } from './invalid-option.ts'
+import { refuseOption, refuseUnsupported } from './invalid-option.ts'
 import { parseAnnotations, parseSysctls } from './key-values.ts'
 import { buildMounts, rootPropagation } from './mounts.ts'
+import { buildNamespaces, hasOwnUts, namespaceMode } from './namespaces.ts'
 import { buildResources } from './resources.ts'
 import { parseSeccompProfile } from './seccomp-profile.ts'
 import { hiddenPaths, parseSecurityOptions, type SecurityOptions } from './security-options.ts'
-import type { SpecInput } from './spec-input.ts'
+import type { SpecInput, SpecOptions } from './spec-input.ts'
+import { isForSystemd, SYSTEMD_ENVIRONMENT } from './systemd-container.ts'
 import { parseUlimits } from './ulimits.ts'
 import { resolveUser } from './user.ts'
 
@@ -26,6 +21,8 @@ import { resolveUser } from './user.ts'
 export function buildSpec(input: SpecInput): RuntimeConfig {
   const { options } = input
   const security = parseSecurityOptions(options.securityOpt ?? [], options.privileged === true)
+  if (input.host.selinux && security.labels.some((label) => label !== 'disable'))
+    refuseUnsupported('security-opt', `label=${security.labels[0]}`, 'SELinux labels')
   const capabilities = chooseCapabilities({
     add: options.capAdd ?? [],
     drop: options.capDrop ?? [],
@@ -39,7 +36,8 @@ export function buildSpec(input: SpecInput): RuntimeConfig {
     ociVersion: OCI_VERSION,
     process: buildProcess(input, security, capabilities, hostname),
     root: { path: input.rootPath, readonly: options.readOnly === true },
-    hostname,
+    ...(hasOwnUts(options) ? { hostname } : {}),
+    ...domainOf(options),
     mounts,
     ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
     linux: buildLinux(input, security, capabilities, rootPropagation(mounts)),
@@ -60,16 +58,22 @@ function buildProcess(
     group: input.group,
   })
   const terminal = options.terminal === true
+  const args = mergeArguments(image, options)
   const rlimits = parseUlimits(options.ulimits ?? [])
   const apparmor = apparmorProfile(input, security)
   return {
     terminal,
     ...(terminal && options.consoleSize !== undefined ? { consoleSize: options.consoleSize } : {}),
-    user: { uid, gid, additionalGids },
-    args: mergeArguments(image, options),
+    user: { uid, gid, additionalGids, ...umaskOf(options) },
+    args,
     env: buildEnvironment({
+      host: options.envHost ?? [],
       image: image?.Env ?? [],
-      user: options.env ?? [],
+      merge: options.envMerge ?? [],
+      user: isForSystemd(options, args)
+        ? [...SYSTEMD_ENVIRONMENT, ...(options.env ?? [])]
+        : (options.env ?? []),
+      unset: options.unsetEnvAll === true ? 'all' : (options.unsetEnv ?? []),
       hostname,
       home,
       terminal,
@@ -97,26 +101,22 @@ function buildLinux(
     host.devices,
     options.privileged === true,
   )
-  const sysctl = parseSysctls(options.sysctls ?? [], options.network ?? 'none')
+  const sysctl = parseSysctls(options.sysctls ?? [], {
+    network: options.network ?? 'none',
+    ipc: namespaceMode(options, 'ipc').kind,
+  })
   const seccomp = chooseSeccomp(input, security, capabilities)
   return {
     ...(userNamespace ?? {}),
     ...(Object.keys(sysctl).length === 0 ? {} : { sysctl }),
-    resources: buildResources(options, rules),
-    ...(input.cgroupsPath === undefined ? {} : { cgroupsPath: input.cgroupsPath }),
+    resources: buildResources(options, rules, host.devices),
+    ...cgroupOf(input),
     namespaces: buildNamespaces(input),
     ...(devices.length === 0 ? {} : { devices }),
     ...(seccomp === undefined ? {} : { seccomp }),
     ...(propagation === undefined ? {} : { rootfsPropagation: propagation }),
     ...hiddenPaths(security),
   }
-}
-
-function buildNamespaces({ options, userNamespace }: SpecInput): readonly Namespace[] {
-  const types: NamespaceType[] = ['mount', 'uts', 'pid', 'ipc', 'cgroup']
-  if (options.network !== 'host') types.push('network')
-  if (userNamespace !== undefined) types.push('user')
-  return types.map((type) => ({ type }))
 }
 
 function chooseSeccomp(
@@ -143,6 +143,38 @@ function apparmorProfile({ host }: SpecInput, { apparmor }: SecurityOptions): st
     `apparmor=${apparmor}`,
     'AppArmor is not enabled on this host',
   )
+}
+
+function domainOf(options: SpecOptions): { readonly domainname?: string } {
+  const { domainname } = options
+  if (domainname === undefined || domainname === '') return {}
+  if (!hasOwnUts(options)) refuseOption('domainname', domainname, 'the names are those of --uts')
+  // setdomainname(2).
+  if (domainname.length <= 64 && /^[A-Za-z0-9_.-]+$/.test(domainname)) return { domainname }
+  return refuseOption('domainname', domainname, 'it must be at most 64 letters, digits, . _ and -')
+}
+
+function umaskOf({ umask }: SpecOptions): { readonly umask?: number } {
+  if (umask === undefined) return {}
+  if (/^[0-7]{1,4}$/.test(umask)) return { umask: Number.parseInt(umask, 8) & 0o777 }
+  return refuseOption('umask', umask, 'it must be octal digits such as 0022')
+}
+
+function cgroupOf({ options, cgroupsPath, containerId }: SpecInput): {
+  readonly cgroupsPath?: string
+} {
+  const parent = options.cgroupParent ?? ''
+  if (parent === '') return cgroupsPath === undefined ? {} : { cgroupsPath }
+  if (parent.endsWith('.slice')) {
+    refuseOption(
+      'cgroup-parent',
+      parent,
+      'slices are for the systemd driver; give the path of a cgroup',
+    )
+  }
+  if (parent.split('/').includes('..') || parent.includes('\0'))
+    refuseOption('cgroup-parent', parent, 'it must be the path of a cgroup')
+  return { cgroupsPath: `/${parent.replace(/^\/+|\/+$/g, '')}/${containerId}` }
 }
 
 function checkOomScore(score: number): number {

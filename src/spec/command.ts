@@ -3,7 +3,9 @@ import { TsrunError } from '../errors.ts'
 import { parseSignal, signalName } from '../linux/signals.ts'
 import type { ImageProcess } from '../oci/image.ts'
 import { refuseNul, refuseOption } from './invalid-option.ts'
+import { hasOwnUts } from './namespaces.ts'
 import type { SpecOptions } from './spec-input.ts'
+import { isForSystemd, SYSTEMD_STOP_SIGNAL } from './systemd-container.ts'
 
 /** Where the first process of --init stands inside the container. */
 export const INIT_DESTINATION = '/run/tsrun-init'
@@ -47,13 +49,23 @@ export function workingDirectory(image: ImageProcess | undefined, options: SpecO
   return fromImage.startsWith('/') ? fromImage : `/${fromImage}`
 }
 
-/** The name that `stop` sends first: the user's, the image's, or SIGTERM. */
-export function stopSignal(image: ImageProcess | undefined, given: string | undefined): string {
-  const text = given ?? (image?.StopSignal === '' ? undefined : image?.StopSignal) ?? 'SIGTERM'
+/** The name that `stop` sends first: the user's, systemd's, the image's, or SIGTERM. */
+export function stopSignal(image: ImageProcess | undefined, options: StopOptions): string {
+  const ofImage = image?.StopSignal === '' ? undefined : image?.StopSignal
+  const text = options.stopSignal ?? systemdSignal(image, options) ?? ofImage ?? 'SIGTERM'
   const number = parseSignal(text)
   if (number === undefined || number === 0)
     refuseOption('stop-signal', text, 'there is no such signal')
   return signalName(number)
+}
+
+interface StopOptions extends SpecOptions {
+  readonly stopSignal?: string | undefined
+}
+
+function systemdSignal(image: ImageProcess | undefined, options: SpecOptions): string | undefined {
+  if ((options.systemd ?? 'false') === 'false') return undefined
+  return isForSystemd(options, mergeArguments(image, options)) ? SYSTEMD_STOP_SIGNAL : undefined
 }
 
 /** The given name, the host's where the network is the host's, else the first twelve digits of the id. */
@@ -63,6 +75,11 @@ export function containerHostname(
   hostHostname: string,
 ): string {
   const given = options.hostname
+  if (!hasOwnUts(options)) {
+    if (given !== undefined && given !== '')
+      refuseOption('hostname', given, 'the names are those of --uts')
+    return hostHostname
+  }
   if (given === undefined || given === '') {
     return options.network === 'host' ? hostHostname : containerId.slice(0, 12)
   }

@@ -7,21 +7,33 @@ export function parseAnnotations(texts: readonly string[]): Readonly<Record<stri
   return Object.fromEntries(texts.map((text) => splitPair('annotation', text)))
 }
 
+/** What decides whose a kernel parameter is. */
+export interface NamespaceModes {
+  readonly network: string
+  /** Kind of the --ipc mode. */
+  readonly ipc: string
+}
+
+/** `file=value` texts as a record: --cgroup-conf. */
+export function parseCgroupConf(texts: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(texts.map((text) => splitPair('cgroup-conf', text)))
+}
+
 /** `name=value` texts as a record; refuses what would change the host. */
 export function parseSysctls(
   texts: readonly string[],
-  network: 'none' | 'host',
+  modes: NamespaceModes,
 ): Readonly<Record<string, string>> {
   return Object.fromEntries(
     texts.map((text) => {
       const [name, value] = splitPair('sysctl', text)
-      checkSysctl(name, text, network)
+      checkSysctl(name, text, modes)
       return [name, value] as const
     }),
   )
 }
 
-function checkSysctl(name: string, text: string, network: 'none' | 'host'): void {
+function checkSysctl(name: string, text: string, { network, ipc }: NamespaceModes): void {
   if (sysctlFile(name) === undefined) refuseOption('sysctl', text, 'it is not the name of a sysctl')
   const owner = sysctlNamespace(name)
   if (owner === undefined)
@@ -29,6 +41,8 @@ function checkSysctl(name: string, text: string, network: 'none' | 'host'): void
   if (owner === 'user')
     refuseOption('sysctl', text, 'the container has no user namespace of its own')
   if (owner === 'uts') refuseOption('sysctl', text, 'it is set by --hostname')
+  if (owner === 'ipc' && !['private', 'shareable', 'none'].includes(ipc))
+    refuseOption('sysctl', text, "with this --ipc it would change what is not the container's own")
   if (owner === 'network' && network === 'host') {
     refuseOption('sysctl', text, 'with --network host it would change the host')
   }

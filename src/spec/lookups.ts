@@ -1,4 +1,5 @@
 /** What a caller must look up on the host before buildSpec can run, which does no input or output itself. */
+import { limitedDevices } from './block-io.ts'
 import { parseDevice } from './devices.ts'
 import { userMounts } from './mounts.ts'
 import { parseSecurityOptions } from './security-options.ts'
@@ -7,7 +8,7 @@ import type { SpecHost, SpecOptions } from './spec-input.ts'
 export interface Lookups {
   /** Files to read into `SpecHost.seccompProfiles`, by the path as given. */
   readonly seccompProfiles: readonly string[]
-  /** Device nodes, or directories of them, to stat into `SpecHost.devices`. */
+  /** Device nodes to give or to limit, or directories of them, to stat into `SpecHost.devices`. */
   readonly devices: readonly string[]
   /** Also every node below /dev (--privileged). */
   readonly allDevices: boolean
@@ -22,7 +23,10 @@ export function lookupsOf(options: SpecOptions, workingDirectory: string): Looku
   const host: Pick<SpecHost, 'workingDirectory'> = { workingDirectory }
   return {
     seccompProfiles: seccomp.kind === 'file' ? [seccomp.path] : [],
-    devices: (options.devices ?? []).map((text) => parseDevice(text).source),
+    devices: [
+      ...(options.devices ?? []).map((text) => parseDevice(text).source),
+      ...limitedDevices(options),
+    ],
     allDevices: privileged,
     bindSources: userMounts({ options, host }).flatMap(({ type, source, createSource }) =>
       type === 'bind' && source !== undefined ? [{ path: source, create: createSource }] : [],

@@ -1,10 +1,12 @@
 /** The mounts of a container: docker's defaults, then the engine's files, then the user's, parents first. */
 import { TsrunError } from '../errors.ts'
 import type { Mount } from '../oci/runtime-config.ts'
-import { INIT_DESTINATION } from './command.ts'
+import { INIT_DESTINATION, mergeArguments } from './command.ts'
 import { parseMountOption } from './mount-option.ts'
+import { namespaceMode } from './namespaces.ts'
 import type { SecurityOptions } from './security-options.ts'
 import type { SpecHost, SpecInput, SpecOptions } from './spec-input.ts'
+import { isForSystemd, systemdMounts } from './systemd-container.ts'
 import { parseTmpfs } from './tmpfs-options.ts'
 import { directMount, type UserMount } from './user-mount.ts'
 import { parseVolume } from './volume-option.ts'
@@ -15,14 +17,15 @@ const QUIET = ['nosuid', 'noexec', 'nodev']
 /** Everything that is mounted, in the order to mount it. */
 export function buildMounts(input: SpecInput, security: SecurityOptions): readonly Mount[] {
   const direct = userMounts(input).flatMap((mount) => directMount(mount) ?? [])
-  const user = [...direct, ...(input.volumeMounts ?? [])]
+  const user = [...direct, ...(input.volumeMounts ?? []), ...(shmMount(input) ?? [])]
   refuseDuplicates(user)
   const taken = new Set(user.map(({ destination }) => destination))
   const kept = [...defaultMounts(input, security), ...(input.engineMounts ?? [])].filter(
     ({ destination }) =>
       !taken.has(destination) && !(taken.has('/dev') && destination.startsWith('/dev/')),
   )
-  return sortByDepth([...kept, ...user, ...initMount(input)])
+  const own = kept.filter(({ destination }) => !hasNoShm(input) || destination !== '/dev/shm')
+  return sortByDepth([...own, ...writableMounts(input, taken), ...user, ...initMount(input)])
 }
 
 interface MountQuestion {
@@ -50,7 +53,12 @@ function defaultMounts(input: SpecInput, security: SecurityOptions): readonly Mo
   const { options } = input
   const privileged = options.privileged === true
   return [
-    { destination: '/proc', type: 'proc', source: 'proc', options: QUIET },
+    {
+      destination: '/proc',
+      type: 'proc',
+      source: 'proc',
+      options: [...QUIET, ...security.procOptions],
+    },
     {
       destination: '/dev',
       type: 'tmpfs',
@@ -63,7 +71,7 @@ function defaultMounts(input: SpecInput, security: SecurityOptions): readonly Mo
       destination: '/sys/fs/cgroup',
       type: 'cgroup',
       source: 'cgroup',
-      options: [privileged || security.writableCgroups ? 'rw' : 'ro', ...QUIET],
+      options: [privileged || security.writableCgroups || isSystemd(input) ? 'rw' : 'ro', ...QUIET],
     },
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: QUIET },
     {
@@ -73,6 +81,49 @@ function defaultMounts(input: SpecInput, security: SecurityOptions): readonly Mo
       options: [...QUIET, 'mode=1777', `size=${options.shmSize ?? DEFAULT_SHM_SIZE}`],
     },
   ]
+}
+
+function isSystemd({ image, options }: SpecInput): boolean {
+  return (
+    (options.systemd ?? 'false') !== 'false' &&
+    isForSystemd(options, mergeArguments(image, options))
+  )
+}
+
+function hasNoShm({ options }: SpecInput): boolean {
+  return namespaceMode(options, 'ipc').kind === 'none'
+}
+
+/** The memory that goes with somebody else's IPC namespace, unless the user mounts there. */
+function shmMount({ shmSource, options, host }: SpecInput): readonly Mount[] | undefined {
+  const isTaken = userMounts({ options, host }).some((mount) => mount.destination === '/dev/shm')
+  if (shmSource === undefined || isTaken) return undefined
+  return [
+    {
+      destination: '/dev/shm',
+      type: 'bind',
+      source: shmSource,
+      options: ['rbind', 'rprivate', ...QUIET],
+    },
+  ]
+}
+
+/** Places that can be written beside what the user mounts: for systemd, and under a root that cannot. */
+function writableMounts(input: SpecInput, taken: ReadonlySet<string>): readonly Mount[] {
+  const { readOnly, readOnlyTmpfs } = input.options
+  const temporary = readOnly === true && readOnlyTmpfs === true ? TEMPORARY : []
+  const mounts = new Map(temporary.map((path) => [path, temporaryMount(path)]))
+  if (isSystemd(input)) for (const mount of systemdMounts()) mounts.set(mount.destination, mount)
+  return [...mounts.values()].filter(({ destination }) => !taken.has(destination))
+}
+
+/** podman's places. */
+const TEMPORARY = ['/run', '/tmp', '/var/tmp']
+
+function temporaryMount(destination: string): Mount {
+  const mode = destination === '/run' ? 'mode=755' : 'mode=1777'
+  const options = ['nosuid', 'nodev', mode, 'tmpcopyup']
+  return { destination, type: 'tmpfs', source: 'tmpfs', options }
 }
 
 function devptsMount({ userNamespace }: SpecInput): Mount {

@@ -1,7 +1,10 @@
 /** Limits of a container as `linux.resources`. */
 import type { DeviceRule, Resources } from '../oci/runtime-config.ts'
+import { buildBlockIo } from './block-io.ts'
+import { parseDeviceRule } from './device-rules.ts'
 import { refuseOption } from './invalid-option.ts'
-import type { SpecOptions } from './spec-input.ts'
+import { parseCgroupConf } from './key-values.ts'
+import type { DeviceStat, SpecOptions } from './spec-input.ts'
 
 /** docker refuses less: a container could not even start. */
 const MIN_MEMORY = 6 * 1024 * 1024
@@ -9,14 +12,22 @@ const MIN_MEMORY = 6 * 1024 * 1024
 const CPU_PERIOD = 100_000
 
 /** Resources for the options; only what was asked for, so that a host without a controller still runs the rest. */
-export function buildResources(options: SpecOptions, devices: readonly DeviceRule[]): Resources {
+export function buildResources(
+  options: SpecOptions,
+  devices: readonly DeviceRule[],
+  stats: readonly DeviceStat[] = [],
+): Resources {
+  const blockIO = buildBlockIo(options, stats)
+  const unified = parseCgroupConf(options.cgroupConf ?? [])
   const memory = memoryOf(options)
   const cpu = cpuOf(options)
   const pids = options.pidsLimit
   return {
-    devices,
+    devices: [...devices, ...(options.deviceCgroupRules ?? []).map(parseDeviceRule)],
     ...(memory === undefined ? {} : { memory }),
     ...(cpu === undefined ? {} : { cpu }),
+    ...(blockIO === undefined ? {} : { blockIO }),
+    ...(Object.keys(unified).length === 0 ? {} : { unified }),
     ...(pids === undefined || pids <= 0 ? {} : { pids: { limit: checkWhole('pids-limit', pids) } }),
   }
 }
@@ -51,10 +62,11 @@ function cpuOf(options: SpecOptions): Resources['cpu'] {
   if (cpus !== undefined && !(cpus >= 0.01 && cpus <= 8192)) {
     refuseOption('cpus', String(cpus), 'it must be from 0.01 to 8192')
   }
+  const bandwidth = bandwidthOf(options)
   checkCpuList('cpuset-cpus', cpusetCpus)
   checkCpuList('cpuset-mems', cpusetMems)
   const cpu = {
-    ...(cpus === undefined ? {} : { quota: Math.round(cpus * CPU_PERIOD), period: CPU_PERIOD }),
+    ...bandwidth,
     ...(cpuShares === undefined || cpuShares === 0
       ? {}
       : { shares: checkWhole('cpu-shares', cpuShares) }),
@@ -62,6 +74,23 @@ function cpuOf(options: SpecOptions): Resources['cpu'] {
     ...(cpusetMems === undefined ? {} : { mems: cpusetMems }),
   }
   return Object.keys(cpu).length === 0 ? undefined : cpu
+}
+
+function bandwidthOf({ cpus, cpuQuota: quota, cpuPeriod: period }: SpecOptions): Resources['cpu'] {
+  if (cpus !== undefined) {
+    if (quota !== undefined) refuseOption('cpu-quota', String(quota), 'it conflicts with --cpus')
+    if (period !== undefined) refuseOption('cpu-period', String(period), 'it conflicts with --cpus')
+    return { quota: Math.round(cpus * CPU_PERIOD), period: CPU_PERIOD }
+  }
+  // The kernel's bounds (cgroup-v2.rst "cpu.max"), which docker checks too; its 0 is "not given".
+  if (period !== undefined && period !== 0 && !(period >= 1000 && period <= 1_000_000))
+    refuseOption('cpu-period', String(period), 'it must be from 1000 to 1000000 microseconds')
+  if (quota !== undefined && quota > 0 && quota < 1000)
+    refuseOption('cpu-quota', String(quota), 'it must be at least 1000 microseconds')
+  return {
+    ...(quota === undefined || quota === 0 ? {} : { quota }),
+    ...(period === undefined || period === 0 ? {} : { period }),
+  }
 }
 
 /** The list format of cpuset(7): `0-3,7`. */

@@ -13,6 +13,10 @@ export interface SecurityOptions {
   readonly noNewPrivileges: boolean
   readonly apparmor: string | undefined
   readonly writableCgroups: boolean
+  /** Options of the container's /proc: `hidepid=2`. */
+  readonly procOptions: readonly string[]
+  /** Labels for SELinux as given: without it they mean nothing. */
+  readonly labels: readonly string[]
   /** Paths to hide beside the default ones. */
   readonly mask: readonly string[]
   /** Paths not to hide and not to protect; `all` from systempaths=unconfined or unmask=ALL. */
@@ -48,6 +52,8 @@ interface Draft {
   noNewPrivileges: boolean
   apparmor: string | undefined
   writableCgroups: boolean
+  procOptions: string[]
+  labels: string[]
   mask: string[]
   unmask: string[] | 'all'
 }
@@ -62,6 +68,8 @@ export function parseSecurityOptions(
     noNewPrivileges: false,
     apparmor: privileged ? 'unconfined' : undefined,
     writableCgroups: false,
+    procOptions: [],
+    labels: [],
     mask: [],
     unmask: privileged ? 'all' : [],
   }
@@ -104,9 +112,9 @@ function applyOption(draft: Draft, text: string, key: string, value: string | un
       draft.apparmor = needed(text, value)
       break
     case 'label':
-      // Labels are SELinux's; `disable` is what a host without it does anyway.
-      if (needed(text, value) !== 'disable')
-        refuseUnsupported('security-opt', text, 'SELinux labels')
+      if (!/^(?:disable|nested|(?:user|role|type|level|filetype):.+)$/s.test(needed(text, value)))
+        refuseOption('security-opt', text, 'it is no label: user:, role:, type:, level: or disable')
+      draft.labels.push(needed(text, value))
       break
     case 'systempaths':
       if (value !== 'unconfined')
@@ -120,12 +128,27 @@ function applyOption(draft: Draft, text: string, key: string, value: string | un
       addUnmasked(draft, text, needed(text, value))
       break
     case 'proc-opts':
+      draft.procOptions.push(...procOptionsOf(text, needed(text, value)))
+      break
     case 'credentialspec':
       refuseUnsupported('security-opt', text, key)
       break
     default:
       refuseOption('security-opt', text, `${JSON.stringify(key)} is not a security option`)
   }
+}
+
+/** proc(5). */
+function procOptionsOf(text: string, value: string): readonly string[] {
+  return value.split(',').map((option) => {
+    if (
+      /^(?:hidepid=(?:[0124]|off|noaccess|invisible|ptraceable)|gid=\d{1,10}|subset=pid)$/.test(
+        option,
+      )
+    )
+      return option
+    return refuseOption('security-opt', text, `${JSON.stringify(option)} is not an option of proc`)
+  })
 }
 
 function seccompOf(value: string): SeccompChoice {

@@ -1,6 +1,6 @@
 /** What building a config.json needs: the image's wishes, the user's options and the host's facts. */
 import type { ImageProcess } from '../oci/image.ts'
-import type { IdMapping, Mount, Seccomp } from '../oci/runtime-config.ts'
+import type { IdMapping, Mount, NamespaceType, Seccomp } from '../oci/runtime-config.ts'
 
 /** Options of `run`, as the texts that docker's flags take; an absent one means docker's default. */
 export interface SpecOptions {
@@ -9,12 +9,30 @@ export interface SpecOptions {
   readonly entrypoint?: readonly string[] | undefined
   /** `NAME=value`; a bare `NAME` removes the image's variable. */
   readonly env?: readonly string[] | undefined
+  /** The caller's own variables, below all others (--env-host). */
+  readonly envHost?: readonly string[] | undefined
+  /** `NAME=value` where `${OTHER}` stands for a variable of the image. */
+  readonly envMerge?: readonly string[] | undefined
+  /** Names of variables of the image or of ours that are left out. */
+  readonly unsetEnv?: readonly string[] | undefined
+  /** All of those. */
+  readonly unsetEnvAll?: boolean | undefined
   readonly workdir?: string | undefined
   /** `user[:group]`, names or numbers. */
   readonly user?: string | undefined
   /** Further groups, names or numbers (--group-add). */
   readonly groups?: readonly string[] | undefined
   readonly hostname?: string | undefined
+  readonly domainname?: string | undefined
+  /** `private`, `host`, `container:NAME` or `ns:/path`; ipc also `shareable` and `none`. */
+  readonly pid?: string | undefined
+  readonly ipc?: string | undefined
+  readonly uts?: string | undefined
+  readonly cgroupns?: string | undefined
+  /** Octal digits. */
+  readonly umask?: string | undefined
+  /** `true` when the command is systemd, `always` or `false`, which is the default. */
+  readonly systemd?: string | undefined
   /** `[source:]destination[:options]`. */
   readonly volumes?: readonly string[] | undefined
   /** `type=…,src=…,dst=…`. */
@@ -26,6 +44,8 @@ export interface SpecOptions {
   /** `path[:path][:rwm]`. */
   readonly devices?: readonly string[] | undefined
   readonly readOnly?: boolean | undefined
+  /** With `readOnly`: /run, /tmp and /var/tmp can be written. */
+  readonly readOnlyTmpfs?: boolean | undefined
   readonly capAdd?: readonly string[] | undefined
   readonly capDrop?: readonly string[] | undefined
   readonly privileged?: boolean | undefined
@@ -41,9 +61,27 @@ export interface SpecOptions {
   readonly memorySwap?: number | undefined
   readonly memoryReservation?: number | undefined
   readonly cpus?: number | undefined
+  /** Microseconds that it may run in each period; -1 for no limit. */
+  readonly cpuQuota?: number | undefined
+  readonly cpuPeriod?: number | undefined
   readonly cpuShares?: number | undefined
   readonly cpusetCpus?: string | undefined
   readonly cpusetMems?: string | undefined
+  /** From 10 to 1000; 0 is not given. */
+  readonly blkioWeight?: number | undefined
+  /** `path:weight`. */
+  readonly blkioWeightDevice?: readonly string[] | undefined
+  /** `path:rate`. */
+  readonly deviceReadBps?: readonly string[] | undefined
+  readonly deviceWriteBps?: readonly string[] | undefined
+  readonly deviceReadIops?: readonly string[] | undefined
+  readonly deviceWriteIops?: readonly string[] | undefined
+  /** `c 1:3 rwm`. */
+  readonly deviceCgroupRules?: readonly string[] | undefined
+  /** The cgroup that the container's is made in. */
+  readonly cgroupParent?: string | undefined
+  /** `file=value` for files of cgroup v2. */
+  readonly cgroupConf?: readonly string[] | undefined
   /** 0 or -1 for no limit. */
   readonly pidsLimit?: number | undefined
   /** Bytes of /dev/shm. */
@@ -83,6 +121,7 @@ export interface SpecHost {
   /** Texts of the files that --security-opt seccomp= names, by the path as given. */
   readonly seccompProfiles: ReadonlyMap<string, string>
   readonly apparmor: boolean
+  readonly selinux: boolean
 }
 
 /** Makes the seccomp filter that containers have by default; src/seccomp owns it. */
@@ -109,6 +148,10 @@ export interface SpecInput {
   /** What -v, --mount and the image ask for and the engine has prepared: volumes, images, overlays. */
   readonly volumeMounts?: readonly Mount[]
   readonly cgroupsPath?: string
+  /** Namespaces of other containers, by path. */
+  readonly joined?: Readonly<Partial<Record<NamespaceType, string>>>
+  /** What /dev/shm is where it is not the container's own: that of the host or of another container. */
+  readonly shmSource?: string
   /** Host path of the first process of --init. */
   readonly initPath?: string
   /** Present for a rootless container. */

@@ -1,5 +1,5 @@
 /** Files and folders that may not be there, where that is no error. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { errnoCodeOf } from '../errors.ts'
 
 /** The text of a file, undefined when there is none; a file of the kernel's that is going away is none (ENODEV). */
@@ -16,6 +16,11 @@ export function readBytesIfThere(path: string): Buffer | undefined {
     if (code === 'ENOENT' || code === 'ENODEV') return undefined
     throw error
   }
+}
+
+/** Whether there is anything at `path`, links followed. */
+export function existsAt(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined
 }
 
 /** The names in a folder, none when it is not there. */

@@ -15,6 +15,8 @@ export interface OptionSpec {
   readonly alias?: string
   /** One line, lower case, without a final period. */
   readonly describe: string
+  /** Known, but not offered: left out of help, completions and man pages. */
+  readonly hidden?: true
   /** What stands for the value in the help text; a `string` or `list` without it takes a `text`. */
   readonly value?: string
 }

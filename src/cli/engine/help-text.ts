@@ -73,7 +73,9 @@ export function optionGroupsOf(
     ),
   }))
   const grouped = new Set(groups.flatMap(({ options }) => Object.keys(options)))
-  const others = Object.entries(command.options).filter(([name]) => !grouped.has(name))
+  const others = Object.entries(command.options).filter(
+    ([name, { hidden }]) => !grouped.has(name) && hidden !== true,
+  )
   const title = groups.length === 0 ? 'Options' : 'Other options'
   const help: [string, OptionSpec] = ['help', { type: 'flag', describe: 'show this text' }]
   return [...groups, { title, options: Object.fromEntries([...others, help]) }]

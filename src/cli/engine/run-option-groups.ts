@@ -1,38 +1,22 @@
 /** The headings under which `run --help` lists its options; what is in none of them comes last. */
 export const RUN_OPTION_GROUPS: Readonly<Record<string, readonly string[]>> = {
-  Container: ['name', 'rm', 'detach', 'interactive', 'tty', 'detach-keys', 'sig-proxy', 'init'],
-  Image: ['pull', 'platform', 'rootfs'],
-  Process: [
-    'entrypoint',
-    'env',
-    'env-file',
-    'user',
-    'group-add',
-    'workdir',
-    'stop-signal',
-    'stop-timeout',
-  ],
-  'Files and devices': [
-    'volume',
-    'volumes-from',
-    'mount',
-    'tmpfs',
-    'read-only',
-    'shm-size',
-    'device',
-  ],
-  'Network and names': ['network', 'hostname'],
-  Limits: [
-    'memory',
-    'memory-reservation',
-    'memory-swap',
-    'cpus',
-    'cpu-shares',
-    'cpuset-cpus',
-    'cpuset-mems',
-    'pids-limit',
-    'ulimit',
-    'oom-score-adj',
-  ],
-  Security: ['cap-add', 'cap-drop', 'privileged', 'security-opt', 'sysctl'],
+  Container: words(
+    'name rm detach attach interactive tty detach-keys sig-proxy init replace cidfile pidfile label label-file',
+  ),
+  Image: words('pull platform quiet retry retry-delay rootfs'),
+  Process: words(
+    'entrypoint env env-file env-host env-merge http-proxy unsetenv unsetenv-all user group-add passwd passwd-entry group-entry hostuser workdir umask tz systemd stop-signal stop-timeout',
+  ),
+  'Files and devices': words(
+    'volume volumes-from mount tmpfs read-only read-only-tmpfs shm-size device no-hosts no-hostname chrootdirs',
+  ),
+  'Network and names': words('network hostname domainname pid ipc uts cgroupns'),
+  Limits: words(
+    'memory memory-reservation memory-swap cpus cpu-shares cpu-quota cpu-period cpuset-cpus cpuset-mems pids-limit blkio-weight blkio-weight-device device-read-bps device-read-iops device-write-bps device-write-iops ulimit oom-score-adj cgroup-parent cgroup-conf',
+  ),
+  Security: words('cap-add cap-drop privileged security-opt sysctl device-cgroup-rule annotation'),
+}
+
+function words(text: string): readonly string[] {
+  return text.split(' ')
 }

@@ -7,7 +7,9 @@ import { LIMIT_OPTIONS, limitRequest } from './run-options/limit-options.ts'
 import { MOUNT_OPTIONS, mountRequest } from './run-options/mount-options.ts'
 import { NAMESPACE_OPTIONS, namespaceRequest } from './run-options/namespace-options.ts'
 import { PROCESS_OPTIONS, processRequest } from './run-options/process-options.ts'
+import { checkRefused, REFUSED_OPTIONS } from './run-options/refused-options.ts'
 import { SECURITY_OPTIONS, securityRequest } from './run-options/security-options.ts'
+import { warn } from './warn.ts'
 
 export const RUN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   ...PROCESS_OPTIONS,
@@ -17,10 +19,12 @@ export const RUN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   ...NAMESPACE_OPTIONS,
   ...SECURITY_OPTIONS,
   ...LIMIT_OPTIONS,
+  ...REFUSED_OPTIONS,
 }
 
 /** The request for `tsrun run <options> <positionals>`. */
 export function runRequestOf(options: CommandOptions, positionals: readonly string[]): RunRequest {
+  for (const problem of checkRefused(options)) warn(problem)
   const [image = '', ...command] = positionals
   return {
     ...imageRequest(options, image),

@@ -3,6 +3,8 @@ import type { PullProgress } from '../../engine/container-image.ts'
 import { openEngine } from '../../engine/engine.ts'
 import { runContainer } from '../../engine/run-container.ts'
 import { type ForegroundSignals, inForeground } from '../foreground-signals.ts'
+import { attachedStreams } from './attached-streams.ts'
+import { CidFile } from './cid-file.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from './detach-keys.ts'
 import { followContainer } from './follow-container.ts'
@@ -45,7 +47,9 @@ async function makeAndFollow(
   const engine = openEngine(roots)
   await engine.sweep()
   const request = runRequestOf(options, positionals)
-  using display = new PullDisplay(process.stderr, false)
+  using display = new PullDisplay(process.stderr, options.flag('quiet'))
+  const attached = attachedStreams(options)
+  using cidFile = new CidFile(options.string('cidfile'))
   const common = {
     workingDirectory: process.cwd(),
     onPull: (event: PullProgress) => display.show(event),
@@ -55,11 +59,12 @@ async function makeAndFollow(
   }
   if (options.flag('detach')) {
     const { id } = await runContainer(engine, request, common)
+    cidFile.write(id)
     process.stdout.write(`${id}\n`)
     return 0
   }
   const tty = request.terminal === true
-  const interactive = request.interactive === true
+  const interactive = request.interactive === true && attached.has('stdin')
   requireTerminal(tty, interactive)
   const detachKeys = parseDetachKeys(options.string('detach-keys') ?? DEFAULT_DETACH_KEYS)
   using terminal = new UserTerminal({ tty, interactive, detachKeys })
@@ -71,11 +76,14 @@ async function makeAndFollow(
     {
       ...common,
       foreground: {
-        onOutput: terminal.write,
+        onOutput: (stream, bytes) => {
+          if (attached.has(stream)) terminal.write(stream, bytes)
+        },
         onAttached: (client) => terminal.connect(client),
       },
     },
   )
+  cidFile.write(running.id)
   if (options.flag('sig-proxy', true))
     signals.deliver((name) => forwardSignal(engine, running.id, name))
   else signals.release()

@@ -41,14 +41,14 @@ describe('workingDirectory()', () => {
 
 describe('stopSignal()', () => {
   it('takes the signal of the user, of the image, or SIGTERM', () => {
-    expect(stopSignal(undefined, undefined)).toBe('SIGTERM')
-    expect(stopSignal({ StopSignal: 'QUIT' }, undefined)).toBe('SIGQUIT')
-    expect(stopSignal({ StopSignal: 'QUIT' }, '37')).toBe('SIGRTMIN+3')
-    expect(stopSignal({ StopSignal: '' }, undefined)).toBe('SIGTERM')
+    expect(stopSignal(undefined, {})).toBe('SIGTERM')
+    expect(stopSignal({ StopSignal: 'QUIT' }, {})).toBe('SIGQUIT')
+    expect(stopSignal({ StopSignal: 'QUIT' }, { stopSignal: '37' })).toBe('SIGRTMIN+3')
+    expect(stopSignal({ StopSignal: '' }, {})).toBe('SIGTERM')
   })
 
   it.each(['0', 'SIGNOPE', '', '-9'])('refuses %j', (text) => {
-    expect(() => stopSignal(undefined, text)).toThrow(/^cannot use stop-signal /)
+    expect(() => stopSignal(undefined, { stopSignal: text })).toThrow(/^cannot use stop-signal /)
   })
 })
 

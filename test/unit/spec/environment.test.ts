@@ -4,6 +4,31 @@ import { buildEnvironment, DEFAULT_PATH } from '../../../src/spec/environment.ts
 const BASE = { image: [], user: [], hostname: 'web', home: '/root', terminal: false }
 
 describe('buildEnvironment()', () => {
+  it("takes the caller's below all, makes some of others, and leaves out what is unset", () => {
+    const question = {
+      ...BASE,
+      host: ['A=host', 'H=1'],
+      image: ['A=image', 'P=/bin'],
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: the text that users write
+      merge: ['P=${P}:/opt', 'Q=${NONE}x'],
+      user: ['U=1', 'P=user'],
+    }
+    expect(buildEnvironment(question)).toEqual([
+      'A=image',
+      'H=1',
+      `PATH=${DEFAULT_PATH}`,
+      'HOSTNAME=web',
+      'P=user',
+      'Q=x',
+      'U=1',
+      'HOME=/root',
+    ])
+    const merged = buildEnvironment({ ...question, user: [], unset: ['A', 'HOME'] })
+    expect(merged).toContain('P=/bin:/opt')
+    expect(merged.filter((text) => /^(?:A|HOME)=/.test(text))).toEqual([])
+    expect(buildEnvironment({ ...question, unset: 'all' })).toEqual(['U=1', 'P=user'])
+  })
+
   it('gives PATH, HOSTNAME and HOME', () => {
     expect(buildEnvironment(BASE)).toEqual([`PATH=${DEFAULT_PATH}`, 'HOSTNAME=web', 'HOME=/root'])
   })

@@ -11,6 +11,7 @@ export const HOST: SpecHost = {
   workingDirectory: '/home/me',
   seccompProfiles: new Map(),
   apparmor: false,
+  selinux: false,
 }
 
 export const PASSWD = 'root:x:0:0:root:/root:/bin/sh\nweb:x:100:101:,,,:/srv/web:/sbin/nologin\n'

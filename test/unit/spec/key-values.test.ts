@@ -14,7 +14,12 @@ describe('parseAnnotations()', () => {
 
 describe('parseSysctls()', () => {
   it('takes what the container owns', () => {
-    expect(parseSysctls(['net.core.somaxconn=1024', 'kernel.shmmax=1'], 'none')).toEqual({
+    expect(
+      parseSysctls(['net.core.somaxconn=1024', 'kernel.shmmax=1'], {
+        network: 'none',
+        ipc: 'private',
+      }),
+    ).toEqual({
       'net.core.somaxconn': '1024',
       'kernel.shmmax': '1',
     })
@@ -27,7 +32,8 @@ describe('parseSysctls()', () => {
     ['user.max_user_namespaces=1', 'none'],
     ['net.ipv4/../../kernel/panic=1', 'none'],
     ['net', 'none'],
-  ] as const)('refuses %j with network %s', (text, network) => {
-    expect(() => parseSysctls([text], network)).toThrow(/^cannot use sysctl /)
+    ['kernel.shmmax=1', 'none', 'host'],
+  ] as const)('refuses %j with network %s', (text, network, ipc: string = 'private') => {
+    expect(() => parseSysctls([text], { network, ipc })).toThrow(/^cannot use sysctl /)
   })
 })

@@ -32,8 +32,9 @@ describe('parseSecurityOptions()', () => {
   })
 
   it.each([
-    ['label=type:x', 'unsupported: SELinux labels'],
-    ['proc-opts=hidepid=2', 'unsupported: proc-opts'],
+    ['label=x', 'it is no label'],
+    ['proc-opts=hidepid=9', 'not an option of proc'],
+    ['proc-opts=hidepid=2,size=1', 'not an option of proc'],
     ['systempaths=x', 'can only be unconfined'],
     ['seccomp=', 'it has no value'],
     ['seccomp', 'it has no value'],

@@ -11,6 +11,17 @@ export const IMAGE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     value: 'os/arch[/variant]',
   },
   pull: { type: 'string', describe: 'when to fetch the image', value: 'always|missing|never' },
+  quiet: { type: 'flag', alias: 'q', describe: 'do not show how the image is fetched' },
+  retry: {
+    type: 'string',
+    describe: 'how often a fetch that failed is tried again',
+    value: 'number',
+  },
+  'retry-delay': {
+    type: 'string',
+    describe: 'how long to wait before that, instead of 1, 2, 4, … seconds',
+    value: '5s',
+  },
   rootfs: {
     type: 'flag',
     describe: 'IMAGE is the path of a root filesystem, which is used as it is',
@@ -26,7 +37,19 @@ export function imageRequest(
     ...(options.flag('rootfs') ? { image: '', rootfs: resolve(image) } : { image }),
     pull: pullOf(options.string('pull')),
     platform: options.string('platform'),
+    retry: { times: options.integer('retry') ?? 0, delay: delayOf(options.string('retry-delay')) },
   }
+}
+
+/** Seconds. */
+function delayOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const [, number, unit = 's'] = /^(\d{1,6}(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? []
+  if (number !== undefined) return Number(number) * ({ ms: 0.001, s: 1, m: 60, h: 3600 }[unit] ?? 1)
+  throw new TsrunError(
+    'invalid-argument',
+    `cannot use --retry-delay "${text}": it must be a duration such as 5s`,
+  )
 }
 
 function pullOf(text: string | undefined): RunRequest['pull'] {

@@ -9,6 +9,17 @@ export const MOUNT_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     value: 'type=volume|bind|tmpfs|image,src=…,dst=…',
   },
   'read-only': { type: 'flag', describe: 'the root cannot be written' },
+  'read-only-tmpfs': {
+    type: 'flag',
+    describe: 'with --read-only: /run, /tmp and /var/tmp can be written',
+  },
+  chrootdirs: {
+    type: 'list',
+    describe: 'a folder that programs chroot into: it gets /etc/hosts and the like',
+    value: 'path',
+  },
+  'no-hostname': { type: 'flag', describe: "leave the image's /etc/hostname" },
+  'no-hosts': { type: 'flag', describe: "leave the image's /etc/hosts" },
   tmpfs: { type: 'list', describe: 'mount an empty tmpfs', value: 'path[:options]' },
   volume: {
     type: 'list',
@@ -29,6 +40,10 @@ export function mountRequest(options: CommandOptions): Partial<RunRequest> {
     mounts: options.list('mount'),
     volumesFrom: options.list('volumes-from'),
     tmpfs: options.list('tmpfs'),
+    readOnlyTmpfs: options.flag('read-only-tmpfs'),
+    chrootFolders: options.list('chrootdirs').flatMap((text) => text.split(',')),
+    noHostname: options.flag('no-hostname'),
+    noHosts: options.flag('no-hosts'),
     readOnly: options.flag('read-only'),
   }
 }

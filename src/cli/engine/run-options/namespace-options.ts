@@ -4,11 +4,39 @@ import { TsrunError } from '../../../errors.ts'
 import type { CommandOptions, OptionSpec } from '../command.ts'
 
 export const NAMESPACE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  cgroupns: {
+    type: 'string',
+    describe: 'its own cgroup namespace, or whose',
+    value: 'private|host|container:name|ns:path',
+  },
+  domainname: { type: 'string', describe: 'NIS domain of the host inside', value: 'name' },
+  ipc: {
+    type: 'string',
+    describe: 'its own shared memory, for others too, none, or whose',
+    value: 'private|shareable|none|host|container:name',
+  },
+  pid: {
+    type: 'string',
+    describe: 'its own processes alone, or whose',
+    value: 'private|host|container:name|ns:path',
+  },
+  uts: {
+    type: 'string',
+    describe: 'its own host name, or whose',
+    value: 'private|host|container:name|ns:path',
+  },
   network: { type: 'string', describe: 'none, which is the default, or host', value: 'none|host' },
 }
 
 export function namespaceRequest(options: CommandOptions): Partial<RunRequest> {
-  return { network: networkOf(options.string('network')) }
+  return {
+    network: networkOf(options.string('network')),
+    cgroupns: options.string('cgroupns'),
+    domainname: options.string('domainname'),
+    ipc: options.string('ipc'),
+    pid: options.string('pid'),
+    uts: options.string('uts'),
+  }
 }
 
 function networkOf(text: string | undefined): RunRequest['network'] {

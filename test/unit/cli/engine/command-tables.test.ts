@@ -57,7 +57,8 @@ describe.each(commands.map((named) => [named.name, named] as const))('%s', (name
   it('shows all of it in its help', () => {
     const help = commandHelp(command, 80)
     for (const [option, spec] of Object.entries(command.options)) {
-      expect(help).toMatch(new RegExp(`--${option}(?![\\w-])`))
+      const isShown = new RegExp(`--${option}(?![\\w-])`).test(help)
+      expect(isShown, `--${option} of ${name}`).toBe(spec.hidden !== true)
       if (spec.alias !== undefined) expect(help).toMatch(new RegExp(`--?${spec.alias}(?![\\w-])`))
     }
     for (const option of Object.keys(command.options)) {

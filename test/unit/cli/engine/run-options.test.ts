@@ -90,7 +90,13 @@ describe('runRequestOf()', () => {
     [['--cpus', '0'], /--cpus "0"/],
     [['--memory', '1x'], /--memory "1x"/],
     [['--pids-limit', 'many'], /--pids-limit "many"/],
-    [['--restart', 'always'], /restart/],
+    [['--retry-delay', 'soon'], /--retry-delay "soon"/],
+    [['--storage-opt', 'size=1g'], /--storage-opt "size=1g": quotas/],
+    [['--isolation', 'hyperv'], /--isolation "hyperv": it is for Windows/],
+    [['--cpu-rt-runtime', '1000'], /--cpu-rt-runtime "1000": cgroup v2/],
+    [['--use-api-socket'], /--use-api-socket/],
+    [['--userns', 'auto'], /--userns "auto"/],
+    [['--runtime', 'runc'], /--runtime "runc"/],
   ])('refuses %j by name', async (args, message) => {
     await expect(request(...args, 'image')).rejects.toThrow(message)
   })
