@@ -33,6 +33,8 @@ export async function mountRoot(
 /** Mounts the root of a container that has been made before, and what is mounted beside it. */
 export async function remountRoot(engine: Engine, record: ContainerRecord): Promise<void> {
   const { id, rootfs, volumes } = record
+  // What a killed command has left there.
+  unmountRoot(engine, id)
   if (rootfs === undefined) mountOverlay(engine.snapshotter().mounts(id), rootPath(engine, id))
   else givenRoot(rootfs)
   if (volumes.every(({ name, stage }) => name === undefined && stage === undefined)) return
@@ -52,7 +54,8 @@ export function discardRoot(engine: Engine, id: string): void {
   engine.snapshotter().remove(id)
 }
 
-function rootPath(engine: Engine, id: string): string {
+/** Where the root is mounted. */
+export function rootPath(engine: Engine, id: string): string {
   return join(engine.containers.directory(id), 'rootfs')
 }
 

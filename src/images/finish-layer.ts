@@ -19,7 +19,8 @@ export interface FinishOptions {
   readonly overlayXattrs: 'trusted' | 'user'
 }
 
-interface Found {
+/** Something that a layer has. */
+export interface Found {
   readonly path: Buffer
   readonly stats: Stats
 }
@@ -62,7 +63,10 @@ function copyAttributes({ path, stats }: Found, to: Buffer): void {
 }
 
 /** What an overlay of the layers below shows at `path`, following no symbolic link. */
-function findBelow(path: string, options: FinishOptions): Found | undefined {
+export function findBelow(
+  path: string,
+  options: Pick<FinishOptions, 'below' | 'overlayXattrs'>,
+): Found | undefined {
   const parts = path === '' ? [] : path.split('/')
   for (const layer of options.below) {
     const looked = lookIn(layer, parts, `${options.overlayXattrs}.overlay.opaque`)

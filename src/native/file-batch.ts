@@ -17,6 +17,7 @@ import type { Operand, Slot } from '../plan/instruction.ts'
 import { splitPath } from '../util/split-path.ts'
 import { BatchQueue } from './batch-queue.ts'
 import { hostArchitecture } from './library.ts'
+import { deviceNumber } from './make-node.ts'
 import { OwnedFd } from './owned-fd.ts'
 import { newBatch, runBatch } from './run-batch.ts'
 
@@ -310,9 +311,4 @@ export class FileBatch implements Disposable {
 function pathIn(folder: OwnedFd, path: string): Buffer {
   const [, base] = splitPath(path)
   return Buffer.from(`/proc/self/fd/${folder.fd}/${base}`, 'latin1')
-}
-
-/** Linux' dev_t as mknod(2) takes it: 12 bits major, 20 bits minor, interleaved. */
-function deviceNumber(major: number, minor: number): number {
-  return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0
 }

@@ -33,6 +33,20 @@ export function listXattrs(path: Buffer): readonly string[] {
     .split('\0')
 }
 
+/** Sets attributes of an open file; a file system that knows none leaves it without (EOPNOTSUPP). */
+export function writeXattrs(
+  fd: number,
+  xattrs: readonly (readonly [name: string, value: Uint8Array])[],
+): void {
+  if (xattrs.length === 0) return
+  const b = newBatch()
+  for (const [name, value] of xattrs)
+    b.run('fsetxattr', [fd, place(b, name), b.bytes(value), value.length, 0], {
+      tolerate: ['EOPNOTSUPP'],
+    })
+  runBatch(b)
+}
+
 /** Copies the attributes that `wanted` accepts to a path, or to an open file. */
 export function copyXattrs(
   from: Buffer,

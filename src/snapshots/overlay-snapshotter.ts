@@ -130,9 +130,7 @@ export class OverlaySnapshotter implements Snapshotter {
 
   mounts(key: string): readonly Mount[] {
     const folder = this.#activeFolder(key)
-    const record = this.#record(key)
-    if (record === undefined) throw new TsrunError('not-found', `cannot find snapshot "${key}"`)
-    const lower = this.#lowerFolders(record)
+    const lower = this.foldersBelow(key)
     const upper = join(folder, 'fs')
     if (lower.length === 0) return [{ type: 'bind', source: upper, options: ['rbind'] }]
     const options = [
@@ -141,6 +139,12 @@ export class OverlaySnapshotter implements Snapshotter {
       `workdir=${join(folder, 'work')}`,
     ]
     return [{ type: 'overlay', source: 'overlay', options }]
+  }
+
+  foldersBelow(key: string): readonly string[] {
+    const record = this.#record(key)
+    if (record === undefined) throw new TsrunError('not-found', `cannot find snapshot "${key}"`)
+    return this.#lowerFolders(record)
   }
 
   writableFolder(key: string): string {

@@ -32,6 +32,8 @@ export interface Snapshotter {
   prepareAbove(key: string, folder: string): Promise<readonly Mount[]>
   /** The mounts of an active snapshot again. */
   mounts(key: string): readonly Mount[]
+  /** The folders that an active snapshot stands on, top first. */
+  foldersBelow(key: string): readonly string[]
   /** Where the active snapshot keeps what was written. */
   writableFolder(key: string): string
   /** Removes an active snapshot; one that is not there is no error. */

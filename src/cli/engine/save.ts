@@ -1,11 +1,10 @@
 /** `tsrun save`: writes images to an archive. */
-import { randomBytes } from 'node:crypto'
-import { createWriteStream, renameSync, rmSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { openEngine } from '../../engine/engine.ts'
 import { saveImages } from '../../engine/images.ts'
-import { errnoCodeOf, TsrunError } from '../../errors.ts'
+import { TsrunError } from '../../errors.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
+import { writeFileWhole } from './write-output.ts'
 
 const FORMATS = ['oci-archive', 'docker-archive']
 
@@ -53,23 +52,6 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
   await engine.sweep()
   const archive = saveImages(engine, positionals, options.string('platform'))
   if (output === undefined) await pipeline(archive, process.stdout, { end: false })
-  else await writeWhole(output, archive)
+  else await writeFileWhole(output, archive)
   return 0
-}
-
-// Whole or not at all: beside the target first, renamed when it is complete.
-async function writeWhole(path: string, archive: AsyncIterable<Buffer>): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
-  try {
-    await pipeline(archive, createWriteStream(temporary, { flags: 'wx', mode: 0o600, flush: true }))
-    renameSync(temporary, path)
-  } catch (cause) {
-    rmSync(temporary, { force: true })
-    if (cause instanceof TsrunError) throw cause
-    const errno = errnoCodeOf(cause)
-    throw new TsrunError('internal', `cannot write "${path}"`, {
-      cause,
-      ...(errno === undefined ? {} : { errno }),
-    })
-  }
 }

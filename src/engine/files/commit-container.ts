@@ -1,0 +1,126 @@
+/** `commit`: an image of what a container has made of its own. */
+import type { TarEntry } from '../../archive/tar-entries.ts'
+import { writeTar } from '../../archive/tar-writer.ts'
+import { TsrunError } from '../../errors.ts'
+import { commitLayer } from '../../images/commit-layer.ts'
+import type { ImageProcess } from '../../oci/image.ts'
+import { formatReference, parseReference } from '../../oci/reference.ts'
+import { splitPath } from '../../util/split-path.ts'
+import { type ContainerRecord, shortId } from '../container-record.ts'
+import { statusOf } from '../container-status.ts'
+import type { Engine } from '../engine.ts'
+import { applyChange } from '../image-changes.ts'
+import { imagesOf } from '../images.ts'
+import { pauseContainer, unpauseContainer } from '../pause-container.ts'
+import { configOf } from './container-root.ts'
+import { readUpper } from './upper-layer.ts'
+
+export interface CommitRequest {
+  /** Name of the image, with or without a tag; nameless without. */
+  readonly name?: string | undefined
+  readonly author?: string | undefined
+  readonly message?: string | undefined
+  /** Instructions of a Dockerfile. */
+  readonly changes: readonly string[]
+  /** Freeze the container meanwhile, so that its files belong to one moment. */
+  readonly pause: boolean
+  readonly onSkipped: (path: string, reason: string) => void
+}
+
+/** Makes the image and resolves to its id. */
+export async function commitContainer(
+  engine: Engine,
+  id: string,
+  request: CommitRequest,
+): Promise<string> {
+  const record = engine.containers.read(id)
+  if (record === undefined) throw new TsrunError('not-found', `no such container: ${shortId(id)}`)
+  if (record.image === undefined)
+    throw new TsrunError(
+      'not-implemented',
+      `cannot make an image of container "${record.name}": it was not made from one`,
+      { hint: 'use tsrun export' },
+    )
+  const name =
+    request.name === undefined ? undefined : formatReference(parseReference(request.name))
+  const process = request.changes.reduce(applyChange, processOf(engine, record))
+  const store = imagesOf(engine)
+  const base = store.resolve(record.image.id)
+  const { status } = statusOf(record, engine.containers.directory(id))
+  const isPausedForThis = request.pause && status === 'running'
+  if (isPausedForThis) await pauseContainer(engine, id)
+  try {
+    const image = await commitLayer(store, {
+      base,
+      layer: writeTar(layerEntries(engine, record, request.onSkipped)),
+      process,
+      author: request.author ?? '',
+      comment: request.message ?? '',
+      createdBy: [...record.entrypoint, ...record.command].join(' '),
+      name,
+    })
+    return image.id
+  } finally {
+    if (isPausedForThis) await unpauseContainer(engine, id)
+  }
+}
+
+/** The container's layer with whiteouts as image-spec layer.md writes them. */
+async function* layerEntries(
+  engine: Engine,
+  record: ContainerRecord,
+  onSkipped: CommitRequest['onSkipped'],
+): AsyncGenerator<TarEntry> {
+  for await (const { path, kind, isOpaque, entry } of readUpper(engine, record, onSkipped)) {
+    const [folder, base] = splitPath(path)
+    const inFolder = (name: string, of: string) => (of === '' ? name : `${of}/${name}`)
+    if (kind === 'removed') yield whiteout(inFolder(`.wh.${base}`, folder), entry)
+    else {
+      yield entry
+      if (isOpaque) yield whiteout(inFolder('.wh..wh..opq', path), entry)
+    }
+  }
+}
+
+function whiteout(name: string, { mtime, content: _own, ...entry }: TarEntry): TarEntry {
+  return {
+    ...entry,
+    name,
+    type: 'file',
+    mode: 0o600,
+    mtime,
+    size: 0,
+    deviceMajor: 0,
+    deviceMinor: 0,
+    xattrs: [],
+    sparse: undefined,
+    content: nothing(),
+  }
+}
+
+async function* nothing(): AsyncGenerator<Buffer> {}
+
+/** What the container runs becomes what the image runs, as docker has it. */
+function processOf(engine: Engine, record: ContainerRecord): ImageProcess {
+  const config = configOf(engine, record.id)
+  const base = imagesOf(engine).resolve(record.image?.id ?? '').config.config ?? {}
+  return {
+    ...base,
+    User: record.user,
+    Env: ownVariables(config.process?.env ?? [], base.Env ?? []),
+    ...(record.entrypoint.length === 0 ? {} : { Entrypoint: record.entrypoint }),
+    Cmd: record.command,
+    WorkingDir: record.request.workdir ?? base.WorkingDir ?? '',
+    Labels: record.labels,
+    StopSignal: record.stopSignal,
+  }
+}
+
+// HOSTNAME, HOME and TERM are each container's own; an image that names them keeps them.
+function ownVariables(env: readonly string[], base: readonly string[]): readonly string[] {
+  const named = new Set(base.map((text) => text.split('=', 1)[0]))
+  return env.filter((text) => {
+    const name = text.split('=', 1)[0] ?? ''
+    return named.has(name) || !['HOSTNAME', 'HOME', 'TERM'].includes(name)
+  })
+}

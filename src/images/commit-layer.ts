@@ -1,0 +1,111 @@
+/** A new image: another one with one more layer on top. */
+import { createHash } from 'node:crypto'
+import { pipeline } from 'node:stream'
+import { createGzip } from 'node:zlib'
+import type { ImageConfig, ImageManifest, ImageProcess } from '../oci/image.ts'
+import {
+  DOCKER_LAYER,
+  DOCKER_LAYER_GZIP,
+  DOCKER_LAYER_ZSTD,
+  OCI_CONFIG,
+  OCI_LAYER,
+  OCI_LAYER_GZIP,
+  OCI_LAYER_ZSTD,
+  OCI_MANIFEST,
+} from '../oci/media-types.ts'
+import type { Image, ImageStore } from './image-store.ts'
+import { readImage } from './read-image.ts'
+import { storeLayers } from './store-layers.ts'
+
+export interface NewImage {
+  readonly base: Image
+  /** The tar of the new layer, with whiteouts as layer.md has them. */
+  readonly layer: AsyncIterable<Buffer>
+  readonly process: ImageProcess
+  readonly author: string
+  readonly comment: string
+  /** What the layer came from, for the history. */
+  readonly createdBy: string
+  /** Whole name; nameless without. */
+  readonly name: string | undefined
+}
+
+/** In a manifest of OCI's the same layers have OCI's types. */
+const OCI_TYPES: Readonly<Record<string, string>> = {
+  [DOCKER_LAYER]: OCI_LAYER,
+  [DOCKER_LAYER_GZIP]: OCI_LAYER_GZIP,
+  [DOCKER_LAYER_ZSTD]: OCI_LAYER_ZSTD,
+}
+
+/** Stores the image, unpacks its layer and gives it its name. */
+export async function commitLayer(store: ImageStore, request: NewImage): Promise<Image> {
+  // Nothing refers to the blobs before the name does.
+  using _ = await store.content.hold()
+  const { base, name } = request
+  const layer = await storeLayer(store, request.layer)
+  const config = configOf(request, layer.diffId)
+  const configBlob = await writeJson(store, config)
+  const manifest: ImageManifest = {
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    config: { mediaType: OCI_CONFIG, ...configBlob },
+    layers: [
+      ...base.manifest.layers.map((below) => ({
+        ...below,
+        mediaType: OCI_TYPES[below.mediaType] ?? below.mediaType,
+      })),
+      { mediaType: OCI_LAYER_GZIP, digest: layer.digest, size: layer.size },
+    ],
+  }
+  const target = { mediaType: OCI_MANIFEST, ...(await writeJson(store, manifest)) }
+  await storeLayers(manifest, config, {
+    content: store.content,
+    snapshots: store.snapshots,
+    open: () => {
+      throw new RangeError('the layer was stored a moment ago')
+    },
+    onProgress: () => {},
+  })
+  if (name === undefined) await store.names.addNameless(target)
+  else await store.names.set(name, target)
+  return readImage(store, target, name === undefined ? [] : [name])
+}
+
+async function storeLayer(store: ImageStore, layer: AsyncIterable<Buffer>) {
+  const hash = createHash('sha256')
+  async function* hashed(): AsyncGenerator<Buffer> {
+    for await (const chunk of layer) {
+      hash.update(chunk)
+      yield chunk
+    }
+  }
+  // A failure of the source ends the reading of gzip with the same error.
+  const gzip = pipeline(hashed, createGzip({ level: 6 }), () => {})
+  const blob = await store.content.writeStream(gzip)
+  return { ...blob, diffId: `sha256:${hash.digest('hex')}` }
+}
+
+function configOf(request: NewImage, diffId: string): ImageConfig {
+  const { base, process, author, comment, createdBy } = request
+  const created = new Date().toISOString()
+  return {
+    ...base.config,
+    created,
+    ...(author === '' ? {} : { author }),
+    config: process,
+    rootfs: { type: 'layers', diff_ids: [...base.config.rootfs.diff_ids, diffId] },
+    history: [
+      ...(base.config.history ?? []),
+      {
+        created,
+        created_by: createdBy,
+        ...(author === '' ? {} : { author }),
+        ...(comment === '' ? {} : { comment }),
+      },
+    ],
+  }
+}
+
+async function writeJson(store: ImageStore, value: unknown) {
+  return await store.content.write(Buffer.from(JSON.stringify(value)))
+}
