@@ -16,7 +16,10 @@ const TYPE_FLAGS: Readonly<Record<TarEntryType, string>> = {
   fifo: '6',
 }
 
-/** The tar of `entries`, whose contents are read as it is. A content must have exactly the size that its entry says. */
+/**
+ * The tar of `entries`, whose contents are read as it is. A content must have exactly the size that its entry
+ * says, and pieces of a sparse file, but for the last, are whole blocks.
+ */
 export async function* writeTar(entries: AsyncIterable<TarEntry>): AsyncGenerator<Buffer> {
   for await (const entry of entries) {
     const map = entry.sparse === undefined ? undefined : sparseMap(entry.sparse)
@@ -113,8 +116,12 @@ function octal(header: Buffer, offset: number, length: number, value: number): v
   header.write(`${value.toString(8).padStart(length - 1, '0')}\0`, offset, 'latin1')
 }
 
-function sparseMap({ pieces = [] }: SparseFile): Buffer {
-  const numbers = [pieces.length, ...pieces.flatMap(({ offset, length }) => [offset, length])]
+// An empty piece ends a file that ends with a hole: GNU tar makes the file no longer than its last piece.
+function sparseMap({ pieces = [], size }: SparseFile): Buffer {
+  const last = pieces.at(-1)
+  const endsWithData = last !== undefined && last.offset + last.length === size
+  const all = endsWithData ? pieces : [...pieces, { offset: size, length: 0 }]
+  const numbers = [all.length, ...all.flatMap(({ offset, length }) => [offset, length])]
   const text = numbers.map((number) => `${number}\n`).join('')
   return Buffer.concat([Buffer.from(text, 'latin1'), padding(text.length)])
 }

@@ -61,8 +61,9 @@ describe.each(commands.map((named) => [named.name, named] as const))('%s', (name
       expect(isShown, `--${option} of ${name}`).toBe(spec.hidden !== true)
       if (spec.alias !== undefined) expect(help).toMatch(new RegExp(`--?${spec.alias}(?![\\w-])`))
     }
-    for (const option of Object.keys(command.options)) {
-      const page = commandPage(named)
+    const page = commandPage(named)
+    for (const [option, spec] of Object.entries(command.options)) {
+      if (spec.hidden === true) continue
       expect(page).toContain(`\\-\\-${option.replaceAll('-', '\\-')}`)
     }
     const longest = Math.max(...help.split('\n').map((line) => line.length))
