@@ -101,7 +101,7 @@ describe.skipIf(missing('root', 'cgroup2'))('options of tsrun run', () => {
     engine.succeed([
       'create',
       '--name',
-      'l',
+      'labels',
       '--label-file',
       labels,
       '-l',

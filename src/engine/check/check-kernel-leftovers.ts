@@ -12,6 +12,7 @@ import { readTextIfThere } from '../../util/if-there.ts'
 import { shortId } from '../container-record.ts'
 import { statusOf } from '../container-status.ts'
 import type { Engine } from '../engine.ts'
+import { unmountShm } from '../joined-namespaces.ts'
 import { unmountRoot } from '../root-filesystem.ts'
 import { sendSignal } from '../stop-container.ts'
 import { type Finding, REPAIR_REMEDY } from './finding.ts'
@@ -29,7 +30,9 @@ export async function* checkKernelLeftovers(engine: Engine): AsyncGenerator<Find
 function* checkMounts(engine: Engine): Generator<Finding> {
   const folder = dirname(engine.containers.directory('x'))
   for (const { mountPoint } of parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'))) {
-    const id = /^([0-9a-f]{64})\/rootfs$/.exec(mountPoint.slice(folder.length + 1))?.[1]
+    const id = /^([0-9a-f]{64})\/(?:rootfs|shm|mount-\d+(?:\.image)?)$/.exec(
+      mountPoint.slice(folder.length + 1),
+    )?.[1]
     if (id === undefined || !mountPoint.startsWith(`${folder}/`) || !isAtRest(engine, id)) continue
     yield {
       kind: 'mount',
@@ -38,6 +41,7 @@ function* checkMounts(engine: Engine): Generator<Finding> {
       remedy: `${REPAIR_REMEDY}, or umount -l ${mountPoint}`,
       repair: async () => {
         unmountRoot(engine, id)
+        unmountShm(engine, id)
         return 'unmounted it'
       },
     }

@@ -9,8 +9,9 @@ export async function* checkSnapshots(
   { snapshots }: ImageStore,
 ): AsyncGenerator<Finding> {
   for (const key of snapshots.activeKeys()) {
-    // Keys of containers are their ids; whoever makes other trees looks after them.
-    if (!/^[0-9a-f]{64}$/.test(key) || engine.containers.ids().includes(key)) continue
+    // Keys of containers are their ids, with a number for further mounts; whoever makes other trees looks after them.
+    const id = /^([0-9a-f]{64})(?:-mount-\d+)?$/.exec(key)?.[1]
+    if (id === undefined || engine.containers.ids().includes(id)) continue
     yield {
       kind: 'snapshot',
       object: shortId(key),

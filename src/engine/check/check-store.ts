@@ -11,6 +11,7 @@ import { checkKernelLeftovers } from './check-kernel-leftovers.ts'
 import { checkNames } from './check-names.ts'
 import { checkRuntimeState } from './check-runtime-state.ts'
 import { checkSnapshots } from './check-snapshots.ts'
+import { checkVolumes } from './check-volumes.ts'
 import type { Finding } from './finding.ts'
 
 export interface CheckOptions {
@@ -30,6 +31,7 @@ export async function* checkStore(
   yield* checkRuntimeState(engine)
   yield* checkKernelLeftovers(engine)
   yield* checkSnapshots(engine, images)
+  yield* checkVolumes(engine)
   yield* checkImages(images)
   yield* checkBlobs(images, quick)
 }

@@ -12,6 +12,7 @@ export const FINDING_KINDS = [
   'index',
   'image',
   'blob',
+  'volume',
 ] as const
 
 export type FindingKind = (typeof FINDING_KINDS)[number]
