@@ -1,6 +1,6 @@
 // tsrun-init: a static executable that takes its plan from an inherited descriptor and runs it.
 // argv[1] is the plan's descriptor in decimal; the report socket and the descriptors that the
-// plan names follow it without gaps.
+// plan names follow it without gaps. argv[2], if any, is how many bytes of memory to have ready.
 #include "executor.h"
 #include "freestanding.h"
 #include "memory.h"
@@ -27,7 +27,7 @@ static void report_failure(int64_t descriptor, uint32_t pc, int error) {
   (void)SYS6(sendto, descriptor, &report, sizeof report, 0x4000, 0, 0);
 }
 
-static int parse_descriptor(const char *text) {
+static int parse_number(const char *text) {
   int number = 0;
   if (*text == 0) return -1;
   for (; *text >= '0' && *text <= '9' && number < 1 << 20; text++)
@@ -140,13 +140,15 @@ static _Noreturn void run_to_end(struct plan *plan, uint32_t pc, int report) {
 }
 
 _Noreturn void start(long *stack) {
-  int descriptor = stack[0] == 2 ? parse_descriptor((const char *)stack[2]) : -1;
-  if (descriptor < 0) leave(EXIT_REFUSED);
+  int descriptor = stack[0] == 2 || stack[0] == 3 ? parse_number((const char *)stack[2]) : -1;
+  int memory = stack[0] == 3 ? parse_number((const char *)stack[3]) : 0;
+  if (descriptor < 0 || memory < 0) leave(EXIT_REFUSED);
   struct plan plan;
   uint32_t pc;
   enum refusal refusal = load_plan(descriptor, &plan, &pc);
   (void)SYS1(close, descriptor);
   if (refusal != REFUSED_NOTHING) refuse(descriptor + 1, refusal);
+  prepare_memory((size_t)memory);
   begin_plan(&plan, descriptor + 1);
   run_to_end(&plan, 0, descriptor + 1);
 }

@@ -95,7 +95,8 @@ _Noreturn void start(long *stack) {
   long count = stack[0];
   char **arguments = (char **)(stack + 1);
   char **environment = arguments + count + 1;
-  int first = count > 1 && arguments[1][0] == '-' && arguments[1][1] == '-' && arguments[1][2] == 0 ? 2 : 1;
+  int first =
+      count > 1 && arguments[1][0] == '-' && arguments[1][1] == '-' && arguments[1][2] == 0 ? 2 : 1;
   if (first >= count) leave(EXIT_USAGE);
   uint64_t all = ~UINT64_C(0);
   (void)SYS4(rt_sigprocmask, SIG_SETMASK, &all, 0, 8);

@@ -9,11 +9,18 @@
 #define MAP_PRIVATE 2
 #endif
 #define PROT_READ_WRITE 3
+#define PAGE_SIZE 4096u
 #define PLACE_SIZE (256u << 10)
 
 static uint8_t place[PLACE_SIZE] __attribute__((aligned(4096)));
 // Processes of one plan share their memory, this too.
 static size_t taken;
+
+void prepare_memory(size_t length) {
+  // Zeros as they are, but in pages of our own: nobody has taken them.
+  for (size_t at = taken; at < PLACE_SIZE && at - taken < length; at += PAGE_SIZE)
+    *(volatile uint8_t *)(place + at) = 0;
+}
 
 void *take_memory(size_t length) {
   size_t rounded = (length + 15) & ~(size_t)15;

@@ -38,7 +38,8 @@ int check_output_fd(void) { return check.output; }
 
 static void set_next(void) {
   const struct monitor_config *config = &monitor.config;
-  int is_starting = health == HEALTH_STARTING && now_ms() - started_ms < config->check_start_period_ms;
+  int is_starting =
+      health == HEALTH_STARTING && now_ms() - started_ms < config->check_start_period_ms;
   set_timer(TIMER_CHECK, is_starting ? config->check_start_interval_ms : config->check_interval_ms);
 }
 
@@ -53,7 +54,8 @@ static void act(void) {
   if (monitor.config.check_action == ACTION_KILL) kill_init(SIGKILL_NUMBER);
   if (monitor.config.check_action != ACTION_STOP) return;
   kill_init((int)monitor.config.stop_signal);
-  if (monitor.config.stop_timeout_ms != NEVER) set_timer(TIMER_KILL, monitor.config.stop_timeout_ms);
+  if (monitor.config.stop_timeout_ms != NEVER)
+    set_timer(TIMER_KILL, monitor.config.stop_timeout_ms);
 }
 
 // A failure in the start period does not count, unless the container has been healthy before.
@@ -63,8 +65,8 @@ static void judge(int code) {
     streak = 0;
     return;
   }
-  int is_forgiven = health == HEALTH_STARTING &&
-                    now_ms() - started_ms < monitor.config.check_start_period_ms;
+  int is_forgiven =
+      health == HEALTH_STARTING && now_ms() - started_ms < monitor.config.check_start_period_ms;
   if (is_forgiven || ++streak < monitor.config.check_retries) return;
   int was_unhealthy = health == HEALTH_UNHEALTHY;
   health = HEALTH_UNHEALTHY;
@@ -270,8 +272,8 @@ void start_check(void) {
   if (!is_possible) broadcast_check(HEALTH_NONE, CODE_UNKNOWN);
   if (!is_possible || check.is_running) return;
   monitor.deadlines[TIMER_CHECK] = 0;
-  check.cgroup = (int)SYS4(openat, FD_DIRECTORY, "check.cgroup",
-                           O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+  check.cgroup =
+      (int)SYS4(openat, FD_DIRECTORY, "check.cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
   if (check.cgroup >= 0 && is_paused()) {
     close_fd(&check.cgroup);
     broadcast_check(health, CODE_UNKNOWN);

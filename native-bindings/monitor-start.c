@@ -36,7 +36,8 @@ int read_config(void) {
     monitor.arguments[count++] = monitor.strings + start;
     start = i + 1;
   }
-  return count == monitor.config.string_count && start == monitor.config.strings_length ? 0 : -EINVAL;
+  return count == monitor.config.string_count && start == monitor.config.strings_length ? 0
+                                                                                        : -EINVAL;
 }
 
 // A copy of the monitor, with every signal at its default and none blocked: the monitor ignores

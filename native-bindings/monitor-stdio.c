@@ -94,11 +94,13 @@ void flush_input(int unused) {
   (void)unused;
   uint32_t done = 0;
   while (done < monitor.input_length && monitor.input >= 0) {
-    long count = SYS3(write, monitor.input, monitor.input_pending + done, monitor.input_length - done);
+    long count =
+        SYS3(write, monitor.input, monitor.input_pending + done, monitor.input_length - done);
     if (count == -EINTR) continue;
     if (count == -EAGAIN) break;
     if (count < 0) {
-      close_fd(&monitor.input); // the container closed its stdin: the rest goes nowhere, as with a pipe
+      close_fd(
+          &monitor.input); // the container closed its stdin: the rest goes nowhere, as with a pipe
       break;
     }
     done += (uint32_t)count;

@@ -27,9 +27,7 @@ static struct pollfd polled[MAX_WATCHES];
 static handler *handlers[MAX_WATCHES];
 static int indexes[MAX_WATCHES];
 static unsigned watches;
-static struct {
-  int pid, status;
-} early[MAX_EARLY];
+static struct { int pid, status; } early[MAX_EARLY];
 static unsigned early_count;
 
 static void say(uint32_t type, uint32_t step, int value) {
@@ -250,8 +248,8 @@ static int open_signals(void) {
   (void)SYS4(rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
   int fd = (int)SYS4(signalfd4, -1, &child, 8, O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return fd;
-  monitor.signals = (int)SYS3(fcntl, fd, F_DUPFD_CLOEXEC,
-                              FD_INIT_FIRST + (int)monitor.config.descriptor_count);
+  monitor.signals =
+      (int)SYS3(fcntl, fd, F_DUPFD_CLOEXEC, FD_INIT_FIRST + (int)monitor.config.descriptor_count);
   close_fd(&fd);
   return monitor.signals;
 }

@@ -7,7 +7,7 @@
 #include "freestanding.h"
 #include "syscall.h"
 
-#define MONITOR_MAGIC 0x4d525354u  // "TSRM"
+#define MONITOR_MAGIC 0x4d525354u // "TSRM"
 #define MONITOR_VERSION 2u
 #define MAX_STRINGS 24
 #define MAX_STRING_BYTES 4096
@@ -33,7 +33,7 @@ enum monitor_descriptor {
   FD_DIRECTORY = 1,
   FD_LOG = 2,
   FD_CONTROL = 3,
-  FD_INPUT = 4,  // our end of stdin's pipe, or of the console socket when there is a terminal
+  FD_INPUT = 4, // our end of stdin's pipe, or of the console socket when there is a terminal
   FD_STDOUT = 5,
   FD_STDERR = 6,
   FD_EXECUTABLE = 7,
@@ -42,9 +42,9 @@ enum monitor_descriptor {
 };
 
 enum monitor_flag {
-  MONITOR_TERMINAL = 1,    // the output comes through a pty whose master arrives on the console socket
-  MONITOR_INPUT = 2,       // stdin is open
-  MONITOR_INPUT_ONCE = 4,  // stdin is closed when the owning client goes
+  MONITOR_TERMINAL = 1, // the output comes through a pty whose master arrives on the console socket
+  MONITOR_INPUT = 2,    // stdin is open
+  MONITOR_INPUT_ONCE = 4, // stdin is closed when the owning client goes
 };
 
 struct monitor_config {
@@ -52,7 +52,7 @@ struct monitor_config {
   uint16_t version;
   uint16_t flags;
   uint32_t descriptor_count; // of tsrun-init
-  uint32_t string_count;     // the argument of tsrun-init, the log's name, then the clean-up command
+  uint32_t string_count; // the argument of tsrun-init, the log's name, then the clean-up command
   uint32_t strings_length;
   uint16_t rows;
   uint16_t columns;
@@ -83,17 +83,17 @@ struct control_record {
   uint32_t reserved;
 };
 enum control_type {
-  CONTROL_HELLO = 1,    // value: pid of the monitor
-  CONTROL_FAILED = 2,   // step: what failed; value: errno
-  CONTROL_CREATED = 3,  // value: pid of the container's init
+  CONTROL_HELLO = 1,   // value: pid of the monitor
+  CONTROL_FAILED = 2,  // step: what failed; value: errno
+  CONTROL_CREATED = 3, // value: pid of the container's init
   CONTROL_STARTED = 4,
-  CONTROL_ABANDON = 5,  // the caller itself removes the container
+  CONTROL_ABANDON = 5, // the caller itself removes the container
 };
 
 enum monitor_step { STEP_CONFIG = 1, STEP_SESSION, STEP_SIGNALS, STEP_LISTEN, STEP_START };
 
 enum client_frame {
-  CLIENT_HELLO = 1,  // u32 of client_flag
+  CLIENT_HELLO = 1, // u32 of client_flag
   CLIENT_INPUT = 2,
   CLIENT_INPUT_END = 3,
   CLIENT_RESIZE = 4,  // u16 rows, u16 columns
@@ -103,8 +103,8 @@ enum client_frame {
 
 enum client_flag {
   CLIENT_WANTS_OUTPUT = 1,
-  CLIENT_IS_PATIENT = 2, // the container waits for this client; others miss output when they lag
-  CLIENT_IS_OWNER = 4,   // does the clean-up after the exit, unless it goes before
+  CLIENT_IS_PATIENT = 2,  // the container waits for this client; others miss output when they lag
+  CLIENT_IS_OWNER = 4,    // does the clean-up after the exit, unless it goes before
   CLIENT_GIVES_INPUT = 8, // with MONITOR_INPUT_ONCE stdin ends when this client goes
 };
 

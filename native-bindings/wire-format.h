@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PLAN_MAGIC 0x50525354u  // "TSRP"
+#define PLAN_MAGIC 0x50525354u // "TSRP"
 #define PLAN_VERSION 1u
 #define PLAN_MAX_LENGTH (256u << 20)
 #define NO_SLOT 0xffffu
@@ -48,13 +48,15 @@ enum opcode {
   OP_STORE = 5,   // aux bytes at data operand0 = operand1
   OP_FAIL = 6,    // report errno operand0 (either sign; EINVAL for what is none) and end
   OP_EXIT = 7,    // end with status operand0
-  OP_EXTEND = 8,  // go on in the longer plan that descriptor operand0 holds; this one is its beginning
-  OP_CLONE = 9,   // result = clone3(data operand0): the child goes on here, with its own data and slots
+  OP_EXTEND =
+      8, // go on in the longer plan that descriptor operand0 holds; this one is its beginning
+  OP_CLONE =
+      9, // result = clone3(data operand0): the child goes on here, with its own data and slots
 };
 
 enum condition { COND_EQ = 1, COND_NE, COND_LT, COND_LE, COND_GT, COND_GE, COND_LAST = COND_GE };
 
-enum operator {
+enum operator{
   OPERATOR_SET = 1, // operand1 must be the immediate 0
   OPERATOR_ADD,
   OPERATOR_SUB,

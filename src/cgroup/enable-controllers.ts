@@ -11,15 +11,15 @@ export function availableControllers({ mountPoint }: CgroupHierarchy): readonly 
 }
 
 /**
- * Enables `needed` in the cgroup at `path`, from the top down, and all others where that can be: for their
+ * Enables `needed` of the `available` controllers in the cgroup at `path`, from the top down, and all others where that can be: for their
  * numbers alone (memory.current, pids.current, io.stat). Throws `failed-precondition` naming the controller.
  */
 export function enableControllers(
   hierarchy: CgroupHierarchy,
   path: string,
+  available: readonly string[],
   needed: ReadonlySet<string>,
 ): void {
-  const available = availableControllers(hierarchy)
   for (const controller of needed)
     if (!available.includes(controller)) throw missingController(hierarchy, controller)
   for (const directory of ancestors(hierarchy, path)) enableIn(directory, available, needed)

@@ -38,7 +38,12 @@ export function writeLimits(
       available.includes(write.controller) ||
       !isKernelDefault(write),
   )
-  enableControllers(hierarchy, path, new Set(needed.flatMap(({ controller }) => controller ?? [])))
+  enableControllers(
+    hierarchy,
+    path,
+    available,
+    new Set(needed.flatMap(({ controller }) => controller ?? [])),
+  )
   for (const write of inOrder(path, needed)) writeOne(path, write)
 }
 

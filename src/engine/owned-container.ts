@@ -105,6 +105,7 @@ async function startSupervised(
     supervise: true,
     tethered: true,
     startAtOnce: true,
+    standby: true,
     // Node's way for a library: the program may listen (`process.on('warning')`) or silence it.
     warn: (problem) => process.emitWarning(describeError(problem), 'TsrunWarning'),
   })

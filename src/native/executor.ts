@@ -33,6 +33,8 @@ export interface StartOptions {
   readonly preserved?: readonly number[]
   /** One for each of `plan.descriptors` after the first (`report`), in that order. */
   readonly descriptors: readonly number[]
+  /** Bytes of memory that the launcher has ready for longer plans before it begins. */
+  readonly memory?: number
 }
 
 const executables = new Map<string, OwnedFd>()
@@ -103,7 +105,11 @@ function startLauncher(plan: Plan, options: StartOptions, report: OwnedFd): Chil
   const preserved = options.preserved ?? []
   return startExecutable(
     sealedExecutable('tsrun-init').fd,
-    ['tsrun-init', String(3 + preserved.length)],
+    [
+      'tsrun-init',
+      String(3 + preserved.length),
+      ...(options.memory === undefined ? [] : [String(options.memory)]),
+    ],
     [...options.stdio, ...preserved, image.fd, report.fd, ...options.descriptors],
     report.fd,
   )

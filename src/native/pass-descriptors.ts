@@ -66,6 +66,23 @@ export function sendDescriptor(socket: number, descriptor: number, text: string)
   runBatch(batch)
 }
 
+/** Sends standard streams over the connected `socket`; false when nobody is there to take them. */
+export function sendStreams(socket: number, streams: readonly [number, number, number]): boolean {
+  const [input, output, error] = streams
+  const batch = newBatch()
+  const message = batch.zeros(16)
+  const vector = batch.words([message, message.length])
+  const level = SOL_SOCKET + SCM_RIGHTS * 2 ** 32
+  const control = batch.words([CMSG_LENGTH + 8, level, 0, error])
+  batch.store(4, control, 16, input)
+  batch.store(4, control, 20, output)
+  const header = batch.words([0, 0, vector, 1, control, 32, 0])
+  const sent = batch.sys('sendmsg', [socket, header, MSG_NOSIGNAL], {
+    tolerate: ['EPIPE', 'ECONNRESET'],
+  })
+  return runBatch(batch).value(sent) > 0
+}
+
 function ownedPair(bytes: Buffer): [OwnedFd, OwnedFd] {
   return [new OwnedFd(bytes.readInt32LE(0)), new OwnedFd(bytes.readInt32LE(4))]
 }

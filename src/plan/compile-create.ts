@@ -10,6 +10,7 @@ import { hasNamespace } from './compile/create-context.ts'
 import { emitKeyring, emitMakeWorkingDirectory, isInUserNamespace } from './compile/credentials.ts'
 import { emitDevices, openConsoleTarget } from './compile/devices.ts'
 import { emitCloseOnExec } from './compile/exec-process.ts'
+import { emitReceiveStreams } from './compile/handed-streams.ts'
 import { emitAwaitHelper } from './compile/helper-process.ts'
 import { emitCreateContainerHooks, emitHookState } from './compile/hooks.ts'
 import { emitHostname, emitLoopback } from './compile/hostname.ts'
@@ -46,7 +47,10 @@ import { PlanBuilder } from './plan-builder.ts'
 export type BeginOptions = Pick<
   CompileCreateOptions,
   'architecture' | 'preservedFds' | 'console' | 'gate' | 'supervise'
->
+> & {
+  /** The launcher is started without standard streams and gets them when it is needed. */
+  readonly standby?: boolean
+}
 
 /** What the end of a plan depends on, beside all that came before. */
 export type LateOptions = Pick<CompileCreateOptions, 'seccomp' | 'danglingLinks'> & {
@@ -93,6 +97,7 @@ export function beginCreate(config: RuntimeConfig, options: BeginOptions): Begin
     if (options.supervise) emitBlockSignals(b)
   })
   if (makesNetworkEarly(config)) emitNetworkNamespace({ b, config })
+  if (options.standby === true) emitReceiveStreams(b, handed.report)
   emitExtend(b, handed.report, handed.launch)
   return {
     plan: b.finish(),

@@ -24,6 +24,7 @@ import { driveCreate, endSession } from './drive-create.ts'
 import type { RdtGroups } from './intel-rdt.ts'
 import { connectPidfdSocket, PIDFD_SOCKET } from './pidfd-socket.ts'
 import type { SavedOptions } from './saved-options.ts'
+import { type Launcher, takeStandby } from './standby-launcher.ts'
 import { startGatePath } from './status.ts'
 import { listenUnix } from './unix-socket.ts'
 import { findWholeMounts } from './whole-mounts.ts'
@@ -70,20 +71,16 @@ export async function assembleContainer(
   checkRootfs(rootfs)
   const opened: OwnedFd[] = []
   try {
-    const descriptors = openDescriptors(options, given, opened)
-    const [beginning, session] = startLauncher(options, given, descriptors)
-    const begun = { options, bundle, begin, rootfs, given, descriptors, session }
-    return await assembleAround(begun, beginning)
+    const { beginning, ...launcher } =
+      takeStandby(options, given, opened) ?? startLauncher(options, given, opened)
+    return await assembleAround({ options, bundle, begin, rootfs, given, ...launcher }, beginning)
   } finally {
     for (const fd of opened) fd.close()
   }
 }
 
-function startLauncher(
-  options: CreateOptions,
-  given: RuntimeConfig,
-  descriptors: ReadonlyMap<string, number>,
-): [Beginning, ExecutorSession] {
+function startLauncher(options: CreateOptions, given: RuntimeConfig, opened: OwnedFd[]): Launcher {
+  const descriptors = openDescriptors(options, given, opened)
   const beginning = timed('compile', () =>
     beginCreate(given, {
       architecture: hostArchitecture(),
@@ -98,7 +95,7 @@ function startLauncher(
     preserved: options.preserved ?? [],
     descriptors: beginning.plan.descriptors.slice(1).map((name) => descriptors.get(name) ?? -1),
   })
-  return [beginning, session]
+  return { beginning, session, descriptors }
 }
 
 /** Everything else of the container, while its launcher waits. */

@@ -45,6 +45,7 @@ import type { ProcessIdentity } from './process-liveness.ts'
 import { recordOf } from './record-of.ts'
 import { OPTIONS_FILE, type SavedOptions } from './saved-options.ts'
 import { handOverListener } from './seccomp-listener.ts'
+import { prepareStandby } from './standby-launcher.ts'
 import { saveVerbRecord } from './verb-plans/save-verb-record.ts'
 
 /** An assembly whose plan is whole. */
@@ -138,6 +139,8 @@ function finishSession(
     endSession(session)
     return {}
   }
+  // While the program starts. What comes below may wait in place.
+  prepareStandby(assembly.options, assembly.given)
   const exited = awaitExit(session, (pc, errno) =>
     failureOf(assembly, { type: 'failed', pc, errno }),
   )

@@ -1,5 +1,5 @@
 /** Whether a remembered process still lives: pid and start time, never a pid alone. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { errnoCodeOf } from '../errors.ts'
 import { isDeadState, type ProcStat, parseProcStat } from '../linux/parse-proc-stat.ts'
 import type { OwnedFd } from '../native/owned-fd.ts'
@@ -20,8 +20,11 @@ export function identify(pid: number): ProcessIdentity | undefined {
 
 /** /proc/<pid>/stat, undefined when there is no such process. */
 export function readProcStat(pid: number): ProcStat | undefined {
+  const path = `/proc/${pid}/stat`
+  // Who asks is often about to delete: an error with its stack costs ten times as much as this look.
+  if (!existsSync(path)) return undefined
   try {
-    return parseProcStat(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+    return parseProcStat(readFileSync(path, 'utf8'))
   } catch (error) {
     const code = errnoCodeOf(error)
     if (code === 'ENOENT' || code === 'ESRCH') return undefined

@@ -1,5 +1,5 @@
 /** Files and folders that may not be there, where that is no error. */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { errnoCodeOf } from '../errors.ts'
 
 /** The text of a file, undefined when there is none; a file of the kernel's that is going away is none (ENODEV). */
@@ -9,6 +9,8 @@ export function readTextIfThere(path: string): string | undefined {
 
 /** As {@link readTextIfThere}, for files that are no text. */
 export function readBytesIfThere(path: string): Buffer | undefined {
+  // Often there is none, and an error with its stack costs ten times as much as this look.
+  if (!existsSync(path)) return undefined
   try {
     return readFileSync(path)
   } catch (error) {

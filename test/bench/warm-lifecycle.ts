@@ -27,6 +27,7 @@ export async function warmLifecycles(
         stdio: [sink, sink, sink],
         supervise: true,
         startAtOnce: true,
+        standby: true,
         ...(cgroups === undefined ? {} : { cgroups }),
       })
       const status = await exited

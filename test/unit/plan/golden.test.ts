@@ -1,6 +1,6 @@
 /** Golden plans: the text of `tsrun explain` for the default config and for each concern alone. */
 import { describe, expect, test } from 'vitest'
-import { compileCreate } from '../../../src/plan/compile-create.ts'
+import { beginCreate, compileCreate } from '../../../src/plan/compile-create.ts'
 import { compileExec } from '../../../src/plan/compile-exec.ts'
 import { formatPlan } from '../../../src/plan/format-plan.ts'
 import {
@@ -372,5 +372,15 @@ describe('compileCreate() refusals', () => {
     expect(() => compileCreate(config, OPTIONS)).toThrow(
       'unsupported: a container without a mount namespace',
     )
+  })
+})
+
+describe('beginCreate()', () => {
+  test('of a launcher that waits for the next container', async () => {
+    const { plan } = beginCreate(
+      { ociVersion: '1.3.0', linux: { namespaces: [{ type: 'network' }] } },
+      { ...OPTIONS, gate: false, supervise: true, standby: true },
+    )
+    await expect(formatPlan(plan)).toMatchFileSnapshot('../../golden/standby.txt')
   })
 })
