@@ -1,140 +1,242 @@
-/** The part of Go's text/template that people use in --format: parsed once, rendered for each row. */
-import { TsrunError } from '../errors.ts'
-import { callFunction, isTruthy, printValue } from './go-template-functions.ts'
+/** Go's text/template as people use it in --format: parsed once, rendered for each row, with bounded work. */
+import { nearestWord } from '../util/nearest-word.ts'
+import { templateError } from './go-template-error.ts'
+import { callFunction } from './go-template-functions.ts'
+import {
+  type Node,
+  type Operand,
+  type ParsedTemplate,
+  type Pipeline,
+  parseNodes,
+} from './go-template-parser.ts'
+import { isTruthy, printValue } from './go-template-values.ts'
 
 /** A parsed template. Objects are Go structs (an unknown field is an error), Maps are Go maps. */
 export interface Template {
-  render(data: unknown): string
+  render(data: unknown, options?: RenderOptions): string
 }
 
-type Operand =
-  | { readonly kind: 'literal'; readonly value: unknown }
-  /** `.A.B` or `$name.A.B`; root undefined is the current dot. */
-  | {
-      readonly kind: 'path'
-      readonly variable: string | undefined
-      readonly fields: readonly string[]
-    }
-  | { readonly kind: 'call'; readonly name: string }
-  | { readonly kind: 'group'; readonly pipeline: Pipeline; readonly fields: readonly string[] }
+export interface RenderOptions {
+  /** For the heading of a table: functions that change a text leave it as it is, as docker's do. */
+  readonly heading?: boolean
+}
 
-/** Commands joined by `|`: the value of each becomes the last argument of the next. */
-type Pipeline = readonly (readonly Operand[])[]
-
-type Node =
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'print'; readonly pipeline: Pipeline }
-  | { readonly kind: 'assign'; readonly name: string; readonly pipeline: Pipeline }
-  | {
-      readonly kind: 'if' | 'with' | 'range'
-      readonly pipeline: Pipeline
-      readonly variables: readonly string[]
-      readonly body: readonly Node[]
-      readonly otherwise: readonly Node[]
-    }
+/** Nested ranges and recursive templates could run for ever: a table of a thousand containers needs a fraction. */
+const MAX_STEPS = 1_000_000
+const MAX_OUTPUT = 16 * 1024 * 1024
+const MAX_CALLS = 100
 
 /** Parses `text`. Throws TsrunError that quotes what it does not understand. */
 export function parseTemplate(text: string): Template {
-  const parser = new Parser(text)
-  const nodes = parser.nodes()
+  const parsed = parseNodes(text)
   return {
-    render(data) {
-      return renderNodes(nodes, { dot: data, variables: new Map([['$', data]]) })
-    },
+    render: (data, { heading = false } = {}) => new Renderer(parsed, heading).render(data),
   }
+}
+
+type Jump = 'break' | 'continue' | undefined
+
+interface Variable {
+  value: unknown
 }
 
 interface Scope {
   readonly dot: unknown
-  readonly variables: Map<string, unknown>
+  readonly variables: ReadonlyMap<string, Variable>
 }
 
-function renderNodes(nodes: readonly Node[], scope: Scope): string {
-  return nodes.map((node) => renderNode(node, scope)).join('')
+/** The value that comes through a pipe; it may be undefined. */
+interface Piped {
+  readonly value: unknown
 }
 
-function renderNode(node: Node, scope: Scope): string {
-  switch (node.kind) {
-    case 'text':
-      return node.text
-    case 'print':
-      return printValue(evaluate(node.pipeline, scope))
-    case 'assign':
-      scope.variables.set(node.name, evaluate(node.pipeline, scope))
-      return ''
-    case 'range':
-      return renderRange(node, scope)
-    default: {
-      const value = evaluate(node.pipeline, scope)
-      if (!isTruthy(value)) return renderNodes(node.otherwise, scope)
-      return renderNodes(node.body, node.kind === 'with' ? { ...scope, dot: value } : scope)
+class Renderer {
+  readonly #template: ParsedTemplate
+  readonly #heading: boolean
+  #output = ''
+  #steps = 0
+  #calls = 0
+
+  constructor(template: ParsedTemplate, heading: boolean) {
+    this.#template = template
+    this.#heading = heading
+  }
+
+  render(data: unknown): string {
+    this.#nodes(this.#template.nodes, { dot: data, variables: new Map([['$', { value: data }]]) })
+    return this.#output
+  }
+
+  #nodes(nodes: readonly Node[], outer: Scope): Jump {
+    const scope = { dot: outer.dot, variables: new Map(outer.variables) }
+    for (const node of nodes) {
+      const jump = this.#node(node, scope)
+      if (jump !== undefined) return jump
     }
+    return undefined
+  }
+
+  #node(node: Node, scope: Scope & { variables: Map<string, Variable> }): Jump {
+    this.#step()
+    switch (node.kind) {
+      case 'text':
+        this.#write(node.text)
+        return undefined
+      case 'action':
+        this.#action(node.pipeline, scope)
+        return undefined
+      case 'break':
+      case 'continue':
+        return node.kind
+      case 'template':
+        this.#call(node.name, node.pipeline, scope)
+        return undefined
+      case 'range':
+        return this.#range(node, scope)
+      default:
+        return this.#branch(node, scope)
+    }
+  }
+
+  #action(pipeline: Pipeline, scope: Scope & { variables: Map<string, Variable> }): void {
+    const value = this.#evaluate(pipeline, scope)
+    const [name] = pipeline.variables
+    if (name === undefined) this.#write(printValue(value))
+    else bind(scope.variables, name, value, pipeline.assigns)
+  }
+
+  #branch(node: Extract<Node, { pipeline: Pipeline; body: unknown }>, scope: Scope): Jump {
+    const value = this.#evaluate(node.pipeline, scope)
+    const variables = new Map(scope.variables)
+    const [name] = node.pipeline.variables
+    if (name !== undefined) bind(variables, name, value, node.pipeline.assigns)
+    if (!isTruthy(value)) return this.#nodes(node.otherwise, { dot: scope.dot, variables })
+    return this.#nodes(node.body, { dot: node.kind === 'with' ? value : scope.dot, variables })
+  }
+
+  #range(node: Extract<Node, { pipeline: Pipeline; body: unknown }>, scope: Scope): Jump {
+    const entries = entriesOf(this.#evaluate(node.pipeline, scope))
+    if (entries.length === 0) return this.#nodes(node.otherwise, scope)
+    const [first, second] = node.pipeline.variables
+    for (const [key, value] of entries) {
+      this.#step()
+      const variables = new Map(scope.variables)
+      const { assigns } = node.pipeline
+      if (first !== undefined) bind(variables, first, second === undefined ? value : key, assigns)
+      if (second !== undefined) bind(variables, second, value, assigns)
+      if (this.#nodes(node.body, { dot: value, variables }) === 'break') break
+    }
+    return undefined
+  }
+
+  #call(name: string, pipeline: Pipeline | undefined, scope: Scope): void {
+    const nodes = this.#template.defined.get(name)
+    if (nodes === undefined) throw templateError(`there is no template "${name}"`)
+    if (++this.#calls > MAX_CALLS)
+      throw templateError(`its templates call each other deeper than ${MAX_CALLS}`)
+    const dot = pipeline === undefined ? undefined : this.#evaluate(pipeline, scope)
+    this.#nodes(nodes, { dot, variables: new Map([['$', { value: dot }]]) })
+    this.#calls--
+  }
+
+  #evaluate(pipeline: Pipeline, scope: Scope): unknown {
+    let piped: Piped | undefined
+    for (const command of pipeline.commands) piped = { value: this.#command(command, scope, piped) }
+    return piped?.value
+  }
+
+  #command(command: readonly Operand[], scope: Scope, piped: Piped | undefined): unknown {
+    this.#step()
+    const [head, ...rest] = command
+    if (head === undefined) throw templateError('an action is empty')
+    if (head.kind === 'call' && (head.name === 'and' || head.name === 'or'))
+      return this.#shortCircuit(head.name, rest, scope, piped)
+    const args = [
+      ...rest.map((operand) => this.#operand(operand, scope)),
+      ...(piped === undefined ? [] : [piped.value]),
+    ]
+    if (head.kind === 'call') return this.#function(head.name, args)
+    const value = this.#operand(head, scope, args.length > 0)
+    if (args.length === 0) return value
+    // A method: `.Label "name"`.
+    if (typeof value === 'function') return value(...args)
+    throw templateError('an argument follows a value that is no function')
+  }
+
+  // Arguments after the one that decides are not evaluated, since Go 1.18.
+  #shortCircuit(
+    name: 'and' | 'or',
+    operands: readonly Operand[],
+    scope: Scope,
+    piped: Piped | undefined,
+  ): unknown {
+    let value: unknown
+    for (const operand of operands) {
+      value = this.#operand(operand, scope)
+      if (isTruthy(value) === (name === 'or')) return value
+    }
+    if (operands.length === 0 && piped === undefined) throw templateError(`${name} needs a value`)
+    return piped === undefined ? value : piped.value
+  }
+
+  #operand(operand: Operand, scope: Scope, method = false): unknown {
+    switch (operand.kind) {
+      case 'literal':
+        return operand.value
+      case 'call':
+        return this.#function(operand.name, [])
+      case 'group':
+        return follow(this.#evaluate(operand.pipeline, scope), operand.fields)
+      case 'path': {
+        const value = follow(rootOf(operand.variable, scope), operand.fields)
+        if (typeof value !== 'function' || method) return value
+        throw templateError(`"${operand.fields.at(-1)}" needs an argument`)
+      }
+    }
+  }
+
+  #function(name: string, args: readonly unknown[]): unknown {
+    const value = callFunction(name, args, this.#heading)
+    if (typeof value === 'string' && value.length > MAX_OUTPUT)
+      throw templateError(`a value is longer than ${MAX_OUTPUT} characters`)
+    return value
+  }
+
+  #write(text: string): void {
+    if (this.#output.length + text.length > MAX_OUTPUT)
+      throw templateError(`it makes more than ${MAX_OUTPUT} characters`)
+    this.#output += text
+  }
+
+  #step(): void {
+    if (++this.#steps > MAX_STEPS) throw templateError(`it takes more than ${MAX_STEPS} steps`)
   }
 }
 
-function renderRange(node: Extract<Node, { kind: 'if' | 'with' | 'range' }>, scope: Scope): string {
-  const entries = entriesOf(evaluate(node.pipeline, scope))
-  if (entries.length === 0) return renderNodes(node.otherwise, scope)
-  return entries
-    .map(([key, value]) => {
-      const variables = new Map(scope.variables)
-      const [first, second] = node.variables
-      if (first !== undefined) variables.set(first, second === undefined ? value : key)
-      if (second !== undefined) variables.set(second, value)
-      return renderNodes(node.body, { dot: value, variables })
-    })
-    .join('')
+function bind(
+  variables: Map<string, Variable>,
+  name: string,
+  value: unknown,
+  assigns: boolean,
+): void {
+  const known = assigns ? variables.get(name) : undefined
+  if (known === undefined) variables.set(name, { value })
+  else known.value = value
 }
 
 function entriesOf(value: unknown): [unknown, unknown][] {
   if (Array.isArray(value)) return [...value.entries()]
+  if (value === undefined || value === null) return []
+  if (typeof value === 'number' && Number.isInteger(value) && value <= MAX_STEPS)
+    return Array.from({ length: Math.max(value, 0) }, (_, i) => [i, i])
+  if (typeof value !== 'object') throw templateError(`cannot range over ${typeof value}`)
   const entries: [unknown, unknown][] =
-    value instanceof Map ? [...value.entries()] : Object.entries(value ?? {})
+    value instanceof Map ? [...value.entries()] : Object.entries(value)
   return entries.sort(([a], [b]) => (String(a) < String(b) ? -1 : 1))
 }
 
-function evaluate(pipeline: Pipeline, scope: Scope): unknown {
-  let piped: { readonly value: unknown } | undefined
-  for (const command of pipeline) piped = { value: evaluateCommand(command, scope, piped) }
-  return piped?.value
-}
-
-function evaluateCommand(
-  command: readonly Operand[],
-  scope: Scope,
-  piped: { readonly value: unknown } | undefined,
-): unknown {
-  const [head, ...rest] = command
-  if (head === undefined) throw templateError('an action is empty')
-  const args = [
-    ...rest.map((operand) => evaluateOperand(operand, scope)),
-    ...(piped === undefined ? [] : [piped.value]),
-  ]
-  if (head.kind === 'call') return callFunction(head.name, args)
-  const value = evaluateOperand(head, scope)
-  if (args.length === 0) return value
-  // A method: `.Label "name"`.
-  if (typeof value === 'function') return value(...args)
-  throw templateError('an argument follows a value that is no function')
-}
-
-function evaluateOperand(operand: Operand, scope: Scope): unknown {
-  switch (operand.kind) {
-    case 'literal':
-      return operand.value
-    case 'call':
-      return callFunction(operand.name, [])
-    case 'group':
-      return follow(evaluate(operand.pipeline, scope), operand.fields)
-    case 'path':
-      return follow(rootOf(operand.variable, scope), operand.fields)
-  }
-}
-
 function rootOf(variable: string | undefined, scope: Scope): unknown {
-  if (variable === undefined) return scope.dot
-  if (!scope.variables.has(variable)) throw templateError(`the variable ${variable} is not defined`)
-  return scope.variables.get(variable)
+  return variable === undefined ? scope.dot : scope.variables.get(variable)?.value
 }
 
 function follow(start: unknown, fields: readonly string[]): unknown {
@@ -146,147 +248,7 @@ function fieldOf(value: unknown, field: string): unknown {
   if (typeof value === 'object' && value !== null && Object.hasOwn(value, field))
     return Reflect.get(value, field)
   if (value === undefined || value === null) return undefined
-  throw templateError(`there is no field "${field}"`)
-}
-
-/** The error for a template that cannot be understood or applied. */
-export function templateError(detail: string): TsrunError {
-  return new TsrunError('invalid-argument', `cannot use the format template: ${detail}`)
-}
-
-const TOKEN =
-  /\s*(?:("(?:[^"\\]|\\.)*")|`([^`]*)`|(-?\d+(?:\.\d+)?)|(\$?\w*(?:\.\w+)+|\$\w*|\.)|(:=|[|(),])|([A-Za-z_]\w*))/y
-
-/** Recursive descent over the actions of one template. */
-class Parser {
-  readonly #pieces: readonly string[]
-  #at = 0
-
-  constructor(text: string) {
-    const trimmed = text.replaceAll(/\s*\{\{- /g, '{{').replaceAll(/ -\}\}\s*/g, '}}')
-    // Odd pieces are actions.
-    this.#pieces = trimmed.split(/\{\{((?:"(?:[^"\\]|\\.)*"|`[^`]*`|(?!\}\})[\s\S])*)\}\}/)
-    const open = this.#pieces.find((piece, i) => i % 2 === 0 && piece.includes('{{'))
-    if (open !== undefined) throw templateError(`"${open}" is not closed`)
-  }
-
-  nodes(): Node[] {
-    const nodes = this.#block([])
-    if (this.#at < this.#pieces.length)
-      throw templateError(`"{{${this.#pieces[this.#at]}}}" has no beginning`)
-    return nodes
-  }
-
-  /** Nodes up to an action that begins with one of `ends`, which is left for the caller. */
-  #block(ends: readonly string[]): Node[] {
-    const nodes: Node[] = []
-    for (; this.#at < this.#pieces.length; this.#at++) {
-      const piece = this.#pieces[this.#at] ?? ''
-      if (this.#at % 2 === 0) {
-        if (piece !== '') nodes.push({ kind: 'text', text: piece })
-        continue
-      }
-      const action = piece.trim()
-      const word = /^\w+/.exec(action)?.[0] ?? ''
-      if (ends.includes(word)) return nodes
-      if (word === 'end' || word === 'else') return nodes
-      const node = this.#action(action, word)
-      if (node !== undefined) nodes.push(node)
-    }
-    if (ends.length > 0) throw templateError('an {{end}} is missing')
-    return nodes
-  }
-
-  #action(action: string, word: string): Node | undefined {
-    if (action.startsWith('/*')) return undefined
-    if (word === 'if' || word === 'with' || word === 'range')
-      return this.#control(action.slice(word.length), word)
-    const assignment = /^(\$\w+)\s*:?=\s*/.exec(action)
-    if (assignment?.[1] === undefined) return { kind: 'print', pipeline: parsePipeline(action) }
-    return {
-      kind: 'assign',
-      name: assignment[1],
-      pipeline: parsePipeline(action.slice(assignment[0].length)),
-    }
-  }
-
-  #control(text: string, kind: 'if' | 'with' | 'range'): Node {
-    const declared = /^\s*(\$\w+)(?:\s*,\s*(\$\w+))?\s*:=/.exec(text)
-    const variables = [declared?.[1], declared?.[2]].filter((name) => name !== undefined)
-    const pipeline = parsePipeline(text.slice(declared?.[0].length ?? 0))
-    this.#at++
-    const body = this.#block(['end', 'else'])
-    const otherwise = this.#otherwise()
-    return { kind, pipeline, variables, body, otherwise }
-  }
-
-  #otherwise(): Node[] {
-    const action = (this.#pieces[this.#at] ?? '').trim()
-    if (action === 'end') return []
-    const chained = /^else\s+(if|with)\b([\s\S]*)$/.exec(action)
-    if (chained?.[2] !== undefined)
-      return [this.#control(chained[2], chained[1] === 'if' ? 'if' : 'with')]
-    this.#at++
-    return this.#block(['end'])
-  }
-}
-
-function parsePipeline(text: string): Pipeline {
-  const tokens = tokenize(text)
-  const pipeline = takePipeline(tokens)
-  if (tokens.length > 0) throw templateError(`"${text.trim()}" is not understood`)
-  return pipeline
-}
-
-type Token =
-  | { readonly kind: 'operand'; readonly operand: Operand }
-  | { readonly kind: 'mark'; readonly text: string }
-
-function tokenize(text: string): Token[] {
-  const tokens: Token[] = []
-  TOKEN.lastIndex = 0
-  while (TOKEN.lastIndex < text.trimEnd().length) {
-    const match = TOKEN.exec(text)
-    if (match === null) throw templateError(`"${text.trim()}" is not understood`)
-    tokens.push(tokenOf(match))
-  }
-  return tokens
-}
-
-function tokenOf(match: RegExpExecArray): Token {
-  const [, quoted, raw, number, path, mark, word] = match
-  if (mark !== undefined) return { kind: 'mark', text: mark }
-  if (path !== undefined) return { kind: 'operand', operand: pathOperand(path) }
-  if (quoted !== undefined) return literal(JSON.parse(quoted))
-  if (raw !== undefined) return literal(raw)
-  if (number !== undefined) return literal(Number(number))
-  if (word === 'true' || word === 'false') return literal(word === 'true')
-  if (word === 'nil') return literal(undefined)
-  return { kind: 'operand', operand: { kind: 'call', name: word ?? '' } }
-}
-
-function literal(value: unknown): Token {
-  return { kind: 'operand', operand: { kind: 'literal', value } }
-}
-
-function pathOperand(path: string): Operand {
-  const [variable = '', ...fields] = path === '.' ? [''] : path.split('.')
-  return { kind: 'path', variable: variable === '' ? undefined : variable, fields }
-}
-
-function takePipeline(tokens: Token[]): Pipeline {
-  const commands: Operand[][] = [[]]
-  for (let token = tokens.shift(); token !== undefined; token = tokens.shift()) {
-    if (token.kind === 'operand') commands.at(-1)?.push(token.operand)
-    else if (token.text === '|') commands.push([])
-    else if (token.text === '(') commands.at(-1)?.push(takeGroup(tokens))
-    else if (token.text === ')') break
-    else throw templateError(`"${token.text}" stands at a wrong place`)
-  }
-  return commands
-}
-
-function takeGroup(tokens: Token[]): Operand {
-  const pipeline = takePipeline(tokens)
-  return { kind: 'group', pipeline, fields: [] }
+  const nearest = typeof value === 'object' ? nearestWord(field, Object.keys(value)) : undefined
+  const question = nearest === undefined ? '' : `; did you mean "${nearest}"?`
+  throw templateError(`there is no field "${field}"${question}`)
 }

@@ -3,7 +3,7 @@
 import { printable } from '../errors.ts'
 import { humanDuration } from '../util/duration.ts'
 import { parseTemplate } from './go-template.ts'
-import { toJson } from './go-template-functions.ts'
+import { toJson } from './go-template-values.ts'
 
 /** One printable row: the fields a template can name. */
 export type Row = Readonly<Record<string, unknown>>
@@ -33,7 +33,8 @@ export function formatRows(rows: readonly Row[], format: RowFormat, options: Pri
   const template = parseTemplate(unescapeTabs(isTable ? wanted.replace(/^table\s+/, '') : wanted))
   const texts = rows.map((row) => template.render(row))
   if (!isTable) return lines(texts)
-  return formatTable([template.render(format.columns), ...texts].map((text) => text.split('\t')))
+  const heading = template.render({ ...format.columns, Label: labelHeading }, { heading: true })
+  return formatTable([heading, ...texts].map((text) => text.split('\t')))
 }
 
 /** Aligns the cells of each column with at least three spaces between; the last one is not padded. */
@@ -61,6 +62,11 @@ export function formatObject(object: unknown, format: string): string {
 /** How long ago `time` was, in one unit: `5 minutes ago`. */
 export function timeAgo(time: string, now: number): string {
   return `${humanDuration(now - Date.parse(time))} ago`
+}
+
+// docker's heading of `{{.Label "com.example.some-name"}}`: `some name`.
+function labelHeading(name: unknown): string {
+  return (String(name).split('.').at(-1) ?? '').replaceAll(/[-_]/g, ' ')
 }
 
 function plainTable(rows: readonly Row[], format: RowFormat): string {
