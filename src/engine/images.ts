@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { TsrunError } from '../errors.ts'
 import { exportArchive } from '../images/export-archive.ts'
 import type { Image, ImageStore, RemovedImage } from '../images/image-store.ts'
+import type { ImportProgress } from '../images/import-archive.ts'
 import { openImageStore } from '../images/open-image-store.ts'
 import type { PullProgress } from '../images/pull.ts'
 import { hostPlatform, type Platform, parsePlatform } from '../oci/platform.ts'
@@ -69,10 +70,16 @@ export function saveImages(
   return exportArchive(store, images)
 }
 
+export interface LoadRequest {
+  readonly path: string | undefined
+  readonly platform: string | undefined
+  readonly onProgress?: (event: ImportProgress) => void
+}
+
 /** Loads every image of an archive: the file at `path`, or standard input. */
 export async function loadImages(
   engine: Pick<Engine, 'dataRoot'>,
-  { path, platform }: { readonly path: string | undefined; readonly platform: string | undefined },
+  { path, platform, onProgress }: LoadRequest,
 ): Promise<readonly Image[]> {
   const { importArchive } = await import('../images/import-archive.ts')
   const source =
@@ -80,6 +87,7 @@ export async function loadImages(
   try {
     return await importArchive(imagesOf(engine), source as AsyncIterable<Buffer>, {
       platform: platformOf(platform),
+      ...(onProgress === undefined ? {} : { onProgress }),
     })
   } catch (cause) {
     const what = path ?? 'standard input'

@@ -15,9 +15,17 @@ import { imagesOfLayout } from './oci-archive.ts'
 import { readImage } from './read-image.ts'
 import { storeLayers } from './store-layers.ts'
 
+export interface ImportProgress {
+  readonly type: 'layer'
+  readonly digest: string
+  readonly phase: LayerPhase
+  readonly bytes: number
+  readonly size: number
+}
+
 export interface ImportOptions {
   readonly platform?: Platform | undefined
-  readonly onProgress?: (digest: string, phase: LayerPhase) => void
+  readonly onProgress?: (event: ImportProgress) => void
   readonly signal?: AbortSignal | undefined
 }
 
@@ -77,7 +85,8 @@ async function importHeld(
       content: store.content,
       snapshots: store.snapshots,
       open: () => missing(),
-      onProgress: (work, phase) => options.onProgress?.(work.descriptor.digest, phase),
+      onProgress: ({ descriptor: { digest, size } }, phase, bytes) =>
+        options.onProgress?.({ type: 'layer', digest, phase, bytes, size }),
       signal: options.signal,
     })
     images.push(image)

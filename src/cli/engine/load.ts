@@ -5,6 +5,7 @@ import { TsrunError } from '../../errors.ts'
 import { familiarReference, parseReference } from '../../oci/reference.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
 import { print } from './print.ts'
+import { PullDisplay } from './pull-display.ts'
 
 export const command: EngineCommand = {
   usage: 'load [options]',
@@ -30,6 +31,7 @@ export const command: EngineCommand = {
 
 async function run({ options, roots }: CommandInput): Promise<number> {
   const path = options.string('input')
+  const quiet = options.flag('quiet')
   if (path === undefined && process.stdin.isTTY) {
     throw new TsrunError('invalid-argument', 'cannot load from a terminal', {
       hint: 'use -i FILE or redirect standard input',
@@ -37,8 +39,15 @@ async function run({ options, roots }: CommandInput): Promise<number> {
   }
   const engine = openEngine(roots)
   await engine.sweep()
-  const images = await loadImages(engine, { path, platform: options.string('platform') })
-  if (options.flag('quiet')) return 0
+  // Elsewhere than on a terminal docker's lines are enough.
+  using display = new PullDisplay(process.stderr, quiet || process.stderr.isTTY !== true)
+  const images = await loadImages(engine, {
+    path,
+    platform: options.string('platform'),
+    onProgress: (event) => display.show(event),
+  })
+  await display.end()
+  if (quiet) return 0
   for (const { id, names } of images) {
     const shown =
       names.length === 0

@@ -1,4 +1,4 @@
-/** Shows a pull or a push: a bar a layer on a terminal, one line a layer elsewhere. */
+/** Shows a pull, a push or a load: a bar a layer on a terminal, one line a layer elsewhere. */
 import type { WriteStream } from 'node:tty'
 import type { PullProgress } from '../../engine/images.ts'
 import type { PushProgress } from '../../engine/push-image.ts'
@@ -19,23 +19,28 @@ const WORDS: Readonly<Record<LayerEvent['phase'], string>> = {
   mounted: 'mounted from another repository',
 }
 
+/** What is used of log-update: it draws some lines again and again, and clips them to the terminal. */
+type Screen = ReturnType<typeof import('log-update')['createLogUpdate']>
+
 export class PullDisplay implements Disposable {
   readonly #stream: WriteStream
   readonly #mode: 'quiet' | 'lines' | 'bars'
   readonly #layers = new Map<string, LayerEvent>()
-  #drawn = 0
+  #screen: Screen | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor(stream: WriteStream, quiet: boolean) {
     this.#stream = stream
-    this.#mode = quiet ? 'quiet' : stream.isTTY && process.env.TERM !== 'dumb' ? 'bars' : 'lines'
+    // A terminal of no width is one whose size nobody has set.
+    const draws = stream.isTTY && stream.columns > 0 && process.env.TERM !== 'dumb'
+    this.#mode = quiet ? 'quiet' : draws ? 'bars' : 'lines'
   }
 
   show(event: Event): void {
     if (this.#mode === 'quiet' || event.type === 'resolved') return
     const before = this.#layers.get(event.digest)?.phase
     this.#layers.set(event.digest, event)
-    if (this.#mode === 'bars') this.#timer ??= setTimeout(() => this.#draw(), REDRAW_MS)
+    if (this.#mode === 'bars') this.#timer ??= setTimeout(() => void this.#redraw(), REDRAW_MS)
     else if (
       before !== event.phase &&
       event.phase !== 'waiting' &&
@@ -48,26 +53,40 @@ export class PullDisplay implements Disposable {
     }
   }
 
-  /** Draws what is the last state. */
-  end(): void {
-    if (this.#mode === 'bars') this.#draw()
+  /** Draws the last state, which stays on the terminal. */
+  async end(): Promise<void> {
+    if (this.#mode !== 'bars' || this.#layers.size === 0) return
+    await this.#redraw()
+    this[Symbol.dispose]()
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.#screen === undefined) return
+    this.#draw(this.#screen)
+    this.#screen.done()
+    this.#screen = undefined
+    this.#layers.clear()
   }
 
-  #draw(): void {
+  async #redraw(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const width = this.#stream.columns || 80
-    const lines = [...this.#layers.values()].map(
-      (layer) => `\x1b[2K${lineOf(layer).slice(0, width - 1)}\n`,
-    )
-    const up = this.#drawn === 0 ? '' : `\x1b[${this.#drawn}A`
-    this.#stream.write(`${up}${lines.join('')}`)
-    this.#drawn = lines.length
+    this.#screen ??= await openScreen(this.#stream)
+    this.#draw(this.#screen)
   }
+
+  #draw(screen: Screen): void {
+    screen([...this.#layers.values()].map(lineOf).join('\n'))
+  }
+}
+
+// Only where there is something to draw. The cursor stays: hiding it would take handlers for signals, which are
+// the container's.
+async function openScreen(stream: WriteStream): Promise<Screen> {
+  const { createLogUpdate } = await import('log-update')
+  return createLogUpdate(stream, { showCursor: true })
 }
 
 function lineOf({ digest, phase, bytes, size }: LayerEvent): string {

@@ -38,7 +38,7 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
     verifyTls: options.flag('tls-verify', true),
     onProgress: (event) => display.show(event),
   })
-  display.end()
+  await display.end()
   process.stdout.write(`${image.id.replace(/^sha256:/, '')}\n`)
   return 0
 }

@@ -46,7 +46,7 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
       else display.show(event)
     },
   })
-  display.end()
+  await display.end()
   for (const { reference, descriptor } of results) {
     const name = familiarReference(reference)
     process.stdout.write(

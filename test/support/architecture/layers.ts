@@ -134,6 +134,11 @@ export const MODULE_BANS: readonly ModuleBan[] = [
     allowed: [],
     reason: 'a thread of Node costs 10 MB and cannot enter namespaces either',
   },
+  {
+    module: 'log-update',
+    allowed: ['cli/engine/pull-display.ts'],
+    reason: 'one file draws on terminals, and loads it when there is something to draw',
+  },
   { module: 'yargs', allowed: ['cli/engine/'], reason: 'the OCI command line must start fast' },
   { module: 'node-fetch', allowed: ['registry/'], reason: 'HTTP is the registry client’s' },
   { module: 'tar-stream', allowed: ['archive/'], reason: 'archive/ is the one tar codec' },
