@@ -22,7 +22,12 @@ import type { RunRequest } from './run-request.ts'
 export interface MakeOptions extends ImageOptions {
   /** Where relative paths of volumes begin. */
   readonly workingDirectory: string
+  /** Hears of each phase when it begins. */
+  readonly onPhase?: ((phase: StartPhase) => void) | undefined
 }
+
+/** What a run spends its time on: `spec` has volumes and the config.json, `start` all after the program runs. */
+export type StartPhase = 'image' | 'snapshot' | 'spec' | 'create' | 'start'
 
 /** Complete, with its root mounted, but nobody else's yet: the mark and the lock are this process's. */
 export interface MadeContainer {
@@ -38,8 +43,10 @@ export async function makeContainer<Result>(
   options: MakeOptions,
   complete: (made: MadeContainer) => Promise<Result>,
 ): Promise<Result> {
+  options.onPhase?.('image')
   const image = await imageOf(engine, request, options)
   if (request.replace === true) await removeNamed(engine, request.name)
+  options.onPhase?.('snapshot')
   const host = lookUpHost(request, options.workingDirectory)
   using unfinished = engine.containers.create()
   const { id, directory } = unfinished
@@ -49,6 +56,7 @@ export async function makeContainer<Result>(
       request.name,
     )
     const rootPath = await mountRoot(engine, id, request, image)
+    options.onPhase?.('spec')
     const { workingDirectory } = options
     const place = { record: claimed, request, image, rootPath, workingDirectory }
     const volumes = await volumesOf(engine, place)

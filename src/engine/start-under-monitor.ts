@@ -27,6 +27,8 @@ export interface StartOptions {
   readonly ready?: () => void
   /** Hears of what in the request has no effect. */
   readonly warn: (problem: unknown) => void
+  /** As MakeOptions has it: `create` and `start` are told here. */
+  readonly onPhase?: ((phase: 'create' | 'start') => void) | undefined
 }
 
 export interface RunningContainer {
@@ -49,6 +51,7 @@ export async function startUnderMonitor(
   { record, config, unlock }: ReadyContainer,
   options: StartOptions,
 ): Promise<RunningContainer> {
+  options.onPhase?.('create')
   const { id } = record
   const directory = engine.containers.directory(id)
   using monitor = launchFor(engine, record, directory)
@@ -68,6 +71,7 @@ export async function startUnderMonitor(
       // The monitor holds the output back until we have attached or said `started`.
       startAtOnce: true,
     })
+    options.onPhase?.('start')
     // Init has its own copy of the mount: the host's mount table stays clean from here on.
     unmountRoot(engine, id)
     monitor.created(created.pid)

@@ -129,6 +129,16 @@ describe.skipIf(missing('root', 'cgroup2'))('the system', () => {
     expect(engine.succeed(['volume', 'ls', '-q'])).toBe('')
   })
 
+  it('says how long each phase of a start took', async () => {
+    await engine.loadBusybox()
+    const { stdout, stderr } = engine.run(['run', '--rm', '--timings', 'busybox', 'echo', 'hi'])
+    expect(stdout).toBe('hi\n')
+    const phases = ['load', 'image', 'snapshot', 'spec', 'create', 'start', 'total']
+    expect(stderr).toMatch(
+      new RegExp(`^timings: ${phases.map((phase) => `${phase} \\d+\\.\\d ms`).join(', ')}\n$`),
+    )
+  })
+
   it('is examined by the doctor, in lines and in JSON', () => {
     const { status, stdout } = engine.run(['doctor', '--json'])
     const verdicts: { check: string; status: string; remedy?: string }[] = JSON.parse(stdout)
@@ -156,7 +166,7 @@ describe('completion', () => {
   it.each([
     ['ru', ['run']],
     ['system ch', ['check']],
-    ['run --memory-sw', ['--memory-swap']],
+    ['run --memory-res', ['--memory-reservation']],
     ['run --pull ne', ['never']],
     ['--debug stop w', ['web', 'words']],
     ['inspect we', ['web']],
@@ -197,7 +207,7 @@ describe('completion', () => {
         .filter(Boolean)
     expect(fish('tsrun ru')).toEqual(['run'])
     expect(fish('tsrun system ch')).toEqual(['check'])
-    expect(fish('tsrun run --memory-sw')).toEqual(['--memory-swap'])
+    expect(fish('tsrun run --memory-res')).toEqual(['--memory-reservation'])
     expect(fish('tsrun run --pull ne')).toEqual(['never'])
     expect(fish('tsrun stop w')).toEqual(['web', 'words'])
   })

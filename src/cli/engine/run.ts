@@ -1,11 +1,13 @@
 /** `tsrun run`: a command in a new container, in the foreground or in the background. */
 import type { PullProgress } from '../../engine/container-image.ts'
 import { openEngine } from '../../engine/engine.ts'
+import type { StartPhase } from '../../engine/make-container.ts'
 import { runContainer } from '../../engine/run-container.ts'
+import { PhaseClock } from '../../util/phase-clock.ts'
 import { type ForegroundSignals, inForeground } from '../foreground-signals.ts'
 import { attachedStreams } from './attached-streams.ts'
 import { CidFile } from './cid-file.ts'
-import type { CommandInput, EngineCommand } from './command.ts'
+import type { CommandInput, EngineCommand, OptionSpec } from './command.ts'
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from './detach-keys.ts'
 import { followContainer } from './follow-container.ts'
 import { FORWARDED, forwardSignal } from './forward-signal.ts'
@@ -15,10 +17,15 @@ import { RUN_OPTIONS, runRequestOf } from './run-options.ts'
 import { requireTerminal, UserTerminal, windowSize } from './user-terminal.ts'
 import { warn } from './warn.ts'
 
+const TIMINGS: OptionSpec = {
+  type: 'flag',
+  describe: 'say on standard error how long each phase of the start took',
+}
+
 export const command: EngineCommand = {
   usage: 'run [options] IMAGE [COMMAND] [ARG...]',
   describe: 'Run a command in a new container. It has no network unless --network host is given.',
-  options: RUN_OPTIONS,
+  options: { ...RUN_OPTIONS, timings: TIMINGS },
   optionGroups: RUN_OPTION_GROUPS,
   examples: [
     {
@@ -50,17 +57,20 @@ async function makeAndFollow(
   using display = new PullDisplay(process.stderr, options.flag('quiet'))
   const attached = attachedStreams(options)
   using cidFile = new CidFile(options.string('cidfile'))
+  const clock = options.flag('timings') ? new PhaseClock(() => performance.now()) : undefined
   const common = {
     workingDirectory: process.cwd(),
     onPull: (event: PullProgress) => display.show(event),
     warn,
     signal: signals.stop,
     ready: signals.begin,
+    onPhase: clock === undefined ? undefined : (phase: StartPhase) => clock.begin(phase),
   }
   if (options.flag('detach')) {
     const { id } = await runContainer(engine, request, common)
     cidFile.write(id)
     process.stdout.write(`${id}\n`)
+    tellTimings(clock)
     return 0
   }
   const tty = request.terminal === true
@@ -84,8 +94,13 @@ async function makeAndFollow(
     },
   )
   cidFile.write(running.id)
+  tellTimings(clock)
   if (options.flag('sig-proxy', true))
     signals.deliver((name) => forwardSignal(engine, running.id, name))
   else signals.release()
   return await followContainer(engine, running, terminal, signals)
+}
+
+function tellTimings(clock: PhaseClock | undefined): void {
+  if (clock !== undefined) process.stderr.write(clock.report())
 }
