@@ -36,8 +36,10 @@ static uint64_t started_ms;
 int check_report_fd(void) { return check.report; }
 int check_output_fd(void) { return check.output; }
 
+// Without an interval a check is made only when somebody asks for it.
 static void set_next(void) {
   const struct monitor_config *config = &monitor.config;
+  if (config->check_interval_ms == 0) return;
   int is_starting =
       health == HEALTH_STARTING && now_ms() - started_ms < config->check_start_period_ms;
   set_timer(TIMER_CHECK, is_starting ? config->check_start_interval_ms : config->check_interval_ms);

@@ -2,24 +2,43 @@
 import { TsrunError } from '../errors.ts'
 import { type AttachClient, attachToMonitor } from '../monitor/attach-client.ts'
 import type { Engine } from './engine.ts'
+import { statusById } from './signal-container.ts'
 
-/** The container waits while the caller does not read. Throws `failed-precondition` when it does not run. */
+export interface AttachStreams {
+  readonly onOutput: (stream: 'stdout' | 'stderr', bytes: Buffer) => void
+  /** Hears of how many bytes of output were left out, the caller having lagged. */
+  readonly onSkipped: (bytes: number) => void
+}
+
+/**
+ * The container waits only a moment for a caller that does not read: from then on output is left out.
+ * Throws `failed-precondition` when it does not run.
+ */
 export async function attachContainer(
   engine: Engine,
   id: string,
-  onOutput: (stream: 'stdout' | 'stderr', bytes: Buffer) => void,
+  streams: AttachStreams,
 ): Promise<AttachClient> {
   const directory = engine.containers.directory(id)
   const client = await attachToMonitor(directory, {
     output: true,
-    patient: true,
+    patient: false,
     owner: false,
-    onOutput,
+    ...streams,
   })
   if (client !== undefined) return client
-  const name = engine.containers.read(id)?.name ?? id
-  throw new TsrunError(
-    'failed-precondition',
-    `cannot attach to container "${name}": it is not running`,
-  )
+  throw notPossible(engine, id)
+}
+
+function notPossible(engine: Engine, id: string): TsrunError {
+  const { record, status } = statusById(engine, id)
+  const action = `cannot attach to container "${record.name}"`
+  if (status.pid === 0) return new TsrunError('failed-precondition', `${action}: it is not running`)
+  if (status.unwatched)
+    return new TsrunError('failed-precondition', `${action}: its monitor was killed`, {
+      hint: `tsrun restart ${record.name} gives it another one`,
+    })
+  return new TsrunError('unavailable', `${action}: too many clients are attached already`, {
+    hint: `end one of them, or use tsrun logs -f ${record.name}`,
+  })
 }

@@ -7,6 +7,7 @@ import { stopSignal } from '../spec/command.ts'
 import type { SpecHost } from '../spec/spec-input.ts'
 import type { ContainerRecord, VolumeRecord } from './container-record.ts'
 import { engineMounts, reaperPath } from './engine-files.ts'
+import { checkCommand, healthConfigOf } from './health-config.ts'
 import type { IdentityFile } from './identity-files.ts'
 import type { Joined } from './joined-namespaces.ts'
 import { readInRoot } from './read-in-root.ts'
@@ -65,6 +66,7 @@ export function newRecord(
   request: RunRequest,
   image: ContainerImage | undefined,
 ): Omit<ContainerRecord, 'name'> {
+  const health = healthConfigOf(image?.process, request.health)
   return {
     version: 1,
     id,
@@ -83,6 +85,9 @@ export function newRecord(
     labels: labelsOf(request, image),
     request,
     volumes: [],
+    ...(health === undefined
+      ? {}
+      : { health, healthCommand: checkCommand(health, image?.process) }),
     stopSignal: stopSignal(image?.process, request),
     stateRoot,
     owned: false,

@@ -1,17 +1,11 @@
 /** The output that a container's log has kept, and what is still to come. */
 import { watch } from 'node:fs'
 import { join } from 'node:path'
-import { errnoCodeOf } from '../errors.ts'
-import {
-  type LogOptions,
-  type LogPiece,
-  openLog,
-  readLog,
-  readLogFrom,
-} from '../monitor/log-reader.ts'
-import { statusOf } from './container-status.ts'
+import { TsrunError } from '../errors.ts'
+import { LogFiles } from '../monitor/log-files.ts'
+import type { LogOptions, LogPiece } from '../monitor/log-reader.ts'
 import type { ContainerStore } from './container-store.ts'
-import { waitForExit } from './wait-container.ts'
+import { waitUntilOver } from './wait-container.ts'
 
 export const LOG_FILE = 'container.log'
 
@@ -22,59 +16,51 @@ export interface FollowOptions extends LogOptions {
 
 export type { LogPiece }
 
-/** The log's pieces in order; with `follow` until the container has ended. */
+/** The log's pieces in order; with `follow` until the container has ended and is not to be started anew. */
 export async function* containerLogs(
   store: ContainerStore,
   id: string,
   options: FollowOptions,
 ): AsyncGenerator<LogPiece> {
-  const path = join(store.directory(id), LOG_FILE)
-  const file = await openIfThere(path)
-  if (file === undefined) return
-  try {
-    if (!options.follow) {
-      yield* readLog(file, options)
-      return
-    }
-    // Watched before the first read: what is written in between wakes the loop.
-    using growth = new Growth(path, () => ended(store, id), options.signal)
-    let position = yield* readLog(file, options)
-    for (;;) {
-      const more = await growth.next()
-      const read = await readLogFrom(file, position)
-      position = read.position
-      yield* read.pieces
-      if (!more) return
-    }
-  } finally {
-    await file.close()
+  refuseNoLog(store, id)
+  const directory = store.directory(id)
+  if (!options.follow) {
+    await using log = await LogFiles.open(join(directory, LOG_FILE))
+    yield* log.read(options)
+    return
+  }
+  // Watched before the first read: what is written in between wakes the loop.
+  using growth = new Growth(directory, () => waitUntilOver(store, id), options.signal)
+  await using log = await LogFiles.open(join(directory, LOG_FILE))
+  yield* log.read(options)
+  for (;;) {
+    const more = await growth.next()
+    yield* log.readMore()
+    if (!more) return
   }
 }
 
-async function openIfThere(path: string) {
-  try {
-    return await openLog(path)
-  } catch (error) {
-    if (errnoCodeOf(error) === 'ENOENT') return undefined
-    throw error
-  }
-}
-
-async function ended(store: ContainerStore, id: string): Promise<void> {
+function refuseNoLog(store: ContainerStore, id: string): void {
   const record = store.read(id)
-  if (record === undefined || statusOf(record, store.directory(id)).status === 'exited') return
-  await waitForExit(store, id)
+  if (record?.request.log?.driver !== 'none') return
+  throw new TsrunError(
+    'failed-precondition',
+    `cannot read the log of container "${record.name}": it was made with --log-driver none`,
+    { hint: `tsrun attach ${record.name} shows what it writes from now on` },
+  )
 }
 
-/** Tells when a file has grown, and when it will not grow any more. */
+/** Tells when one of the log's files has grown, and when none will grow any more. */
 class Growth implements Disposable {
   readonly #watcher: ReturnType<typeof watch>
   #changed = true
   #final = false
   #wake: () => void = () => {}
 
-  constructor(path: string, untilFinal: () => Promise<void>, signal: AbortSignal | undefined) {
-    this.#watcher = watch(path, () => this.#note(false))
+  constructor(directory: string, untilFinal: () => Promise<void>, signal: AbortSignal | undefined) {
+    this.#watcher = watch(directory, (_event, name) => {
+      if (name === null || name.startsWith(LOG_FILE)) this.#note(false)
+    })
     // The error is the reader's: it meets the missing container again at its next read.
     untilFinal().then(
       () => this.#note(true),

@@ -3,9 +3,8 @@ import { TsrunError } from '../errors.ts'
 import { hostProcessTable } from '../runtime/host-ps.ts'
 import { cgroupOf } from '../runtime/recorded-cgroup.ts'
 import { readContainerRecord } from '../state/state-directory.ts'
-import { statusOf } from './container-status.ts'
+import { isLive, statusOf } from './container-status.ts'
 import type { Engine } from './engine.ts'
-import { isLive } from './list-containers.ts'
 
 /** Lines of the host's ps with `options`. Throws `failed-precondition` for a container that does not run. */
 export function containerProcessTable(

@@ -1,11 +1,12 @@
 /** container.json: what the engine knows of one container beside its bundle. */
 import { TsrunError } from '../errors.ts'
 import type { ReachedLimit } from '../runtime/limits-reached.ts'
+import type { HealthConfig } from './health-config.ts'
 import type { RunRequest } from './run-request.ts'
 
 /** What the last command that changed the container wrote; container-status.ts says what is true now. */
 export interface RecordedState {
-  readonly status: 'creating' | 'created' | 'running' | 'exited'
+  readonly status: 'creating' | 'created' | 'running' | 'restarting' | 'exited'
   /** Pid of the container's init; a process only together with {@link startTime}. */
   readonly pid?: number
   /** Clock ticks since boot (/proc/<pid>/stat). */
@@ -21,6 +22,10 @@ export interface RecordedState {
   readonly exitCode?: number
   /** Why the container could not start, or what is wrong with it. */
   readonly error?: string
+  /** How often the monitor has started it anew since a user did. */
+  readonly restartCount?: number
+  /** Of docker's back-off: how long the monitor has waited before the last start of its own. */
+  readonly restartStep?: number
   readonly oomKilled?: boolean
   /** The limits that the container had run into when it ended. */
   readonly limitsReached?: readonly ReachedLimit[]
@@ -72,6 +77,9 @@ export interface ContainerRecord {
   /** As the user gave it; `inspect` shows it. */
   readonly request: RunRequest
   readonly volumes: readonly VolumeRecord[]
+  /** Its health check, and the program that the check runs. */
+  readonly health?: HealthConfig
+  readonly healthCommand?: readonly string[]
   /** As `SIGTERM`. */
   readonly stopSignal: string
   readonly stateRoot: string

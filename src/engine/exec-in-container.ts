@@ -62,7 +62,8 @@ export async function execProcess(
   })
 }
 
-function processOf(config: RuntimeConfig, request: ExecRequest, root: string): Process {
+/** The process document of `request`; names of users are looked up below `root`. */
+export function processOf(config: RuntimeConfig, request: ExecRequest, root: string): Process {
   const own = config.process ?? { cwd: '/' }
   const workdir = request.workdir ?? own.cwd
   if (!workdir.startsWith('/')) {

@@ -10,7 +10,7 @@ import { newBatch, runBatch } from '../native/run-batch.ts'
 import { streamPair } from '../native/syscalls.ts'
 import { readProcStat } from '../runtime/process-liveness.ts'
 import type { ExecStreams } from './exec-in-container.ts'
-import { sendSignal } from './stop-container.ts'
+import { sendSignal } from './signal-container.ts'
 
 export interface ExecSessionOptions {
   readonly terminal: boolean

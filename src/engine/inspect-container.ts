@@ -5,10 +5,11 @@ import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { readTextIfThere } from '../util/if-there.ts'
 import { LOG_FILE } from './container-logs.ts'
 import { type ContainerRecord, shortId } from './container-record.ts'
-import { type ContainerStatus, statusOf } from './container-status.ts'
+import { type ContainerStatus, isLive, statusOf } from './container-status.ts'
 import { describeLimits } from './describe-limits.ts'
 import type { Engine } from './engine.ts'
-import { isLive } from './list-containers.ts'
+import { healthcheckOf, healthOf } from './inspect-health.ts'
+import { DEFAULT_LOG, type LogSettings } from './log-settings.ts'
 
 const NEVER = '0001-01-01T00:00:00Z'
 
@@ -25,14 +26,14 @@ export function inspectContainer(engine: Engine, id: string): Record<string, unk
     Created: record.createdAt,
     Path: path,
     Args: args,
-    State: stateOf(status),
+    State: stateOf(record, status, directory),
     Image: record.image?.id ?? '',
     ResolvConfPath: join(directory, 'resolv.conf'),
     HostnamePath: join(directory, 'hostname'),
     HostsPath: join(directory, 'hosts'),
     LogPath: join(directory, LOG_FILE),
     Name: `/${record.name}`,
-    RestartCount: 0,
+    RestartCount: record.state.restartCount ?? 0,
     Driver: record.rootfs === undefined ? 'overlay' : '',
     Platform: 'linux',
     MountLabel: config?.linux?.mountLabel ?? '',
@@ -50,12 +51,16 @@ export function inspectContainer(engine: Engine, id: string): Record<string, unk
   }
 }
 
-function stateOf(status: ContainerStatus): Record<string, unknown> {
+function stateOf(
+  record: ContainerRecord,
+  status: ContainerStatus,
+  directory: string,
+): Record<string, unknown> {
   return {
     Status: status.status === 'creating' ? 'created' : status.status,
     Running: isLive(status),
     Paused: status.status === 'paused',
-    Restarting: false,
+    Restarting: status.status === 'restarting',
     OOMKilled: status.oomKilled,
     Dead: false,
     Pid: status.pid,
@@ -64,6 +69,7 @@ function stateOf(status: ContainerStatus): Record<string, unknown> {
     LimitsReached: status.limitsReached,
     StartedAt: status.startedAt ?? NEVER,
     FinishedAt: status.finishedAt ?? NEVER,
+    ...(record.health === undefined ? {} : { Health: healthOf(directory) }),
   }
 }
 
@@ -94,7 +100,11 @@ function hostConfigOf({
     MemorySwap: request.memorySwap ?? 0,
     BlkioWeight: request.blkioWeight ?? 0,
     DeviceCgroupRules: request.deviceCgroupRules ?? [],
-    RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
+    RestartPolicy: {
+      Name: request.restart?.name ?? 'no',
+      MaximumRetryCount: request.restart?.maximumRetryCount ?? 0,
+    },
+    LogConfig: logConfigOf(request.log ?? DEFAULT_LOG),
     AutoRemove: autoRemove,
     CapAdd: request.capAdd ?? [],
     CapDrop: request.capDrop ?? [],
@@ -111,6 +121,12 @@ function hostConfigOf({
     Init: request.init === true,
     Annotations: pairs(request.annotations ?? [], '='),
   }
+}
+
+function logConfigOf({ driver, maxSize, maxFiles }: LogSettings): Record<string, unknown> {
+  const options: [string, string][] = []
+  if (maxSize > 0) options.push(['max-size', String(maxSize)], ['max-file', String(maxFiles)])
+  return { Type: driver, Config: new Map(options) }
 }
 
 function configOf(
@@ -134,6 +150,8 @@ function configOf(
     Entrypoint: record.entrypoint.length === 0 ? undefined : record.entrypoint,
     Labels: new Map(Object.entries(record.labels)),
     StopSignal: record.stopSignal,
+    ...(record.health === undefined ? {} : { Healthcheck: healthcheckOf(record.health) }),
+    ...(record.request.timeout === undefined ? {} : { Timeout: record.request.timeout }),
   }
 }
 

@@ -8,7 +8,7 @@ import { type ExecRequest, execProcess } from './exec-in-container.ts'
 import type { ContainerOptions } from './library-options.ts'
 import type { OwnedContainer } from './owned-container.ts'
 import { type OurEnds, PipeSet } from './pipe-set.ts'
-import { sendSignal, signalNumber } from './stop-container.ts'
+import { sendSignal, signalNumber } from './signal-container.ts'
 import { waitForProcess } from './wait-container.ts'
 
 export interface ExitResult {

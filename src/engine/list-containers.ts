@@ -1,12 +1,15 @@
 /** Finds containers for `ps`: those that exist, what is true of them, and docker's filters. */
 import { TsrunError } from '../errors.ts'
 import type { ContainerRecord } from './container-record.ts'
-import { type ContainerStatus, statusOf } from './container-status.ts'
+import { type ContainerStatus, isLive, statusOf } from './container-status.ts'
 import type { ContainerStore } from './container-store.ts'
+import { wasStopped } from './next-restart.ts'
 
 export interface ListedContainer {
   readonly record: ContainerRecord
   readonly status: ContainerStatus
+  /** Whether the user has ended it, and not started it since. */
+  readonly stopped: boolean
 }
 
 export interface ListOptions {
@@ -31,15 +34,13 @@ const FILTERS: Readonly<Record<string, Filter>> = {
     record.volumes.some(({ name, source, destination }) =>
       [name, source, destination].includes(value),
     ),
+  health: ({ status }, value) => status.health === value,
+  'restart-policy': ({ record }, value) => (record.request.restart?.name ?? 'no') === value,
+  'should-start-on-boot': (container, value) => String(startsOnBoot(container)) === value,
   network: ({ record }, value) => record.networkMode === value,
 }
 
 const STATUSES = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead']
-
-/** A paused container counts as running, as in docker. */
-export function isLive({ status }: ContainerStatus): boolean {
-  return status === 'running' || status === 'paused'
-}
 
 /** Those of `all` that the options ask for, in the same order. */
 export function chooseContainers(
@@ -59,13 +60,20 @@ export function chooseContainers(
   return options.last === undefined ? matching : matching.slice(0, options.last)
 }
 
+// What docker's daemon starts when it starts; podman's filter of this name.
+function startsOnBoot({ record, stopped }: ListedContainer): boolean {
+  const policy = record.request.restart?.name ?? 'no'
+  return policy === 'always' || (policy === 'unless-stopped' && !stopped)
+}
+
 /** All containers, newest first. */
 export function everyContainer(store: ContainerStore): ListedContainer[] {
   const containers: ListedContainer[] = []
   for (const id of store.ids()) {
     const record = store.read(id)
-    if (record !== undefined)
-      containers.push({ record, status: statusOf(record, store.directory(id)) })
+    if (record === undefined) continue
+    const directory = store.directory(id)
+    containers.push({ record, status: statusOf(record, directory), stopped: wasStopped(directory) })
   }
   return containers.sort((a, b) => (a.record.createdAt < b.record.createdAt ? 1 : -1))
 }

@@ -3,12 +3,13 @@ import { existsSync } from 'node:fs'
 import { TsrunError } from '../errors.ts'
 import { attachToMonitor } from '../monitor/attach-client.ts'
 import type { ReachedLimit } from '../runtime/limits-reached.ts'
+import { cancelRestart } from './cancel-restart.ts'
 import { type ContainerRecord, shortId } from './container-record.ts'
-import { statusOf } from './container-status.ts'
+import { type ContainerStatus, isLive, isWatched, statusOf } from './container-status.ts'
 import { discardContainer } from './discard-container.ts'
 import type { Engine } from './engine.ts'
 import { releaseContainer } from './release-container.ts'
-import { sendSignal } from './stop-container.ts'
+import { sendSignal } from './signal-container.ts'
 import { waitForProcess } from './wait-container.ts'
 
 const SIGKILL = 9
@@ -30,18 +31,10 @@ export async function removeContainer(
   const record = containers.read(id)
   const status = record && statusOf(record, containers.directory(id))
   if (record === undefined || status === undefined || status.pid === 0) {
-    await removeStopped(engine, id, volumes)
+    await removeStopped(engine, id, { force, volumes })
     return
   }
-  if (!force) {
-    throw new TsrunError(
-      'failed-precondition',
-      `cannot remove container "${record.name}": it is ${status.status}`,
-      {
-        hint: `stop it first, or use tsrun rm -f ${record.name}`,
-      },
-    )
-  }
+  if (!force) throw runs(record, status)
   // As its owner: the monitor then leaves the clean-up to us.
   using monitor = await attachToMonitor(containers.directory(id), {
     output: false,
@@ -52,7 +45,7 @@ export async function removeContainer(
   sendSignal(status.pid, startTime, SIGKILL)
   await waitForProcess(status.pid, startTime, -1)
   await monitor?.exit
-  await removeStopped(engine, id, volumes)
+  await removeStopped(engine, id, { force: true, volumes })
   await monitor?.cleaned()
 }
 
@@ -82,21 +75,23 @@ export async function cleanUpContainer(
 
 /**
  * Releases what a container holds that does not run, and writes down how it ended. The caller holds its lock.
- * Undefined for one that runs.
+ * `whatNext` may add to that, so that nobody sees the one without the other. Undefined for one that runs.
  */
 export async function recordEnd(
   engine: Engine,
   record: ContainerRecord,
+  whatNext: (ended: ContainerRecord) => ContainerRecord = (ended) => ended,
 ): Promise<ContainerRecord | undefined> {
   const status = statusOf(record, engine.containers.directory(record.id))
   if (status.status === 'running' || status.status === 'paused' || status.pid !== 0)
     return undefined
   const { limitsReached } = await releaseContainer(engine, record.id)
   if (!status.needsCleanup) return record
-  const ended =
-    record.state.starting === true
+  const ended = whatNext(
+    record.state.starting === true && record.state.status !== 'restarting'
       ? withoutStart(record)
-      : withEnd(record, { ...status, limitsReached })
+      : withEnd(withoutStart(record), { ...status, limitsReached }),
+  )
   engine.containers.write(ended)
   return ended
 }
@@ -107,6 +102,8 @@ export async function cleanUpEnded(engine: Engine): Promise<void> {
   for (const id of containers.ids()) {
     const record = containers.read(id)
     if (record === undefined || !statusOf(record, containers.directory(id)).needsCleanup) continue
+    // Its monitor does that, and may have it started anew.
+    if (isWatched(record, false)) continue
     // A lock that is held is a clean-up under way.
     const isFree = containers.tryLock(id)
     isFree?.close()
@@ -130,10 +127,18 @@ async function removeIfAbandoned(engine: Engine, id: string): Promise<void> {
   await discardContainer(engine, id, containers.keepsVolumes(id) ? 'keep' : 'remove')
 }
 
+function runs({ name }: ContainerRecord, { status }: ContainerStatus): TsrunError {
+  return new TsrunError(
+    'failed-precondition',
+    `cannot remove container "${name}": it is ${status}`,
+    { hint: `stop it first, or use tsrun rm -f ${name}` },
+  )
+}
+
 async function removeStopped(
   engine: Engine,
   id: string,
-  volumes: 'keep' | 'remove',
+  { force, volumes }: { readonly force: boolean; readonly volumes: 'keep' | 'remove' },
 ): Promise<void> {
   const { containers } = engine
   if (containers.isUnfinished(id)) {
@@ -151,6 +156,12 @@ async function removeStopped(
   }
   using lock = await containers.lock(id)
   if (lock === undefined) return
+  // It may have been started while we waited.
+  const record = containers.read(id)
+  const status = record && statusOf(record, containers.directory(id))
+  if (!force && record !== undefined && status !== undefined && isLive(status))
+    throw runs(record, status)
+  cancelRestart(engine, id)
   await releaseContainer(engine, id)
   await discardContainer(engine, id, volumes)
 }

@@ -1,5 +1,8 @@
 /** What a caller asks for when it runs a container. */
 import type { SpecOptions } from '../spec/spec-input.ts'
+import type { HealthOptions } from './health-config.ts'
+import type { LogSettings } from './log-settings.ts'
+import type { RestartPolicy } from './restart-policy.ts'
 
 /** The options that make config.json, and the ones that only the engine needs. */
 export interface RunRequest extends SpecOptions {
@@ -41,4 +44,11 @@ export interface RunRequest extends SpecOptions {
   readonly interactive?: boolean | undefined
   /** Remove the container when it has ended. */
   readonly autoRemove?: boolean | undefined
+  readonly restart?: RestartPolicy | undefined
+  readonly log?: LogSettings | undefined
+  readonly health?: HealthOptions | undefined
+  /** Seconds after which the container is killed. */
+  readonly timeout?: number | undefined
+  /** The container is killed when the process that started this one ends. */
+  readonly dieWithParent?: boolean | undefined
 }

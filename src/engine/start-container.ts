@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import { describeError, TsrunError } from '../errors.ts'
 import type { OwnedFd } from '../native/owned-fd.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import { cancelRestart } from './cancel-restart.ts'
 import { type ContainerRecord, shortId } from './container-record.ts'
 import { statusOf } from './container-status.ts'
 import type { Engine } from './engine.ts'
 import { mountShm, rejoinNamespaces } from './joined-namespaces.ts'
+import { STOPPED_MARK } from './next-restart.ts'
 import { releaseContainer } from './release-container.ts'
 import { recordEnd } from './remove-container.ts'
 import { remountRoot } from './root-filesystem.ts'
@@ -16,7 +18,7 @@ import {
   type StartOptions,
   startUnderMonitor,
 } from './start-under-monitor.ts'
-import { type StopOptions, stopContainer } from './stop-container.ts'
+import { endContainer, type StopOptions } from './stop-container.ts'
 
 /** Starts the container; undefined when it runs already. A failure is kept in the record, as docker keeps it. */
 export async function startContainer(
@@ -33,7 +35,7 @@ export async function startContainer(
       `cannot start container "${record.name}": it is paused`,
       { hint: `use tsrun unpause ${record.name}` },
     )
-  if (status === 'running') return undefined
+  if (status === 'running' || status === 'restarting') return undefined
   return await startLocked(engine, lock, record, options)
 }
 
@@ -48,7 +50,8 @@ export async function restartContainer(
   options: StartOptions,
 ): Promise<void> {
   using lock = await lockFinished(engine, id)
-  await stopContainer(engine, id, stop)
+  cancelRestart(engine, id)
+  await endContainer(engine, id, stop)
   await startLocked(engine, lock, readLocked(engine, id), options)
 }
 
@@ -73,19 +76,24 @@ function notFound(id: string): TsrunError {
  * While the start is under way the record says so: when this process is killed the next command sees a
  * start whose lock is free, and takes back what it had made.
  */
-async function startLocked(
+export async function startLocked(
   engine: Engine,
   lock: OwnedFd,
   before: ContainerRecord,
-  options: StartOptions,
+  options: StartOptions & {
+    /** It is not a user who starts it: the count and the delays of its restarts go on. */
+    readonly keepsCount?: boolean
+  },
 ): Promise<RunningContainer> {
   const { containers } = engine
   // What the last run could not give back yet.
-  const record = (await recordEnd(engine, before)) ?? before
+  const ended = (await recordEnd(engine, before)) ?? before
+  const record = options.keepsCount === true ? ended : withoutCount(ended)
   const directory = containers.directory(record.id)
   containers.write({ ...record, state: { ...record.state, starting: true } })
   try {
-    rmSync(join(directory, 'exit'), { force: true })
+    for (const name of staleFiles(options.keepsCount === true))
+      rmSync(join(directory, name), { force: true })
     await remountRoot(engine, record)
     mountShm(engine, record.id, record.request)
     const saved = JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')) as RuntimeConfig
@@ -94,9 +102,26 @@ async function startLocked(
     return await startUnderMonitor(engine, { record, config, unlock }, options)
   } catch (error) {
     await releaseContainer(engine, record.id)
-    containers.write({ ...record, state: { ...record.state, ...failureOf(error) } })
+    const { state } = asEnded(record)
+    containers.write({ ...record, state: { ...state, ...failureOf(error) } })
     throw error
   }
+}
+
+// A user's stop outlives a start that it has not come in time for.
+function staleFiles(isAutomatic: boolean): readonly string[] {
+  return ['exit', 'health', ...(isAutomatic ? [] : [STOPPED_MARK])]
+}
+
+// A container that has never run stays a new one.
+function asEnded(record: ContainerRecord): ContainerRecord {
+  if (record.state.status !== 'restarting') return record
+  return { ...record, state: { ...record.state, status: 'exited' } }
+}
+
+function withoutCount(record: ContainerRecord): ContainerRecord {
+  const { restartCount: _count, restartStep: _step, ...state } = record.state
+  return { ...record, state }
 }
 
 /** docker's exit code of a container that could not be started at all. */

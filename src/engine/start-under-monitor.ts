@@ -7,9 +7,11 @@ import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { createContainer } from '../runtime/create.ts'
 import { readProcStat } from '../runtime/process-liveness.ts'
 import { nameFile } from '../util/name-file.ts'
-import { LOG_FILE } from './container-logs.ts'
 import type { ContainerRecord } from './container-record.ts'
 import type { Engine } from './engine.ts'
+import { saveHealthCheck } from './health-check.ts'
+import { monitorOptionsOf } from './monitor-options.ts'
+import { mayRestart } from './next-restart.ts'
 import { unmountRoot } from './root-filesystem.ts'
 
 export type { AttachClient }
@@ -54,7 +56,8 @@ export async function startUnderMonitor(
   options.onPhase?.('create')
   const { id } = record
   const directory = engine.containers.directory(id)
-  using monitor = launchFor(engine, record, directory)
+  const foreground = options.foreground !== undefined
+  using monitor = new MonitorLaunch(monitorOptionsOf(engine, record, { foreground }))
   let client: AttachClient | undefined
   try {
     const created = await createContainer({
@@ -75,7 +78,8 @@ export async function startUnderMonitor(
     // Init has its own copy of the mount: the host's mount table stays clean from here on.
     unmountRoot(engine, id)
     monitor.created(created.pid)
-    client = await attach(directory, options)
+    if (record.health !== undefined) await saveHealthCheck(engine, record, config)
+    client = await attach(directory, record, options)
     const { pid, startTime } = created.record
     engine.containers.write({
       ...record,
@@ -86,6 +90,7 @@ export async function startUnderMonitor(
         monitorPid: monitor.pid,
         ...monitorBirth(monitor.pid),
         startedAt: new Date().toISOString(),
+        ...restartsOf(record),
       },
     })
     if (record.request.pidFile !== undefined) writePidFile(record.request.pidFile, pid)
@@ -96,6 +101,14 @@ export async function startUnderMonitor(
     monitor.abandon()
     client?.[Symbol.dispose]()
     throw error
+  }
+}
+
+function restartsOf({ state }: ContainerRecord): Partial<ContainerRecord['state']> {
+  const { restartCount, restartStep } = state
+  return {
+    ...(restartCount === undefined ? {} : { restartCount }),
+    ...(restartStep === undefined ? {} : { restartStep }),
   }
 }
 
@@ -110,6 +123,7 @@ function writePidFile(path: string, pid: number): void {
 
 async function attach(
   directory: string,
+  record: ContainerRecord,
   { foreground }: StartOptions,
 ): Promise<AttachClient | undefined> {
   if (foreground === undefined) return undefined
@@ -117,7 +131,8 @@ async function attach(
   const client = await attachToMonitor(directory, {
     output: true,
     patient: true,
-    owner: true,
+    owner: !mayRestart(record),
+    givesInput: true,
     onOutput,
     onAttached: foreground.onAttached,
   })
@@ -125,17 +140,4 @@ async function attach(
     throw new TsrunError('internal', 'cannot attach to the container: its monitor is gone')
   }
   return client
-}
-
-function launchFor(engine: Engine, record: ContainerRecord, directory: string): MonitorLaunch {
-  return new MonitorLaunch({
-    directory,
-    logFile: LOG_FILE,
-    terminal: record.terminal,
-    input: record.openStdin,
-    inputOnce: record.openStdin && !record.terminal,
-    rows: 0,
-    columns: 0,
-    cleanup: [...engine.command, 'internal-cleanup', record.id],
-  })
 }

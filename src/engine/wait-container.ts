@@ -4,7 +4,7 @@ import { decodeWaitStatus } from '../linux/wait-status.ts'
 import { attachToMonitor } from '../monitor/attach-client.ts'
 import { untilReadable } from '../native/readiness.ts'
 import { openProcess } from '../runtime/process-liveness.ts'
-import { statusOf } from './container-status.ts'
+import { isLive, isWatched, statusOf } from './container-status.ts'
 import type { ContainerStore } from './container-store.ts'
 
 /** Resolves to the container's exit code once it has ended; of an ended one at once. */
@@ -21,6 +21,22 @@ export async function waitForExit(store: ContainerStore, id: string): Promise<nu
     if (status.pid !== 0) await waitForProcess(status.pid, startTime, -1)
     else if (status.status === 'running') await waitForProcess(monitorPid, monitorStartTime, -1)
     else return statusOf(record, store.directory(id)).exitCode
+  }
+}
+
+/** Waits until the container has ended for good: it is not started anew by its monitor, or nobody is there to do it. */
+export async function waitUntilOver(store: ContainerStore, id: string): Promise<void> {
+  for (;;) {
+    const record = store.read(id)
+    if (record === undefined) return
+    const status = statusOf(record, store.directory(id))
+    const { monitorPid = 0, monitorStartTime = 0 } = record.state
+    const watched = isWatched(record, false)
+    if (!isLive(status) && !(status.needsCleanup && watched)) return
+    if (status.pid !== 0 && watched) await waitForExit(store, id)
+    else if (status.pid !== 0) await waitForProcess(status.pid, record.state.startTime ?? 0, -1)
+    // It cleans up, waits or starts the container, and goes.
+    else await waitForProcess(monitorPid, monitorStartTime, -1)
   }
 }
 

@@ -1,5 +1,5 @@
-/** Reads a container's log file: whole, its last lines, from a moment on, or as it grows. */
-import { type FileHandle, open } from 'node:fs/promises'
+/** Reads one file of a container's log: whole, from a moment on, or as it grows. */
+import type { FileHandle } from 'node:fs/promises'
 
 /** One piece of output: a line with its end, or a part of a line that goes on in the next piece. */
 export interface LogPiece {
@@ -22,47 +22,21 @@ export interface LogOptions {
 const BLOCK = 65536
 const HEADER = /^(\S+Z) (stdout|stderr) ([FP]) /
 
-/** The pieces that are in the log now, in order. */
+/** The pieces of the file from `position` on that the options ask for, in order; returns where its last line ends. */
 export async function* readLog(
   file: FileHandle,
-  options: LogOptions = {},
-): AsyncGenerator<LogPiece, number> {
-  let position = options.tail === undefined ? 0 : await tailPosition(file, options.tail)
-  if (options.tail === 0) return (await file.stat()).size
-  const splitter = new LineSplitter()
-  const block = Buffer.alloc(BLOCK)
-  for (;;) {
-    const { bytesRead } = await file.read(block, 0, BLOCK, position)
-    if (bytesRead === 0) return position - splitter.pending
-    position += bytesRead
-    for (const line of splitter.push(block.subarray(0, bytesRead))) {
-      const piece = parseLogLine(line)
-      if (piece !== undefined && isInside(piece, options)) yield piece
-    }
-  }
-}
-
-/** Opens the log of a container. */
-export async function openLog(path: string): Promise<FileHandle> {
-  return open(path, 'r')
-}
-
-/** Reads what the file has gained since `position`; returns the new position with the pieces. */
-export async function readLogFrom(
-  file: FileHandle,
   position: number,
-): Promise<{ readonly pieces: LogPiece[]; readonly position: number }> {
+  options: Pick<LogOptions, 'since' | 'until'> = {},
+): AsyncGenerator<LogPiece, number> {
   const splitter = new LineSplitter()
   const block = Buffer.alloc(BLOCK)
-  const pieces: LogPiece[] = []
-  let at = position
-  for (;;) {
+  for (let at = position; ; ) {
     const { bytesRead } = await file.read(block, 0, BLOCK, at)
-    if (bytesRead === 0) return { pieces, position: at - splitter.pending }
+    if (bytesRead === 0) return at - splitter.pending
     at += bytesRead
     for (const line of splitter.push(block.subarray(0, bytesRead))) {
       const piece = parseLogLine(line)
-      if (piece !== undefined) pieces.push(piece)
+      if (piece !== undefined && isInside(piece, options)) yield piece
     }
   }
 }
@@ -82,7 +56,7 @@ export function parseLogLine(line: Buffer): LogPiece | undefined {
 }
 
 // Times have one fixed form, so their order is that of their text.
-function isInside(piece: LogPiece, options: LogOptions): boolean {
+function isInside(piece: LogPiece, options: Pick<LogOptions, 'since' | 'until'>): boolean {
   if (options.since !== undefined && piece.time < options.since) return false
   return options.until === undefined || piece.time <= options.until
 }
@@ -106,53 +80,4 @@ class LineSplitter {
     this.#rest = bytes.subarray(from)
     return lines
   }
-}
-
-/** Where the last `count` complete lines (partial pieces belong to their line) begin, read backwards. */
-async function tailPosition(file: FileHandle, count: number): Promise<number> {
-  const { size } = await file.stat()
-  let end = size
-  let rest: Buffer = Buffer.alloc(0)
-  let found = 0
-  let start = size
-  const seen: Record<'stdout' | 'stderr', boolean> = { stdout: false, stderr: false }
-  while (end > 0) {
-    const from = Math.max(0, end - BLOCK)
-    const block = Buffer.alloc(end - from)
-    await file.read(block, 0, block.length, from)
-    const bytes: Buffer = Buffer.concat([block, rest])
-    const lines = linesWithOffsets(bytes, from === 0)
-    for (const { offset, line } of lines.reverse()) {
-      const piece = parseLogLine(line)
-      // A line ends with its F piece, or is the unfinished last one of its stream.
-      if (piece !== undefined && (!piece.partial || !seen[piece.stream])) {
-        if (found === count) return start
-        found++
-        seen[piece.stream] = true
-      }
-      start = from + offset
-    }
-    rest = bytes.subarray(0, lines.length === 0 ? bytes.length : firstLineStart(bytes, from === 0))
-    end = from
-  }
-  return start
-}
-
-function firstLineStart(bytes: Buffer, isFirstBlock: boolean): number {
-  return isFirstBlock ? 0 : bytes.indexOf(10) + 1
-}
-
-// The first line of a block that does not begin the file may be torn: it is left to the next block.
-function linesWithOffsets(
-  bytes: Buffer,
-  isFirstBlock: boolean,
-): { offset: number; line: Buffer }[] {
-  const lines: { offset: number; line: Buffer }[] = []
-  const newline = bytes.indexOf(10)
-  let from = isFirstBlock ? 0 : newline === -1 ? bytes.length : newline + 1
-  for (let to = bytes.indexOf(10, from); to !== -1; to = bytes.indexOf(10, from)) {
-    lines.push({ offset: from, line: bytes.subarray(from, to) })
-    from = to + 1
-  }
-  return lines
 }

@@ -151,7 +151,8 @@ function notRunning(id: string): TsrunError {
   })
 }
 
-function completeProcess(
+/** `process` with what it leaves out of the container's own. */
+export function completeProcess(
   process: Process,
   config: RuntimeConfig,
   record: ContainerRecord,

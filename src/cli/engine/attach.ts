@@ -7,6 +7,7 @@ import type { CommandInput, EngineCommand } from './command.ts'
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from './detach-keys.ts'
 import { FORWARDED, forwardSignal } from './forward-signal.ts'
 import { requireTerminal, UserTerminal } from './user-terminal.ts'
+import { warnOfMissed } from './warn.ts'
 
 const EXIT_BROKEN_PIPE = 141
 
@@ -42,7 +43,10 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
   })
   using signals = new ForegroundSignals(options.flag('sig-proxy', true) ? FORWARDED : [])
   signals.deliver((name) => forwardSignal(engine, id, name))
-  using client = await attachContainer(engine, id, terminal.write)
+  using client = await attachContainer(engine, id, {
+    onOutput: terminal.write,
+    onSkipped: (bytes) => warnOfMissed(positionals[0] ?? '', bytes),
+  })
   terminal.connect(client)
   const end = await Promise.race([client.exit, terminal.left])
   if (end === 'detached') return 0

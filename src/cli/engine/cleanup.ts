@@ -1,11 +1,12 @@
 /** `tsrun internal-cleanup`: what a monitor runs when its container has ended, or was never finished. */
 import { openEngine } from '../../engine/engine.ts'
-import { cleanUpContainer } from '../../engine/remove-container.ts'
+import { finishRun } from '../../engine/restart-ended.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
+import { warn } from './warn.ts'
 
 export const command: EngineCommand = {
   usage: 'internal-cleanup ID',
-  describe: 'Release what an ended container holds. Called by its monitor.',
+  describe: 'Release what an ended container holds, or start it anew. Called by its monitor.',
   options: {},
   examples: [],
   positionals: { min: 1, max: 1 },
@@ -13,6 +14,5 @@ export const command: EngineCommand = {
 }
 
 async function run({ positionals, roots }: CommandInput): Promise<number> {
-  await cleanUpContainer(openEngine(roots), positionals[0] ?? '')
-  return 0
+  return await finishRun(openEngine(roots), positionals[0] ?? '', process.ppid, warn)
 }

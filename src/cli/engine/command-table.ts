@@ -107,6 +107,15 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
       }),
     },
   },
+  healthcheck: {
+    describe: 'commands on the health of containers',
+    commands: {
+      run: {
+        describe: 'check the health of a container now',
+        load: () => import('./healthcheck.ts'),
+      },
+    },
+  },
   system: {
     describe: 'commands on the store and the machine',
     commands: {

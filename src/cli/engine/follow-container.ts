@@ -2,6 +2,7 @@
 import { shortId } from '../../engine/container-record.ts'
 import { describeLimits } from '../../engine/describe-limits.ts'
 import type { Engine } from '../../engine/engine.ts'
+import { mayRestart } from '../../engine/next-restart.ts'
 import { cleanUpContainer } from '../../engine/remove-container.ts'
 import type { RunningContainer } from '../../engine/start-under-monitor.ts'
 import { exitCodeOfStatus, waitForExit } from '../../engine/wait-container.ts'
@@ -30,6 +31,9 @@ export async function followContainer(
   await terminal.flush()
   // Without a status the monitor was killed; the container may live on.
   if (end === undefined) return await waitForExit(engine.containers, id)
+  // Nobody but its monitor cleans up after a container that may be started anew.
+  const record = engine.containers.read(id)
+  if (record !== undefined && mayRestart(record)) return exitCodeOfStatus(end)
   const limits = describeLimits(await cleanUpContainer(engine, id))
   if (limits !== '') process.stderr.write(`tsrun: container ${shortId(id)}: ${limits}\n`)
   await connection.cleaned()

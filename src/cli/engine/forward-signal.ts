@@ -1,6 +1,6 @@
 /** Passes a signal that tsrun got on to a container. */
 import type { Engine } from '../../engine/engine.ts'
-import { signalContainer, signalNumber } from '../../engine/stop-container.ts'
+import { signalContainer, signalNumber } from '../../engine/signal-container.ts'
 import { TsrunError } from '../../errors.ts'
 
 /**

@@ -1,6 +1,6 @@
 /** `tsrun kill`: sends a signal to containers. */
 import { openEngine } from '../../engine/engine.ts'
-import { signalContainer, signalNumber } from '../../engine/stop-container.ts'
+import { signalContainer, signalNumber } from '../../engine/signal-container.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
 import { forEachContainer } from './each-container.ts'
 

@@ -77,10 +77,8 @@ async function run({ options, roots }: CommandInput): Promise<number> {
   return 0
 }
 
-function rowOf(
-  { record, status }: ListedContainer,
-  { now, full }: { now: number; full: boolean },
-): Row {
+function rowOf(container: ListedContainer, { now, full }: { now: number; full: boolean }): Row {
+  const { record, status } = container
   const words = [...record.entrypoint, ...record.command].join(' ')
   return {
     ID: full ? record.id : record.id.slice(0, 12),
@@ -88,7 +86,7 @@ function rowOf(
     Command: JSON.stringify(full ? words : shorten(words, 20)),
     CreatedAt: record.createdAt,
     RunningFor: timeAgo(record.createdAt, now),
-    Status: describeStatus({ record, status }, now),
+    Status: describeStatus(container, now),
     State: status.status,
     Ports: '',
     Names: record.name,
@@ -105,20 +103,31 @@ function rowOf(
   }
 }
 
-function describeStatus({ status }: ListedContainer, now: number): string {
+function describeStatus(container: ListedContainer, now: number): string {
+  const { status } = container
+  const since = humanDuration(now - Date.parse(status.startedAt ?? ''))
   switch (status.status) {
     case 'creating':
     case 'created':
       return 'Created'
     case 'running':
-      return `Up ${humanDuration(now - Date.parse(status.startedAt ?? ''))}`
+      return `Up ${since}${noteOn(container)}`
     case 'paused':
-      return `Up ${humanDuration(now - Date.parse(status.startedAt ?? ''))} (Paused)`
+      return `Up ${since} (Paused)`
+    case 'restarting':
+      return `Restarting (${status.exitCode}) ${timeAgo(status.finishedAt ?? '', now)}`
     case 'exited': {
-      const since = status.finishedAt === undefined ? '' : ` ${timeAgo(status.finishedAt, now)}`
-      return `Exited (${status.exitCode})${since}`
+      const ago = status.finishedAt === undefined ? '' : ` ${timeAgo(status.finishedAt, now)}`
+      return `Exited (${status.exitCode})${ago}`
     }
   }
+}
+
+// As docker words it; a container without its monitor is ours alone.
+function noteOn({ record, status }: ListedContainer): string {
+  if (status.unwatched) return ' (its monitor was killed)'
+  if (record.health === undefined || status.health === 'none') return ''
+  return status.health === 'starting' ? ' (health: starting)' : ` (${status.health})`
 }
 
 function shorten(text: string, length: number): string {

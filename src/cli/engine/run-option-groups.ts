@@ -1,11 +1,17 @@
 /** The headings under which `run --help` lists its options; what is in none of them comes last. */
 export const RUN_OPTION_GROUPS: Readonly<Record<string, readonly string[]>> = {
   Container: words(
-    'name rm detach attach interactive tty detach-keys sig-proxy init replace cidfile pidfile label label-file',
+    'name rm detach attach interactive tty detach-keys sig-proxy init replace label label-file',
   ),
   Image: words('pull platform quiet retry retry-delay rootfs'),
   Process: words(
-    'entrypoint env env-file env-host env-merge http-proxy unsetenv unsetenv-all user group-add passwd passwd-entry group-entry hostuser workdir umask tz systemd stop-signal stop-timeout',
+    'entrypoint env env-file env-host env-merge http-proxy unsetenv unsetenv-all user group-add passwd passwd-entry group-entry hostuser workdir umask tz systemd',
+  ),
+  Life: words(
+    'restart timeout stop-signal stop-timeout die-with-parent cidfile pidfile log-driver log-opt',
+  ),
+  Health: words(
+    'health-cmd health-interval health-timeout health-retries health-start-period health-start-interval health-on-failure no-healthcheck',
   ),
   'Files and devices': words(
     'volume volumes-from mount tmpfs read-only read-only-tmpfs shm-size device no-hosts no-hostname chrootdirs',

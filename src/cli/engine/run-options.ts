@@ -3,6 +3,7 @@ import type { RunRequest } from '../../engine/run-request.ts'
 import type { CommandOptions, OptionSpec } from './command.ts'
 import { ENVIRONMENT_OPTIONS } from './run-options/environment-options.ts'
 import { IMAGE_OPTIONS, imageRequest } from './run-options/image-options.ts'
+import { LIFE_OPTIONS, lifeRequest } from './run-options/life-options.ts'
 import { LIMIT_OPTIONS, limitRequest } from './run-options/limit-options.ts'
 import { MOUNT_OPTIONS, mountRequest } from './run-options/mount-options.ts'
 import { NAMESPACE_OPTIONS, namespaceRequest } from './run-options/namespace-options.ts'
@@ -13,6 +14,7 @@ import { warn } from './warn.ts'
 
 export const RUN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   ...PROCESS_OPTIONS,
+  ...LIFE_OPTIONS,
   ...ENVIRONMENT_OPTIONS,
   ...IMAGE_OPTIONS,
   ...MOUNT_OPTIONS,
@@ -30,6 +32,7 @@ export function runRequestOf(options: CommandOptions, positionals: readonly stri
     ...imageRequest(options, image),
     command,
     ...processRequest(options),
+    ...lifeRequest(options),
     ...mountRequest(options),
     ...namespaceRequest(options),
     ...securityRequest(options),

@@ -1,8 +1,9 @@
 /** `tsrun stats`: what running containers use, once or again and again. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isLive } from '../../engine/container-status.ts'
 import { type ContainerUsage, containerUsage, cpuPercent } from '../../engine/container-usage.ts'
 import { type Engine, openEngine } from '../../engine/engine.ts'
-import { everyContainer, isLive, type ListedContainer } from '../../engine/list-containers.ts'
+import { everyContainer, type ListedContainer } from '../../engine/list-containers.ts'
 import { TsrunError } from '../../errors.ts'
 import { binarySize, humanSize } from '../../util/size.ts'
 import { formatRows, type Row, type RowFormat } from '../output.ts'

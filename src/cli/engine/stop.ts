@@ -1,6 +1,7 @@
 /** `tsrun stop`: asks containers to end, and makes them after a while. */
 import { openEngine } from '../../engine/engine.ts'
-import { type StopOptions, signalNumber, stopContainer } from '../../engine/stop-container.ts'
+import { signalNumber } from '../../engine/signal-container.ts'
+import { type StopOptions, stopContainer } from '../../engine/stop-container.ts'
 import type { CommandInput, CommandOptions, EngineCommand } from './command.ts'
 import { forEachContainer } from './each-container.ts'
 

@@ -11,3 +11,10 @@ export function warnOfSkipped(path: string, reason: string): void {
   const shown = printable(fromByteText(path))
   process.stderr.write(`tsrun: warning: "${shown}" was left out: ${reason}\n`)
 }
+
+/** Says that this command missed output of a container because nobody read what it wrote. */
+export function warnOfMissed(name: string, bytes: number): void {
+  process.stderr.write(
+    `tsrun: warning: ${bytes} bytes of output are left out here, they were not read in time; tsrun logs ${name} has them\n`,
+  )
+}

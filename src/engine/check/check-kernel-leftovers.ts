@@ -14,7 +14,7 @@ import { statusOf } from '../container-status.ts'
 import type { Engine } from '../engine.ts'
 import { unmountShm } from '../joined-namespaces.ts'
 import { unmountRoot } from '../root-filesystem.ts'
-import { sendSignal } from '../stop-container.ts'
+import { sendSignal } from '../signal-container.ts'
 import { type Finding, REPAIR_REMEDY } from './finding.ts'
 
 /** A monitor that has done its work ends within a moment. */

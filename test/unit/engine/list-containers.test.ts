@@ -45,7 +45,10 @@ function container(
       oomKilled: false,
       limitsReached: [],
       needsCleanup: false,
+      unwatched: false,
+      health: 'none',
     },
+    stopped: false,
   }
 }
 
