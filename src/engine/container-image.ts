@@ -4,6 +4,7 @@ import { TsrunError } from '../errors.ts'
 import type { Image, ImageStore } from '../images/image-store.ts'
 import type { PullProgress } from '../images/pull.ts'
 import { type Platform, parsePlatform } from '../oci/platform.ts'
+import { formatReference } from '../oci/reference.ts'
 import type { ContainerImage } from './build-container.ts'
 import type { Engine } from './engine.ts'
 import type { RunRequest } from './run-request.ts'
@@ -26,7 +27,8 @@ export async function imageOf(
   const store = openImageStore(engine.dataRoot)
   const platform =
     request.platform === undefined ? undefined : parsePlatform(request.platform, store.hostPlatform)
-  const local = request.pull === 'always' ? undefined : findLocal(store, request.image, platform)
+  const local =
+    request.pull === 'always' ? undefined : await findByName(store, request.image, platform)
   if (local === undefined && request.pull === 'never') {
     throw new TsrunError(
       'not-found',
@@ -40,6 +42,22 @@ export async function imageOf(
     process: image.config.config ?? {},
     chainIds: image.chainIds,
   }
+}
+
+// A short name that registries.conf looks for elsewhere is here under the name of that registry.
+async function findByName(
+  store: ImageStore,
+  text: string,
+  platform: Platform | undefined,
+): Promise<Image | undefined> {
+  const found = findLocal(store, text, platform)
+  if (found !== undefined || store.wholeName(text) === undefined) return found
+  const { candidateReferences } = await import('../registry/find-endpoints.ts')
+  for (const reference of await candidateReferences(text)) {
+    const image = findLocal(store, formatReference(reference), platform)
+    if (image !== undefined) return image
+  }
+  return undefined
 }
 
 // An image that is here for another platform only counts as missing.
@@ -81,7 +99,7 @@ async function fetchImage(
   { image, platform }: RunRequest,
   { onPull, signal }: ImageOptions,
 ): Promise<Image> {
-  const { pull } = await import('./images.ts')
+  const { pull } = await import('./pull-image.ts')
   return await pull(engine, {
     name: image,
     platform,

@@ -1,42 +1,20 @@
 /** The engine's verbs on images, by the words that users type; each opens the store, does one thing and returns data. */
-import { createReadStream } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { TsrunError } from '../errors.ts'
-import { exportArchive } from '../images/export-archive.ts'
+import type { ExportedImage } from '../images/export-archive.ts'
 import type { Image, ImageStore, RemovedImage } from '../images/image-store.ts'
 import type { ImportProgress } from '../images/import-archive.ts'
 import { openImageStore } from '../images/open-image-store.ts'
-import type { PullProgress } from '../images/pull.ts'
 import { hostPlatform, type Platform, parsePlatform } from '../oci/platform.ts'
-import { parseReference } from '../oci/reference.ts'
 import type { Engine } from './engine.ts'
 
-export type { Image, PullProgress, RemovedImage }
-
-export interface PullRequest {
-  readonly name: string
-  /** `os/arch[/variant]`. */
-  readonly platform?: string | undefined
-  readonly verifyTls?: boolean
-  readonly onProgress?: (event: PullProgress) => void
-  readonly signal?: AbortSignal | undefined
-}
+export type { Image, RemovedImage }
 
 /** The store of the engine's data root, with what killed processes left removed. */
 export function imagesOf({ dataRoot }: Pick<Engine, 'dataRoot'>): ImageStore {
   const store = openImageStore(dataRoot)
   store.sweep()
   return store
-}
-
-/** Pulls an image by its name. */
-export async function pull(engine: Pick<Engine, 'dataRoot'>, request: PullRequest): Promise<Image> {
-  const { name, platform, ...options } = request
-  // HTTP costs 15 ms to load, which `run` of an image that is there must not pay.
-  const { pullImage } = await import('../images/pull.ts')
-  return await pullImage(imagesOf(engine), parseReference(name), {
-    ...options,
-    platform: platformOf(platform),
-  })
 }
 
 /** The platform that a user wrote; undefined for none. */
@@ -55,43 +33,115 @@ export async function removeImage(
   return await imagesOf(engine).remove(text, { force, usedBy })
 }
 
+/** How images are saved: one tar that is both, or a folder. */
+export type SaveFormat = 'oci-archive' | 'docker-archive' | 'oci-dir' | 'docker-dir'
+
+export interface SaveRequest {
+  readonly images: readonly string[]
+  readonly platform: string | undefined
+}
+
 /** The tar of the images, each under the name it is given by, or under all its names when given by id. */
-export function saveImages(
+export async function saveImages(
   engine: Pick<Engine, 'dataRoot'>,
-  texts: readonly string[],
-  platform: string | undefined,
-): AsyncGenerator<Buffer> {
+  request: SaveRequest,
+): Promise<AsyncGenerator<Buffer>> {
+  const { exportArchive } = await import('../images/export-archive.ts')
   const store = imagesOf(engine)
-  const images = texts.map((text) => {
+  return exportArchive(store, exported(store, request))
+}
+
+/** The images in a new folder: an OCI image layout, or skopeo's `dir:` with one image. */
+export async function saveFolder(
+  engine: Pick<Engine, 'dataRoot'>,
+  request: SaveRequest & { readonly folder: string; readonly format: 'oci-dir' | 'docker-dir' },
+): Promise<void> {
+  const { dirFiles, layoutFiles } = await import('../images/export-archive.ts')
+  const { writeFolder } = await import('../images/write-folder.ts')
+  const store = imagesOf(engine)
+  const images = exported(store, request)
+  const [first] = images
+  if (request.format === 'oci-dir')
+    return await writeFolder(request.folder, layoutFiles(store, images))
+  if (first === undefined || images.length > 1)
+    throw new TsrunError(
+      'invalid-argument',
+      'cannot save several images as docker-dir: it holds one',
+    )
+  await writeFolder(request.folder, dirFiles(store, first))
+}
+
+function exported(store: ImageStore, { images, platform }: SaveRequest): readonly ExportedImage[] {
+  return images.map((text) => {
     const image = store.resolve(text, platformOf(platform))
     const named = image.names.filter((name) => name === store.wholeName(text))
     return { image, names: named.length > 0 ? named : image.names }
   })
-  return exportArchive(store, images)
 }
 
 export interface LoadRequest {
+  /** A file or a folder; standard input when undefined. */
   readonly path: string | undefined
   readonly platform: string | undefined
   readonly onProgress?: (event: ImportProgress) => void
 }
 
-/** Loads every image of an archive: the file at `path`, or standard input. */
+/** Loads every image of an archive or a folder: what is at `path`, or standard input. */
 export async function loadImages(
   engine: Pick<Engine, 'dataRoot'>,
   { path, platform, onProgress }: LoadRequest,
 ): Promise<readonly Image[]> {
-  const { importArchive } = await import('../images/import-archive.ts')
-  const source =
-    path === undefined ? process.stdin : createReadStream(path, { highWaterMark: 256 * 1024 })
+  const options = {
+    platform: platformOf(platform),
+    ...(onProgress === undefined ? {} : { onProgress }),
+  }
   try {
-    return await importArchive(imagesOf(engine), source as AsyncIterable<Buffer>, {
+    if (path !== undefined && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
+      const { importFolder } = await import('../images/import-folder.ts')
+      return await importFolder(imagesOf(engine), path, options)
+    }
+    const { importArchive } = await import('../images/import-archive.ts')
+    return await importArchive(imagesOf(engine), openInput(path), options)
+  } catch (cause) {
+    throw inputError('load', path, cause)
+  }
+}
+
+export interface ImportRequest {
+  /** The tar; standard input when undefined. */
+  readonly path: string | undefined
+  readonly name: string | undefined
+  readonly message?: string | undefined
+  readonly changes: readonly string[]
+  readonly platform: string | undefined
+}
+
+/** Makes an image of one layer from the tar of a root filesystem. */
+export async function importImage(
+  engine: Pick<Engine, 'dataRoot'>,
+  { path, platform, ...options }: ImportRequest,
+): Promise<Image> {
+  const store = imagesOf(engine)
+  try {
+    const { importRootfs } = await import('../images/import-rootfs.ts')
+    return await importRootfs(store, openInput(path), {
+      ...options,
       platform: platformOf(platform),
-      ...(onProgress === undefined ? {} : { onProgress }),
+      created: new Date(),
     })
   } catch (cause) {
-    const what = path ?? 'standard input'
-    const kind = cause instanceof TsrunError ? cause.kind : 'internal'
-    throw new TsrunError(kind, `cannot load "${what}"`, { cause })
+    await store.collectGarbage()
+    throw inputError('import', path, cause)
   }
+}
+
+function openInput(path: string | undefined): AsyncIterable<Buffer> {
+  const stream =
+    path === undefined ? process.stdin : createReadStream(path, { highWaterMark: 256 * 1024 })
+  return stream as AsyncIterable<Buffer>
+}
+
+function inputError(verb: string, path: string | undefined, cause: unknown): TsrunError {
+  const kind = cause instanceof TsrunError ? cause.kind : 'internal'
+  return new TsrunError(kind, `cannot ${verb} "${path ?? 'standard input'}"`, { cause })
 }

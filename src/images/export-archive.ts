@@ -22,6 +22,34 @@ export function exportArchive(
   store: ImageStore,
   images: readonly ExportedImage[],
 ): AsyncGenerator<Buffer> {
+  return packTar(layoutFiles(store, images))
+}
+
+/** The files of the layout, blobs last. */
+export function layoutFiles(
+  store: ImageStore,
+  images: readonly ExportedImage[],
+): Generator<PackedFile> {
+  checkWhole(store, images)
+  return archiveFiles(store, images)
+}
+
+/** The files of skopeo's `dir:` format (containers-transports(5)), which holds one image. */
+export function* dirFiles(store: ImageStore, image: ExportedImage): Generator<PackedFile> {
+  checkWhole(store, [image])
+  const { manifestDescriptor, manifest } = image.image
+  yield text('version', 'Directory Transport Version: 1.1\n')
+  yield { ...file(store, manifestDescriptor), name: 'manifest.json' }
+  const written = new Set<string>()
+  for (const descriptor of [manifest.config, ...manifest.layers]) {
+    const { hex } = parseDigest(descriptor.digest)
+    if (written.has(hex)) continue
+    written.add(hex)
+    yield { ...file(store, descriptor), name: hex }
+  }
+}
+
+function checkWhole(store: ImageStore, images: readonly ExportedImage[]): void {
   for (const { image } of images) {
     for (const { digest, size } of blobsOfImage(image)) {
       if (store.content.has(digest, size)) continue
@@ -32,7 +60,6 @@ export function exportArchive(
       )
     }
   }
-  return packTar(archiveFiles(store, images))
 }
 
 function* archiveFiles(store: ImageStore, images: readonly ExportedImage[]): Generator<PackedFile> {
@@ -47,11 +74,7 @@ function* archiveFiles(store: ImageStore, images: readonly ExportedImage[]): Gen
   for (const descriptor of images.flatMap(({ image }) => blobsOfImage(image))) {
     if (written.has(descriptor.digest)) continue
     written.add(descriptor.digest)
-    yield {
-      name: blobPath(descriptor.digest),
-      size: descriptor.size,
-      content: verified(store, descriptor),
-    }
+    yield file(store, descriptor)
   }
 }
 
@@ -101,8 +124,17 @@ async function* verified(store: ImageStore, { digest }: Descriptor): AsyncGenera
   }
 }
 
+function file(store: ImageStore, descriptor: Descriptor): PackedFile {
+  const { digest, size } = descriptor
+  return { name: blobPath(digest), size, content: verified(store, descriptor) }
+}
+
 function document(name: string, value: unknown): PackedFile {
-  const bytes = Buffer.from(JSON.stringify(value))
+  return text(name, JSON.stringify(value))
+}
+
+function text(name: string, content: string): PackedFile {
+  const bytes = Buffer.from(content)
   return { name, size: bytes.length, content: [bytes] }
 }
 

@@ -6,7 +6,8 @@ import { TsrunError } from '../errors.ts'
 import { createZstdInflate } from '../native/zstd.ts'
 import { isDigest } from '../oci/digest.ts'
 import type { Descriptor } from '../oci/image.ts'
-import { MAX_MANIFEST_BYTES } from '../oci/parse-image.ts'
+import { OCI_MANIFEST } from '../oci/media-types.ts'
+import { detectManifestKind, MAX_MANIFEST_BYTES, parseImageManifest } from '../oci/parse-image.ts'
 import type { Platform } from '../oci/platform.ts'
 import { dockerArchiveImages } from './docker-archive.ts'
 import type { Image, ImageStore } from './image-store.ts'
@@ -46,7 +47,8 @@ export interface FoundImage {
   readonly names: readonly string[]
 }
 
-const DOCUMENTS: ReadonlySet<string> = new Set([
+/** Files at the top that are read into memory. */
+export const DOCUMENTS: ReadonlySet<string> = new Set([
   'oci-layout',
   'index.json',
   'manifest.json',
@@ -60,9 +62,18 @@ export async function importArchive(
   packed: AsyncIterable<Buffer>,
   options: ImportOptions = {},
 ): Promise<readonly Image[]> {
+  return await importContents(store, () => readContents(store, packed), options)
+}
+
+/** Imports every image of what `read` brings into the store. On failure nothing new stays. */
+export async function importContents(
+  store: ImageStore,
+  read: () => Promise<ArchiveContents>,
+  options: ImportOptions = {},
+): Promise<readonly Image[]> {
   const before = { blobs: new Set(store.content.list()), layers: new Set(store.snapshots.layers()) }
   try {
-    return await importHeld(store, packed, options)
+    return await importHeld(store, read, options)
   } catch (error) {
     await removeNew(store, before)
     throw error
@@ -71,11 +82,11 @@ export async function importArchive(
 
 async function importHeld(
   store: ImageStore,
-  packed: AsyncIterable<Buffer>,
+  read: () => Promise<ArchiveContents>,
   options: ImportOptions,
 ): Promise<readonly Image[]> {
   using _ = await store.content.hold()
-  const contents = await readContents(store, packed)
+  const contents = await read()
   const found = await findImages(store, contents)
   if (found.length === 0) throw new TsrunError('invalid-argument', 'it has no image in it')
   const images: Image[] = []
@@ -104,7 +115,10 @@ async function findImages(
   contents: ArchiveContents,
 ): Promise<readonly FoundImage[]> {
   if (contents.documents.has('index.json')) return imagesOfLayout(store, contents)
-  if (contents.documents.has('manifest.json')) return await dockerArchiveImages(store, contents)
+  if (contents.documents.has('manifest.json')) {
+    const single = await singleManifest(store, contents)
+    return single === undefined ? await dockerArchiveImages(store, contents) : [single]
+  }
   throw new TsrunError(
     'invalid-argument',
     'it is neither an OCI image layout (index.json) nor a docker archive (manifest.json)',
@@ -130,6 +144,25 @@ async function readContents(
     else files.set(path, await storeFile(store, entry, path))
   }
   return { documents, files, links }
+}
+
+// skopeo's `dir:` has the manifest itself where a docker archive has a list.
+async function singleManifest(
+  store: ImageStore,
+  { documents }: ArchiveContents,
+): Promise<FoundImage | undefined> {
+  const bytes = documents.get('manifest.json') ?? Buffer.alloc(0)
+  if (!bytes.includes('schemaVersion')) return undefined
+  if (detectManifestKind(bytes) !== 'manifest')
+    throw new TsrunError('invalid-argument', 'its manifest.json is no image manifest')
+  const { mediaType = OCI_MANIFEST, config, layers } = parseImageManifest(bytes)
+  for (const { digest, size } of [config, ...layers])
+    if (!store.content.has(digest, size))
+      throw new TsrunError(
+        'invalid-argument',
+        `its manifest.json names ${digest}, which is not there`,
+      )
+  return { target: { mediaType, ...(await store.content.write(bytes)) }, names: [] }
 }
 
 async function readDocument(entry: TarEntry, path: string): Promise<Buffer> {

@@ -12,18 +12,20 @@ import {
 } from '../oci/parse-image.ts'
 import { choosePlatform, type Platform } from '../oci/platform.ts'
 import { formatReference, type ImageReference } from '../oci/reference.ts'
-import { RegistryClient, type RegistryClientOptions } from '../registry/registry-client.ts'
-import { manifestName, resolveEndpoint } from '../registry/resolve-reference.ts'
+import { endpointsToPull, type FindEndpointOptions } from '../registry/find-endpoints.ts'
+import { MirroredClient } from '../registry/mirrored-client.ts'
+import type { FetchedManifest, RegistryClientOptions } from '../registry/registry-client.ts'
+import { manifestName } from '../registry/resolve-reference.ts'
 import type { Image, ImageStore } from './image-store.ts'
 import type { LayerPhase } from './layer-fetcher.ts'
 import { noPlatform, readImage, runnableManifests } from './read-image.ts'
 import { storeLayers } from './store-layers.ts'
 
-export interface PullOptions extends RegistryClientOptions {
+export interface PullOptions extends Omit<RegistryClientOptions, 'env'>, FindEndpointOptions {
   /** Default: the platform of this machine. */
   readonly platform?: Platform | undefined
-  /** `false`: any certificate, or plain HTTP. */
-  readonly verifyTls?: boolean
+  /** Digest of the manifest or index that the name must stand for, whatever the registry says today. */
+  readonly pinned?: string | undefined
   readonly onProgress?: (event: PullProgress) => void
   readonly signal?: AbortSignal | undefined
 }
@@ -45,13 +47,14 @@ export async function pullImage(
   reference: ImageReference,
   options: PullOptions = {},
 ): Promise<Image> {
-  const endpoint = resolveEndpoint(
-    reference,
-    options.verifyTls === undefined ? {} : { verifyTls: options.verifyTls },
-  )
-  using client = new RegistryClient(endpoint, options)
+  using client = new MirroredClient(await endpointsToPull(reference, options), options)
   using _ = await store.content.hold()
-  const top = await client.getManifest(manifestName(reference), options.signal)
+  const top = await topManifest(
+    client,
+    store,
+    options.pinned ?? manifestName(reference),
+    options.signal,
+  )
   const name = nameOf(reference)
   if (isSchema1Type(top.mediaType)) throw schema1(name)
   const target = await storeDocument(store, top.bytes, top.digest, top.mediaType)
@@ -77,6 +80,17 @@ export async function pullImage(
   })
   await store.names.set(name, target)
   return readImage(store, target, [name], options.platform)
+}
+
+// What a digest names cannot change: when it is here, the registry is not asked.
+async function topManifest(
+  client: MirroredClient,
+  store: ImageStore,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<FetchedManifest> {
+  if (!name.includes(':') || !store.content.has(name)) return await client.getManifest(name, signal)
+  return { mediaType: '', digest: name, bytes: store.content.read(name, MAX_MANIFEST_BYTES) }
 }
 
 /** The name under which a pulled image is kept: a digest replaces the tag, which may move. */
@@ -121,7 +135,7 @@ interface Choice {
 const MAX_INDEX_DEPTH = 3
 
 async function choose(
-  client: RegistryClient,
+  client: MirroredClient,
   store: ImageStore,
   { target, bytes, name, options }: Choice,
 ): Promise<{ readonly descriptor: Descriptor; readonly bytes: Buffer }> {
@@ -143,7 +157,7 @@ async function choose(
 }
 
 async function fetchManifest(
-  client: RegistryClient,
+  client: MirroredClient,
   store: ImageStore,
   descriptor: Descriptor,
   signal: AbortSignal | undefined,
@@ -154,7 +168,7 @@ async function fetchManifest(
   if (bytes.length !== descriptor.size) {
     throw new TsrunError(
       'invalid-argument',
-      `cannot use manifest "${descriptor.digest}" from registry "${client.endpoint.host}": it has ${bytes.length} bytes, where the index says ${descriptor.size}`,
+      `cannot use manifest "${descriptor.digest}" from registry "${client.host}": it has ${bytes.length} bytes, where the index says ${descriptor.size}`,
     )
   }
   await storeDocument(store, bytes, descriptor.digest, mediaType)
@@ -162,7 +176,7 @@ async function fetchManifest(
 }
 
 async function fetchConfig(
-  client: RegistryClient,
+  client: MirroredClient,
   store: ImageStore,
   manifest: ImageManifest,
   signal: AbortSignal | undefined,

@@ -4,13 +4,13 @@ import type { Descriptor } from '../oci/image.ts'
 import { isIndexType } from '../oci/media-types.ts'
 import { MAX_MANIFEST_BYTES, parseImageIndex, parseImageManifest } from '../oci/parse-image.ts'
 import { formatReference, type ImageReference, parseReference } from '../oci/reference.ts'
+import { endpointToPush, type FindEndpointOptions } from '../registry/find-endpoints.ts'
 import { RegistryClient, type RegistryClientOptions } from '../registry/registry-client.ts'
-import { type EndpointOptions, resolveEndpoint } from '../registry/resolve-reference.ts'
 import { createLimiter } from '../util/limiter.ts'
 import type { Image, ImageStore } from './image-store.ts'
 import { blobsOf } from './read-image.ts'
 
-export interface PushOptions extends RegistryClientOptions, EndpointOptions {
+export interface PushOptions extends Omit<RegistryClientOptions, 'env'>, FindEndpointOptions {
   /** Only the image for one platform instead of all; found by {@link ImageStore.resolve}. */
   readonly onlyManifest?: boolean
   readonly chunkBytes?: number
@@ -49,10 +49,12 @@ export async function pushImage(
   options: PushOptions = {},
 ): Promise<PushResult> {
   using _ = await store.content.hold()
-  const endpoint = resolveEndpoint(reference, options)
-  const sources = mountSources(store, reference)
+  const endpoint = await endpointToPush(reference, options)
+  // Where names are rewritten, other names are as well, and not all alike.
+  const isPlain = endpoint.repository === reference.path
+  const sources: ReadonlyMap<string, string> = isPlain ? mountSources(store, reference) : new Map()
   const scope = [
-    `repository:${reference.path}:pull,push`,
+    `repository:${endpoint.repository}:pull,push`,
     ...[...new Set(sources.values())].map((path) => `repository:${path}:pull`),
   ].join(' ')
   using client = new RegistryClient(endpoint, { ...options, scope })

@@ -4,7 +4,7 @@ import { TsrunError } from '../errors.ts'
 import type { Descriptor } from '../oci/image.ts'
 import { connectionError } from './registry-errors.ts'
 import type { RegistryRequests } from './registry-requests.ts'
-import type { RegistryEndpoint } from './resolve-reference.ts'
+import { type RegistryEndpoint, repositoryPath } from './resolve-reference.ts'
 
 export interface BlobRequest {
   readonly descriptor: Descriptor
@@ -25,7 +25,7 @@ export async function* fetchBlob(
   while (at < descriptor.size) {
     const start = at
     const response = await requests.send({
-      path: `/v2/${endpoint.repository}/blobs/${descriptor.digest}`,
+      path: `${repositoryPath(endpoint)}/blobs/${descriptor.digest}`,
       headers: at === 0 ? {} : { range: `bytes=${at}-` },
       what,
       signal,

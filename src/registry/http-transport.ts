@@ -1,15 +1,19 @@
 /** Single HTTP requests over node-fetch: keep-alive, certificates, timeouts; no redirects, no retries, no auth. */
-import { Agent as HttpAgent } from 'node:http'
+import type { Agent as HttpAgent } from 'node:http'
 import type { Agent as HttpsAgent } from 'node:https'
 import { Readable } from 'node:stream'
-import { rootCertificates } from 'node:tls'
+import { rootCertificates, type SecureContextOptions } from 'node:tls'
 import fetch, { type Response } from 'node-fetch'
 import { TsrunError } from '../errors.ts'
 import { readTextIfThere } from '../util/if-there.ts'
-import { agentThrough, proxyFor } from './proxy-agent.ts'
+import { agentThrough, plainAgentThrough, proxyFor } from './proxy-agent.ts'
+import type { EndpointCertificates } from './resolve-reference.ts'
 
 export interface TransportOptions {
   readonly verifyTls: boolean
+  /** Authorities and a client certificate for one host; redirects lead to others, which never see them. */
+  readonly certificates?: EndpointCertificates
+  readonly certificateHost?: string
   /** No byte for so long ends a request. */
   readonly stallMs?: number
   /** `SSL_CERT_FILE`, `TSRUN_EXTRA_CA_CERTS`, `NODE_EXTRA_CA_CERTS`, `HTTPS_PROXY`, `NO_PROXY`. */
@@ -32,9 +36,8 @@ const MAX_UNWANTED_BYTES = 64 * 1024
 /** Sends requests and reads answers. Dispose it to close idle connections. */
 export class HttpTransport implements Disposable {
   readonly #options: TransportOptions
-  readonly #http = new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS })
-  /** By the proxy they go through; '' for none: a redirect may lead to a host with another one. */
-  readonly #https = new Map<string, HttpsAgent>()
+  /** By scheme, proxy and certificates: a redirect may lead to a host with others. */
+  readonly #agents = new Map<string, HttpAgent | HttpsAgent>()
 
   constructor(options: TransportOptions) {
     this.#options = options
@@ -54,7 +57,7 @@ export class HttpTransport implements Disposable {
         redirect: 'manual',
         // Bodies are hashed as they are sent: no decoding on the way.
         compress: false,
-        agent: url.protocol === 'https:' ? this.#secureAgent(url) : this.#http,
+        agent: this.#agentFor(url),
         signal: signalOf(request.signal, stall.signal),
         highWaterMark: 256 * 1024,
       })
@@ -139,27 +142,41 @@ export class HttpTransport implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#http.destroy()
-    for (const agent of this.#https.values()) agent.destroy()
+    for (const agent of this.#agents.values()) agent.destroy()
   }
 
   get #stallMs(): number {
     return this.#options.stallMs ?? DEFAULT_STALL_MS
   }
 
-  #secureAgent(url: URL): HttpsAgent {
-    const env = this.#options.env ?? process.env
-    const proxy = proxyFor(url, env)
-    const known = this.#https.get(proxy?.href ?? '')
+  #agentFor(url: URL): HttpAgent | HttpsAgent {
+    const proxy = proxyFor(url, this.#env)
+    const isOwn = url.host === this.#options.certificateHost
+    const key = [url.protocol, proxy?.href ?? '', isOwn ? url.host : ''].join(' ')
+    const known = this.#agents.get(key)
     if (known !== undefined) return known
-    const agent = agentThrough(proxy, {
-      keepAlive: true,
-      maxSockets: MAX_SOCKETS,
-      rejectUnauthorized: this.#options.verifyTls,
-      ...(this.#options.verifyTls ? { ca: certificates(env) } : {}),
-    })
-    this.#https.set(proxy?.href ?? '', agent)
+    const options = { keepAlive: true, maxSockets: MAX_SOCKETS }
+    const agent =
+      url.protocol === 'http:'
+        ? plainAgentThrough(proxy, options)
+        : agentThrough(proxy, { ...options, ...this.#tlsOptions(isOwn) })
+    this.#agents.set(key, agent)
     return agent
+  }
+
+  #tlsOptions(isOwn: boolean): SecureContextOptions & { rejectUnauthorized: boolean } {
+    const { verifyTls } = this.#options
+    const own = isOwn ? this.#options.certificates : undefined
+    const client = own?.client
+    return {
+      rejectUnauthorized: verifyTls,
+      ...(verifyTls ? { ca: [...certificates(this.#env), ...(own?.authorities ?? [])] } : {}),
+      ...(client === undefined ? {} : { cert: client.certificate, key: client.key }),
+    }
+  }
+
+  get #env(): NodeJS.ProcessEnv {
+    return this.#options.env ?? process.env
   }
 }
 

@@ -3,7 +3,7 @@ import { TsrunError } from '../errors.ts'
 import { tagProblem } from '../oci/reference.ts'
 import { failed } from './registry-errors.ts'
 import type { RegistryRequests } from './registry-requests.ts'
-import type { RegistryEndpoint } from './resolve-reference.ts'
+import { type RegistryEndpoint, repositoryPath } from './resolve-reference.ts'
 
 const PAGE = 1000
 const MAX_PAGES = 100
@@ -16,7 +16,7 @@ export async function listTags(
   signal?: AbortSignal,
 ): Promise<readonly string[]> {
   const what = `the tags of "${endpoint.repository}"`
-  const first = `/v2/${endpoint.repository}/tags/list?n=${PAGE}`
+  const first = `${repositoryPath(endpoint)}/tags/list?n=${PAGE}`
   const tags: string[] = []
   const seen = new Set<string>()
   for (let path: string | undefined = first; path !== undefined; ) {

@@ -1,5 +1,13 @@
-/** HTTPS through an HTTP proxy by CONNECT (RFC 9110 9.3.6), chosen as curl does: HTTPS_PROXY and NO_PROXY. */
-import { request as httpRequest } from 'node:http'
+/**
+ * Requests through an HTTP proxy, chosen as curl does by HTTPS_PROXY, HTTP_PROXY and NO_PROXY: HTTPS by CONNECT
+ * (RFC 9110 9.3.6), plain HTTP by absolute addresses (RFC 9112 3.2.2).
+ */
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  type AgentOptions as HttpAgentOptions,
+  request as httpRequest,
+} from 'node:http'
 import { Agent, type AgentOptions } from 'node:https'
 import { BlockList, isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -11,9 +19,19 @@ export function agentThrough(proxy: URL | undefined, options: AgentOptions): Age
   return proxy === undefined ? new Agent(options) : new TunnelAgent(proxy, options)
 }
 
-/** The proxy for an https URL; undefined for none. Only http proxies are known. */
+/** As {@link agentThrough}, for plain HTTP. */
+export function plainAgentThrough(proxy: URL | undefined, options: HttpAgentOptions): HttpAgent {
+  return proxy === undefined ? new HttpAgent(options) : new ForwardAgent(proxy, options)
+}
+
+/** The proxy for a URL; undefined for none. Only http proxies are known. */
 export function proxyFor(url: URL, env: NodeJS.ProcessEnv): URL | undefined {
-  const text = env.https_proxy ?? env.HTTPS_PROXY
+  // In upper case HTTP_PROXY may be a header of a request to a CGI program (CVE-2016-5385), as curl has it.
+  const isCgi = env.REQUEST_METHOD !== undefined
+  const text =
+    url.protocol === 'https:'
+      ? (env.https_proxy ?? env.HTTPS_PROXY)
+      : (env.http_proxy ?? (isCgi ? undefined : env.HTTP_PROXY))
   if (text === undefined || text === '') return undefined
   if (isLoopback(url.hostname) || isExcluded(url, env.no_proxy ?? env.NO_PROXY ?? ''))
     return undefined
@@ -24,7 +42,9 @@ export function proxyFor(url: URL, env: NodeJS.ProcessEnv): URL | undefined {
   throw new TsrunError(
     'not-implemented',
     `cannot use the proxy "${shown}": only http:// proxies are supported`,
-    { hint: 'set HTTPS_PROXY to an http:// proxy, or NO_PROXY to the name of the registry' },
+    {
+      hint: `set ${url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY'} to an http:// proxy, or NO_PROXY to the name of the registry`,
+    },
   )
 }
 
@@ -38,13 +58,17 @@ function isExcluded(url: URL, noProxy: string): boolean {
 }
 
 // `*`, a domain with all below it, an address, a network as 10.0.0.0/8; each of the names with a port.
-function excludes(entry: string, { hostname, port }: URL): boolean {
+function excludes(entry: string, { hostname, port, protocol }: URL): boolean {
   if (entry === '*') return true
   const host = hostname.replace(/^\[|\]$/g, '')
   if (isIP(host) !== 0 && entry.includes('/')) return isInNetwork(host, entry)
   const [, name = '', onlyPort] = /^(?:\*?\.)?(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? []
   if (isIP(entry) !== 0) return host === entry
-  if (name === '' || (onlyPort !== undefined && onlyPort !== (port || '443'))) return false
+  if (
+    name === '' ||
+    (onlyPort !== undefined && onlyPort !== (port || (protocol === 'http:' ? '80' : '443')))
+  )
+    return false
   return host === name || host.endsWith(`.${name}`)
 }
 
@@ -59,6 +83,34 @@ function isInNetwork(address: string, network: string): boolean {
 }
 
 const CONNECT_MS = 60_000
+
+interface RequestOptions {
+  readonly host?: string
+  readonly port?: number | string
+}
+
+/** What Node's agents have and its types do not: called once for each request, before its head is written. */
+interface RequestTaker {
+  addRequest(request: ClientRequest, options: RequestOptions): void
+}
+
+class ForwardAgent extends HttpAgent {
+  readonly #proxy: URL
+
+  constructor(proxy: URL, options: HttpAgentOptions) {
+    super(options)
+    this.#proxy = proxy
+  }
+
+  addRequest(request: ClientRequest, options: RequestOptions): void {
+    const { hostname, port } = this.#proxy
+    request.path = `http://${String(request.getHeader('host'))}${request.path}`
+    for (const [name, value] of Object.entries(proxyAuthorization(this.#proxy)))
+      request.setHeader(name, value)
+    const parent = HttpAgent.prototype as unknown as RequestTaker
+    parent.addRequest.call(this, request, { ...options, host: hostname, port: port || 80 })
+  }
+}
 
 class TunnelAgent extends Agent {
   readonly #proxy: URL

@@ -15,7 +15,7 @@ import { TsrunError } from '../errors.ts'
 import type { Descriptor } from '../oci/image.ts'
 import { connectionError, failed, isTransient } from './registry-errors.ts'
 import type { RegistryRequest, RegistryRequests } from './registry-requests.ts'
-import type { RegistryEndpoint } from './resolve-reference.ts'
+import { type RegistryEndpoint, repositoryPath } from './resolve-reference.ts'
 
 export interface BlobUpload {
   readonly descriptor: Pick<Descriptor, 'digest' | 'size'>
@@ -259,7 +259,7 @@ class Uploader {
   }
 
   get #base(): string {
-    return `/v2/${this.#endpoint.repository}`
+    return repositoryPath(this.#endpoint)
   }
 }
 

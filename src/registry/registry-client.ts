@@ -12,7 +12,7 @@ import { listTags } from './list-tags.ts'
 import { type BlobUpload, pushBlob, type UploadedBlob } from './push-blob.ts'
 import { failed } from './registry-errors.ts'
 import { RegistryRequests, type RetryPolicy } from './registry-requests.ts'
-import type { RegistryEndpoint } from './resolve-reference.ts'
+import { type RegistryEndpoint, repositoryPath } from './resolve-reference.ts'
 
 export interface RegistryClientOptions {
   readonly credentials?: () => Promise<Credentials | undefined>
@@ -50,7 +50,7 @@ export class RegistryClient implements Disposable {
     const { repository, host } = this.endpoint
     const what = `manifest "${repository}:${name}"`.replace(':sha', '@sha')
     const response = await this.#requests.send({
-      path: `/v2/${repository}/manifests/${name}`,
+      path: `${repositoryPath(this.endpoint)}/manifests/${name}`,
       headers: { accept: MANIFEST_ACCEPT.join(', ') },
       what,
       signal,
@@ -81,7 +81,7 @@ export class RegistryClient implements Disposable {
     const { repository } = this.endpoint
     const response = await this.#requests.send({
       method: 'HEAD',
-      path: `/v2/${repository}/manifests/${digest}`,
+      path: `${repositoryPath(this.endpoint)}/manifests/${digest}`,
       headers: { accept: MANIFEST_ACCEPT.join(', ') },
       what: `manifest "${repository}@${digest}"`,
       accept: [404],
@@ -97,7 +97,7 @@ export class RegistryClient implements Disposable {
     const what = `manifest "${repository}:${name}"`.replace(':sha', '@sha')
     const response = await this.#requests.send({
       method: 'PUT',
-      path: `/v2/${repository}/manifests/${name}`,
+      path: `${repositoryPath(this.endpoint)}/manifests/${name}`,
       headers: {
         'content-type': manifest.mediaType,
         'content-length': String(manifest.bytes.length),

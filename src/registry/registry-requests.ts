@@ -69,6 +69,9 @@ export class RegistryRequests implements Disposable {
     this.retry = { ...DEFAULT_RETRY, ...options.retry }
     this.transport = new HttpTransport({
       verifyTls: endpoint.verifyTls,
+      ...(endpoint.certificates === undefined
+        ? {}
+        : { certificates: endpoint.certificates, certificateHost: endpoint.host }),
       ...(options.stallMs === undefined ? {} : { stallMs: options.stallMs }),
       ...(options.env === undefined ? {} : { env: options.env }),
     })
@@ -190,11 +193,12 @@ export class RegistryRequests implements Disposable {
     let url = start
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
       // Storage behind a registry must never see its tokens: another origin gets none.
-      const own =
-        url.origin === start.origin && authorization !== undefined ? { authorization } : {}
+      const isOwn = url.origin === start.origin
+      const own = isOwn && authorization !== undefined ? { authorization } : {}
+      const configured = isOwn && !(request.path instanceof URL) ? this.#endpoint.headers : {}
       const response = await this.transport.request(url, {
         method: request.method ?? 'GET',
-        headers: { ...request.headers, ...own },
+        headers: { ...configured, ...request.headers, ...own },
         ...(request.body === undefined ? {} : { body: request.body() }),
         signal: request.signal,
       })

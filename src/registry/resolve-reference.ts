@@ -1,5 +1,6 @@
-/** From an image reference to the registry that is asked for it. */
+/** From an image reference to the registries that are asked for it. */
 import { type ImageReference, registryHost } from '../oci/reference.ts'
+import { isLoopbackHost } from './loopback.ts'
 
 /** Where a repository is reached. */
 export interface RegistryEndpoint {
@@ -12,6 +13,21 @@ export interface RegistryEndpoint {
   readonly schemes: readonly ('https' | 'http')[]
   /** Whether certificates are checked. */
   readonly verifyTls: boolean
+  /** What stands before the repository in addresses; default `/v2`. */
+  readonly basePath?: string
+  /** Headers of every request, from a hosts.toml. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** Certificates for this host alone. */
+  readonly certificates?: EndpointCertificates
+  /** Asked for a registry elsewhere: what this one lacks is no last word. */
+  readonly isMirror?: true
+}
+
+export interface EndpointCertificates {
+  /** PEM of authorities, besides the system's. */
+  readonly authorities: readonly string[]
+  /** PEM of the certificate and the key that the client shows. */
+  readonly client?: { readonly certificate: string; readonly key: string }
 }
 
 export interface EndpointOptions {
@@ -19,20 +35,18 @@ export interface EndpointOptions {
   readonly verifyTls?: boolean
 }
 
-/** Plain HTTP by default for registries on this machine only, as docker has it. */
-export function resolveEndpoint(
-  reference: ImageReference,
-  options: EndpointOptions = {},
-): RegistryEndpoint {
-  return { ...registryEndpoint(reference.domain, options), repository: reference.path }
+/** The endpoint of a registry itself. Plain HTTP by default for registries on this machine only, as docker has it. */
+export function registryEndpoint(domain: string, options: EndpointOptions = {}): RegistryEndpoint {
+  return hostEndpoint(registryHost({ domain }), { domain, ...options })
 }
 
-/** The endpoint of a registry itself, without a repository. */
-export function registryEndpoint(domain: string, options: EndpointOptions = {}): RegistryEndpoint {
-  const host = registryHost({ domain })
-  const verifyTls = options.verifyTls !== false
+/** An endpoint at `host`, without a repository. */
+export function hostEndpoint(
+  host: string,
+  { domain, verifyTls = true }: EndpointOptions & { readonly domain: string },
+): RegistryEndpoint {
   const base = { host, domain, repository: '', verifyTls }
-  if (isLoopback(host)) return { ...base, schemes: ['http', 'https'] }
+  if (isLoopbackHost(host)) return { ...base, schemes: ['http', 'https'] }
   return { ...base, schemes: verifyTls ? ['https'] : ['https', 'http'] }
 }
 
@@ -41,7 +55,7 @@ export function manifestName(reference: ImageReference): string {
   return reference.digest ?? reference.tag ?? 'latest'
 }
 
-function isLoopback(host: string): boolean {
-  const name = host.replace(/:\d+$/, '')
-  return name === 'localhost' || name === '[::1]' || /^127(\.\d{1,3}){3}$/.test(name)
+/** `/v2/library/busybox`: where the repository's manifests and blobs are. */
+export function repositoryPath({ basePath = '/v2', repository }: RegistryEndpoint): string {
+  return repository === '' ? basePath : `${basePath}/${repository}`
 }

@@ -51,10 +51,12 @@ const IMAGES: Readonly<Record<string, CommandEntry>> = {
   login: { describe: 'log in to a registry', load: () => import('./login.ts') },
   logout: { describe: 'log out of a registry', load: () => import('./logout.ts') },
   images: { describe: 'list images', load: () => import('./images.ts') },
+  history: { describe: 'show how an image was made', load: () => import('./history.ts') },
   rmi: { describe: 'remove images', load: () => import('./rmi.ts') },
   tag: { describe: 'give an image another name', load: () => import('./tag.ts') },
   load: { describe: 'read images from an archive', load: () => import('./load.ts') },
   save: { describe: 'write images to an archive', load: () => import('./save.ts') },
+  import: { describe: 'make an image from a tar', load: () => import('./import.ts') },
 }
 
 const SYSTEM: Readonly<Record<string, CommandEntry>> = {
@@ -88,6 +90,21 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
       ...CONTAINERS,
     },
   },
+  manifest: {
+    describe: 'commands on manifest lists',
+    commands: {
+      create: { describe: 'make a manifest list', load: () => import('./manifest-create.ts') },
+      annotate: {
+        describe: 'correct the platform of an image in it',
+        load: () => import('./manifest-annotate.ts'),
+      },
+      inspect: {
+        describe: 'show a manifest or index',
+        load: () => import('./manifest-inspect.ts'),
+      },
+      ...pick(IMAGES, { push: 'push', rm: 'rmi' }),
+    },
+  },
   image: {
     describe: 'commands on images',
     commands: {
@@ -97,6 +114,10 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
       },
       ls: { describe: 'list images', load: () => import('./images.ts') },
       list: { describe: 'list images', load: () => import('./images.ts'), hidden: true },
+      prune: {
+        describe: 'remove images that nothing needs',
+        load: () => import('./image-prune.ts'),
+      },
       ...pick(IMAGES, {
         pull: 'pull',
         push: 'push',
@@ -104,6 +125,8 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
         load: 'load',
         save: 'save',
         tag: 'tag',
+        history: 'history',
+        import: 'import',
       }),
     },
   },

@@ -9,12 +9,13 @@ import { PullDisplay } from './pull-display.ts'
 
 export const command: EngineCommand = {
   usage: 'load [options]',
-  describe: 'Read images from a tar: an OCI image layout or a docker archive, also compressed.',
+  describe:
+    'Read images from a tar, also compressed, or a folder: an OCI image layout, a docker archive, skopeo’s dir.',
   options: {
     input: {
       type: 'string',
       alias: 'i',
-      describe: 'the file instead of standard input',
+      describe: 'the file or folder instead of standard input',
       value: 'file',
     },
     platform: {

@@ -1,6 +1,6 @@
 /** Shows a pull, a push or a load: a bar a layer on a terminal, one line a layer elsewhere. */
 import type { WriteStream } from 'node:tty'
-import type { PullProgress } from '../../engine/images.ts'
+import type { PullProgress } from '../../engine/pull-image.ts'
 import type { PushProgress } from '../../engine/push-image.ts'
 import { humanSize } from '../../util/size.ts'
 

@@ -141,6 +141,11 @@ export const MODULE_BANS: readonly ModuleBan[] = [
   },
   { module: 'yargs', allowed: ['cli/engine/'], reason: 'the OCI command line must start fast' },
   { module: 'node-fetch', allowed: ['registry/'], reason: 'HTTP is the registry client’s' },
+  {
+    module: 'smol-toml',
+    allowed: ['registry/'],
+    reason: 'configuration of others; tsrun has none of its own',
+  },
   { module: 'tar-stream', allowed: ['archive/'], reason: 'archive/ is the one tar codec' },
 ]
 

@@ -1,0 +1,48 @@
+/** Makes an image of one layer from the tar of a root filesystem: `docker import`. */
+import { inflate } from '../archive/compression.ts'
+import { createZstdInflate } from '../native/zstd.ts'
+import type { ImageProcess } from '../oci/image.ts'
+import type { Platform } from '../oci/platform.ts'
+import { addLayer } from './add-layer.ts'
+import { applyChanges } from './config-changes.ts'
+import type { Image, ImageStore } from './image-store.ts'
+import { writeImage } from './write-image.ts'
+
+export interface ImportRootfsOptions {
+  readonly name: string | undefined
+  readonly message?: string | undefined
+  /** Instructions of a Dockerfile. */
+  readonly changes?: readonly string[]
+  readonly platform?: Platform | undefined
+  /** Time of the image. */
+  readonly created: Date
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Imports the tar in `packed`, plain or compressed. On failure nothing of it stays but an unnamed blob, which prune removes. */
+export async function importRootfs(
+  store: ImageStore,
+  packed: AsyncIterable<Buffer>,
+  options: ImportRootfsOptions,
+): Promise<Image> {
+  // Before anything is read: a mistake in it must not cost minutes.
+  const config: ImageProcess = applyChanges({}, options.changes ?? [])
+  const { os, architecture, variant } = options.platform ?? store.hostPlatform
+  using _ = await store.content.hold()
+  const { descriptor, diffId } = await addLayer(store.content, inflate(packed, createZstdInflate))
+  const created = options.created.toISOString()
+  return await writeImage(store, {
+    config: {
+      created,
+      architecture,
+      os,
+      ...(variant === undefined ? {} : { variant }),
+      config,
+      rootfs: { type: 'layers', diff_ids: [diffId] },
+      history: [{ created, comment: options.message ?? 'Imported from a tar' }],
+    },
+    layers: [descriptor],
+    name: options.name,
+    signal: options.signal,
+  })
+}
