@@ -1,4 +1,4 @@
-/** `commit --change`: instructions of a Dockerfile that change what an image says of its containers. */
+/** `commit --change` and `import --change`: instructions of a Dockerfile that change what an image says of its containers. */
 import { TsrunError } from '../errors.ts'
 import type { ImageProcess } from '../oci/image.ts'
 

@@ -7,6 +7,7 @@ import type { ImportProgress } from '../images/import-archive.ts'
 import { openImageStore } from '../images/open-image-store.ts'
 import { hostPlatform, type Platform, parsePlatform } from '../oci/platform.ts'
 import type { Engine } from './engine.ts'
+import { applyChange } from './image-changes.ts'
 
 export type { Image, RemovedImage }
 
@@ -119,13 +120,16 @@ export interface ImportRequest {
 /** Makes an image of one layer from the tar of a root filesystem. */
 export async function importImage(
   engine: Pick<Engine, 'dataRoot'>,
-  { path, platform, ...options }: ImportRequest,
+  { path, platform, changes, ...options }: ImportRequest,
 ): Promise<Image> {
+  // Before anything is read: a mistake in it must not cost minutes.
+  const config = changes.reduce(applyChange, {})
   const store = imagesOf(engine)
   try {
     const { importRootfs } = await import('../images/import-rootfs.ts')
     return await importRootfs(store, openInput(path), {
       ...options,
+      process: config,
       platform: platformOf(platform),
       created: new Date(),
     })

@@ -4,15 +4,14 @@ import { createZstdInflate } from '../native/zstd.ts'
 import type { ImageProcess } from '../oci/image.ts'
 import type { Platform } from '../oci/platform.ts'
 import { addLayer } from './add-layer.ts'
-import { applyChanges } from './config-changes.ts'
 import type { Image, ImageStore } from './image-store.ts'
 import { writeImage } from './write-image.ts'
 
 export interface ImportRootfsOptions {
   readonly name: string | undefined
   readonly message?: string | undefined
-  /** Instructions of a Dockerfile. */
-  readonly changes?: readonly string[]
+  /** What a container of it runs by default. */
+  readonly process: ImageProcess
   readonly platform?: Platform | undefined
   /** Time of the image. */
   readonly created: Date
@@ -25,8 +24,6 @@ export async function importRootfs(
   packed: AsyncIterable<Buffer>,
   options: ImportRootfsOptions,
 ): Promise<Image> {
-  // Before anything is read: a mistake in it must not cost minutes.
-  const config: ImageProcess = applyChanges({}, options.changes ?? [])
   const { os, architecture, variant } = options.platform ?? store.hostPlatform
   using _ = await store.content.hold()
   const { descriptor, diffId } = await addLayer(store.content, inflate(packed, createZstdInflate))
@@ -37,7 +34,7 @@ export async function importRootfs(
       architecture,
       os,
       ...(variant === undefined ? {} : { variant }),
-      config,
+      config: options.process,
       rootfs: { type: 'layers', diff_ids: [diffId] },
       history: [{ created, comment: options.message ?? 'Imported from a tar' }],
     },

@@ -159,7 +159,7 @@ describe('import', () => {
       'a change that it does not know',
       ['-c', 'RUN x'],
       Buffer.alloc(0),
-      /cannot use the change "RUN x": it must begin with one of CMD/,
+      /cannot use --change "RUN x": it must be one of CMD/,
     ],
     ['what is no tar', [], Buffer.from('rubbish'.repeat(200)), /cannot import "standard input": /],
     ['a tar that leaves the tree', [], buildTar([file('../x', 'x')]), /cannot use tar entry/],
