@@ -35,6 +35,8 @@ export interface Launcher {
 
 interface Standby extends Launcher {
   readonly files: readonly OwnedFd[]
+  /** Of this process when it was started: it has the same rights. */
+  readonly credentials: string
   readonly timer: NodeJS.Timeout
 }
 
@@ -72,8 +74,9 @@ export function takeStandby(
   if (taken === undefined) return undefined
   standby = undefined
   clearTimeout(taken.timer)
-  // It may have been killed: then the container gets one of its own.
-  if (!sendStreams(taken.session.report.fd, options.stdio)) {
+  // A program that has given rights up is not to make containers with those it had. And the launcher may have been
+  // killed. Either way the container gets one of its own.
+  if (taken.credentials !== credentials() || !sendStreams(taken.session.report.fd, options.stdio)) {
     end(taken)
     return undefined
   }
@@ -116,11 +119,16 @@ function start(): Standby {
     })
     // Unreferenced: nobody's program is to live longer for it.
     const timer = setTimeout(dropStandby, IDLE_MS).unref()
-    return { beginning, session, descriptors, files, timer }
+    return { beginning, session, descriptors, files, credentials: credentials(), timer }
   } catch (error) {
     for (const file of files) file.close()
     throw error
   }
+}
+
+function credentials(): string {
+  const ids = [process.getuid, process.geteuid, process.getgid, process.getegid]
+  return [...ids.map((id) => id?.call(process)), ...(process.getgroups?.() ?? [])].join(' ')
 }
 
 /** Ends the launcher that waits, if any. */

@@ -83,6 +83,19 @@ describe.skipIf(missing('root', 'cgroup2'))(
       expect(launchersOf(process.pid)).toEqual([before])
     })
 
+    it('is not for a program that has given up rights since', async () => {
+      const before = await waiting()
+      const groups = process.getgroups?.() ?? []
+      process.setgroups?.([...groups, 12345])
+      try {
+        await using container = await start(options(['sleep', '60']))
+        expect(parentOf(container.pid)).not.toBe(before)
+      } finally {
+        process.setgroups?.(groups)
+      }
+      expect(isLauncher(before)).toBe(false)
+    })
+
     it('ends when nobody wants it, and leaves no descriptor', async () => {
       await waiting()
       const open = readdirSync('/proc/self/fd').length
