@@ -1,18 +1,20 @@
 /** What an empty volume gets from an image: all of it as it was there, and nothing from elsewhere. */
-import { spawn } from 'node:child_process'
 import {
-  existsSync,
+  chmodSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openFolder } from '../../src/native/open-folder.ts'
 import { copyTree } from '../../src/runtime/copy-tree.ts'
@@ -102,36 +104,34 @@ describe.skipIf(missing('root', 'cgroup2'))('the copy into a volume', () => {
 describe.skipIf(missing('root'))('copyTree()', () => {
   it('never writes outside its target, whatever is put in its way', async () => {
     const root = mkdtempSync(join(tmpdir(), 'tsrun-race-'))
-    const [from, to, outside] = ['from', 'to', 'outside'].map((name) => join(root, name)) as [
-      string,
-      string,
-      string,
-    ]
-    for (const folder of [from, to, outside]) mkdirSync(folder)
-    for (let i = 0; i < 20; i++) {
-      mkdirSync(join(from, `d${i}`))
-      for (let j = 0; j < 5; j++) writeFileSync(join(from, `d${i}`, `f${j}`), 'x', { mode: 0o777 })
-    }
-    // Swaps what was just made for a link that leads out.
-    const script =
-      'cd "$1"; while :; do for d in d*; do mv "$d" "../old$d" && ln -s "$2" "$d"; rm -rf "../old$d" "$d"; done; done'
-    const racer = spawn('sh', ['-c', script, 'sh', to, outside], { stdio: 'ignore' })
-    try {
-      for (let round = 0; round < 15; round++) {
-        using source = openFolder(from)
-        using target = openFolder(to)
-        await copyTree(source.fd, target.fd).catch((error: unknown) => {
-          // Whoever takes away what is being copied gets no whole copy.
-          expect(String(error)).toMatch(/ENOENT|EEXIST|ELOOP|ENOTDIR|ENOTEMPTY/)
-        })
+    const at = (name: string) => join(root, name)
+    for (const name of ['from', 'from/a', 'from/a/b', 'from/a/c', 'to', 'outside'])
+      mkdirSync(at(name))
+    for (const name of ['from/a/f', 'from/a/b/f', 'from/a/c/f']) writeFileSync(at(name), 'x')
+    chmodSync(at('from/a'), 0o777)
+    using source = openFolder(at('from'))
+    using target = openFolder(at('to'))
+    let isCopied = false
+    const copied = copyTree(source.fd, target.fd).finally(() => {
+      isCopied = true
+    })
+    // It lets others run before each folder: the one that it has just made becomes a link that leads out.
+    let swaps = 0
+    while (!isCopied) {
+      if (lstatSync(at('to/a'), { throwIfNoEntry: false })?.isDirectory()) {
+        renameSync(at('to/a'), at('moved'))
+        symlinkSync(at('outside'), at('to/a'))
+        swaps++
       }
-    } finally {
-      racer.kill('SIGKILL')
-      await new Promise((resolve) => racer.once('close', resolve))
+      await setImmediate()
     }
-    expect(readdirSync(outside)).toEqual([])
-    expect(lstatSync(outside).mode & 0o777).toBe(0o755)
-    expect(existsSync(from)).toBe(true)
-    rmSync(root, { recursive: true, force: true })
+    await copied
+    expect(swaps).toBe(1)
+    expect(readdirSync(at('outside'))).toEqual([])
+    expect(lstatSync(at('outside')).mode & 0o777).toBe(0o755)
+    // All of it went where the folder is.
+    expect(readdirSync(at('moved')).sort()).toEqual(['b', 'c', 'f'])
+    expect(lstatSync(at('moved')).mode & 0o777).toBe(0o777)
+    rmSync(root, { recursive: true })
   })
 })
