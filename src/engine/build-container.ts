@@ -2,12 +2,16 @@
 import type { ImageProcess } from '../oci/image.ts'
 import type { Mount, RuntimeConfig } from '../oci/runtime-config.ts'
 import { defaultSeccompProfile } from '../seccomp/default-profile.ts'
+import { applyCdi } from '../spec/apply-cdi.ts'
 import { buildSpec } from '../spec/build-spec.ts'
+import { cdiDevices } from '../spec/cdi-names.ts'
 import { stopSignal } from '../spec/command.ts'
 import type { SpecHost } from '../spec/spec-input.ts'
+import { cdiEditsOf } from './cdi-devices.ts'
 import type { ContainerRecord, VolumeRecord } from './container-record.ts'
 import { engineMounts, reaperPath } from './engine-files.ts'
 import { checkCommand, healthConfigOf } from './health-config.ts'
+import { deviceStats } from './host-facts.ts'
 import type { IdentityFile } from './identity-files.ts'
 import type { Joined } from './joined-namespaces.ts'
 import { readInRoot } from './read-in-root.ts'
@@ -43,7 +47,7 @@ export interface BuildInput {
 export function buildContainerConfig(input: BuildInput): RuntimeConfig {
   const { id, directory, rootPath, image, request, host, volumeMounts, identity, joined } = input
   const own = (name: string) => identity.find((file) => file.name === name)?.content.toString()
-  return buildSpec({
+  const config = buildSpec({
     containerId: id,
     rootPath,
     image: image?.process,
@@ -57,6 +61,9 @@ export function buildContainerConfig(input: BuildInput): RuntimeConfig {
     engineMounts: engineMounts(directory, request, identity),
     ...(request.init === true ? { initPath: reaperPath(directory) } : {}),
   })
+  const edits = cdiEditsOf(cdiDevices(request))
+  const nodes = edits.flatMap(({ deviceNodes }) => deviceNodes.map(({ hostPath }) => hostPath))
+  return applyCdi(config, edits, deviceStats(nodes))
 }
 
 /** The first record of a container that is being made. */

@@ -7,6 +7,7 @@ import { cleanDestination } from '../spec/user-mount.ts'
 import { readTextIfThere } from '../util/if-there.ts'
 import { nameFile } from '../util/name-file.ts'
 import type { IdentityFile } from './identity-files.ts'
+import { hostResolvConf } from './resolv-conf.ts'
 import type { RunRequest } from './run-request.ts'
 
 const LOCALHOST = `127.0.0.1\tlocalhost
@@ -33,7 +34,7 @@ export function writeEngineFiles(
   const hosts = network === 'host' ? (readTextIfThere('/etc/hosts') ?? '') : LOCALHOST
   write(join(directory, 'hosts'), hosts)
   write(join(directory, 'hostname'), `${hostname}\n`)
-  write(join(directory, 'resolv.conf'), readTextIfThere('/etc/resolv.conf') ?? '')
+  write(join(directory, 'resolv.conf'), hostResolvConf(network))
   for (const { name, content } of identity) write(join(directory, name), content)
   if (init) write(reaperPath(directory), nativePart('tsrun-reaper'), 0o755)
 }

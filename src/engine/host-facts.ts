@@ -29,6 +29,11 @@ export function lookUpHost(options: SpecOptions, workingDirectory: string): Spec
   }
 }
 
+/** The nodes of the host at `paths`; throws for one that is none. */
+export function deviceStats(paths: readonly string[]): readonly DeviceStat[] {
+  return paths.flatMap(statDevices)
+}
+
 function ensureSource(path: string, create: boolean): void {
   if (existsSync(path)) return
   if (!create) {

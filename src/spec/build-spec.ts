@@ -1,6 +1,7 @@
 /** Image config and user options to config.json, by docker's merge rules: the table of contents of this folder. */
 import { OCI_VERSION } from '../oci/default-config.ts'
 import type { Linux, Process, RuntimeConfig, Seccomp } from '../oci/runtime-config.ts'
+import { hostDevices } from './cdi-names.ts'
 import { containerHostname, mergeArguments, workingDirectory } from './command.ts'
 import { capabilitySets, chooseCapabilities } from './default-capabilities.ts'
 import { chooseDevices } from './devices.ts'
@@ -97,7 +98,7 @@ function buildLinux(
 ): Linux {
   const { options, host, userNamespace } = input
   const { devices, rules } = chooseDevices(
-    options.devices ?? [],
+    hostDevices(options),
     host.devices,
     options.privileged === true,
   )

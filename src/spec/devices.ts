@@ -1,7 +1,7 @@
 /** --device and --privileged as device nodes and device cgroup rules. */
 import { posix } from 'node:path'
 import type { Device, DeviceRule } from '../oci/runtime-config.ts'
-import { refuseNul, refuseOption, refuseUnsupported } from './invalid-option.ts'
+import { refuseNul, refuseOption } from './invalid-option.ts'
 import type { DeviceStat } from './spec-input.ts'
 
 export interface DeviceOption {
@@ -45,7 +45,6 @@ export function parseDevice(text: string): DeviceOption {
   const [source = '', second, third, ...rest] = text.split(':')
   if (rest.length > 0 || source === '')
     refuseOption('device', text, 'it must be path, path:path or path:path:rwm')
-  if (/^[^/]+\/[^/]+=/.test(source)) refuseUnsupported('device', text, 'CDI devices')
   const access = isAccess(second) && third === undefined ? second : third
   const destination =
     second === undefined || second === '' || (isAccess(second) && third === undefined)

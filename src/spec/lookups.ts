@@ -1,5 +1,6 @@
 /** What a caller must look up on the host before buildSpec can run, which does no input or output itself. */
 import { limitedDevices } from './block-io.ts'
+import { hostDevices } from './cdi-names.ts'
 import { parseDevice } from './devices.ts'
 import { userMounts } from './mounts.ts'
 import { parseSecurityOptions } from './security-options.ts'
@@ -24,7 +25,7 @@ export function lookupsOf(options: SpecOptions, workingDirectory: string): Looku
   return {
     seccompProfiles: seccomp.kind === 'file' ? [seccomp.path] : [],
     devices: [
-      ...(options.devices ?? []).map((text) => parseDevice(text).source),
+      ...hostDevices(options).map((text) => parseDevice(text).source),
       ...limitedDevices(options),
     ],
     allDevices: privileged,

@@ -41,7 +41,9 @@ export interface SpecOptions {
   readonly volumesFrom?: readonly string[] | undefined
   /** `path[:options]`. */
   readonly tmpfs?: readonly string[] | undefined
-  /** `path[:path][:rwm]`. */
+  /** `all`, a number, or `device=NAME,…`. */
+  readonly gpus?: string | undefined
+  /** `path[:path][:rwm]`, or `vendor/class=name` (CDI). */
   readonly devices?: readonly string[] | undefined
   readonly readOnly?: boolean | undefined
   /** With `readOnly`: /run, /tmp and /var/tmp can be written. */

@@ -1,5 +1,13 @@
 /** Options of `tsrun run`: namespaces, environment, files of /etc, identity; what the container sees of them. */
-import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -133,6 +141,35 @@ describe.skipIf(missing('root', 'cgroup2'))('options of tsrun run', () => {
     const streams = run('-a', 'stderr', 'busybox', 'sh', '-c', 'echo out; echo err >&2')
     expect(streams).toMatchObject({ stdout: '', stderr: 'err\n' })
     expect(run('-d', '-a', 'stdout', 'busybox', 'true').status).toBe(125)
+  })
+
+  it('gives devices that a description of the host names', () => {
+    const folder = '/var/run/cdi'
+    const isOurs = !existsSync(folder)
+    mkdirSync(folder, { recursive: true })
+    const path = join(folder, `tsrun-test-${process.pid}.json`)
+    const kind = `tsrun.test/d${process.pid}`
+    const containerEdits = {
+      env: ['FROM_CDI=1'],
+      deviceNodes: [{ path: '/dev/described', hostPath: '/dev/zero', permissions: 'r' }],
+      mounts: [{ hostPath: engine.directory, containerPath: '/described', options: ['ro'] }],
+      additionalGids: [4711],
+    }
+    try {
+      const devices = [{ name: 'one', containerEdits }]
+      writeFileSync(path, JSON.stringify({ cdiVersion: '0.7.0', kind, devices }))
+      const script = 'echo $FROM_CDI; head -c 3 /dev/described | wc -c; ls -d /described; id -G'
+      expect(shell(script, '--device', `${kind}=one`)).toEqual([
+        '1',
+        '3',
+        '/described',
+        '0 10 4711',
+      ])
+      expect(run('--device', `${kind}=two`, 'busybox', 'true').stderr).toContain(`"${kind}=two"`)
+    } finally {
+      rmSync(path)
+      if (isOurs) rmdirSync(folder)
+    }
   })
 
   it('hides what /proc shows of others, and warns of what has no effect', () => {

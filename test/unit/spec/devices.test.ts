@@ -28,10 +28,6 @@ describe('parseDevice()', () => {
       expect(() => parseDevice(text)).toThrow(/^cannot use device /)
     },
   )
-
-  it('refuses CDI by name', () => {
-    expect(() => parseDevice('nvidia.com/gpu=all')).toThrow('unsupported: CDI devices')
-  })
 })
 
 describe('chooseDevices()', () => {

@@ -23,7 +23,24 @@ describe('buildResources()', () => {
     expect(build({ memorySwap: -1 })).toEqual({ memory: { swap: -1 } })
   })
 
+  it('takes quota and period, files of the cgroup, and further devices', () => {
+    const options = { cpuQuota: 20_000, cpuPeriod: 50_000, cpuShares: 512 }
+    expect(build(options)).toEqual({ cpu: { quota: 20_000, period: 50_000, shares: 512 } })
+    expect(build({ cpuQuota: -1, cpuPeriod: 0 })).toEqual({ cpu: { quota: -1 } })
+    expect(build({ cgroupConf: ['memory.high=1m', 'cpu.max=1 2'] })).toEqual({
+      unified: { 'memory.high': '1m', 'cpu.max': '1 2' },
+    })
+    const rule = { allow: true, type: 'c', major: 1, minor: 3, access: 'rw' }
+    expect(buildResources({ deviceCgroupRules: ['c 1:3 rw'] }, []).devices).toEqual([rule])
+  })
+
   it.each<SpecOptions>([
+    { cpus: 1, cpuQuota: 1000 },
+    { cpus: 1, cpuPeriod: 1000 },
+    { cpuQuota: 999 },
+    { cpuPeriod: 999 },
+    { cpuPeriod: 1_000_001 },
+    { cgroupConf: ['memory.high'] },
     { memory: 1024 },
     { memory: Number.NaN },
     { memory: 6.5 * 2 ** 20 + 0.5 },

@@ -38,7 +38,6 @@ const REFUSED: Readonly<
   runtime: { fine: ['tsrun'], why: 'tsrun runs containers itself' },
   secret: { fine: [], why: 'there is no store of secrets; mount a file with --volume' },
   'preserve-fds': { fine: ['0'], why: 'the monitor passes only stdin, stdout and stderr on' },
-  gpus: { fine: [], why: 'device descriptions (CDI) are not read; use --device' },
 }
 const FLAGS = new Set(['use-api-socket'])
 

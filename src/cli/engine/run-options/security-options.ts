@@ -6,6 +6,7 @@ export const SECURITY_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   'cap-add': { type: 'list', describe: 'give a capability', value: 'name or ALL' },
   'cap-drop': { type: 'list', describe: 'take a capability', value: 'name or ALL' },
   device: { type: 'list', describe: 'give a device of the host', value: 'path[:path][:rwm]' },
+  gpus: { type: 'string', describe: 'give GPUs of NVIDIA (CDI)', value: 'all|device=NAME' },
   privileged: { type: 'flag', describe: 'all capabilities, all devices, nothing hidden' },
   'security-opt': {
     type: 'list',
@@ -17,6 +18,7 @@ export const SECURITY_OPTIONS: Readonly<Record<string, OptionSpec>> = {
 export function securityRequest(options: CommandOptions): Partial<RunRequest> {
   return {
     devices: options.list('device'),
+    gpus: options.string('gpus'),
     capAdd: options.list('cap-add'),
     capDrop: options.list('cap-drop'),
     privileged: options.flag('privileged'),
