@@ -4,6 +4,9 @@ import { basename, join } from 'node:path'
 import { choosePersonality } from './cli/choose-personality.ts'
 import { describeError } from './errors.ts'
 
+/** What is asked for writes with write(2) alone: nothing is pending once it is done. */
+let isPrompt = false
+
 async function main(): Promise<number> {
   const argv = process.argv.slice(2)
   const argv0 = basename(process.env.TSRUN_ARGV0 ?? process.argv[1] ?? 'tsrun')
@@ -27,6 +30,7 @@ function ignoreClosedOutput(): void {
 
 // Behind a link named runc it answers as runc does; no other name of a file is worth repeating.
 async function runOci(argv: readonly string[], argv0: string): Promise<number> {
+  isPrompt = true
   const { runOciCli } = await import('./cli/oci/oci-cli.ts')
   return await runOciCli(argv, argv0 === 'runc' ? 'runc' : 'tsrun')
 }
@@ -39,12 +43,16 @@ function ociContainerExists(id: string): boolean {
   )
 }
 
-main().then(
-  (status) => {
-    process.exitCode = status
-  },
-  (error: unknown) => {
-    process.stderr.write(`tsrun: ${describeError(error)}\n`)
-    process.exitCode = 125
-  },
-)
+// Verbs that may still have something to write when they are done: a terminal's last output.
+const RELAYING = ['run', 'exec', 'restore']
+
+// Node's orderly way down gives back memory, page by page, that ends with the process anyway.
+function end(status: number): void {
+  process.exitCode = status
+  if (isPrompt && !process.argv.some((word) => RELAYING.includes(word))) process.exit()
+}
+
+main().then(end, (error: unknown) => {
+  process.stderr.write(`tsrun: ${describeError(error)}\n`)
+  process.exitCode = 125
+})

@@ -20,6 +20,8 @@ async function main() {
     rest.find((argument) => typeof argument === 'function')?.()
     return true
   }
+  // This process goes on when a command ends.
+  process.exit = () => undefined
   await run('oci', 'features')
   await run('oci', 'spec', '--bundle', scratch)
   // What `create` does with a config, up to the plan.
@@ -63,7 +65,7 @@ function addFilter(path) {
   writeFileSync(path, JSON.stringify(config))
 }
 
-/** Runs the bundle in this process until its event loop turns are done; it ends by exitCode, never by exit(). */
+/** Runs the bundle in this process until its event loop turns are done. */
 async function run(...argv) {
   process.argv = [process.execPath, join(dist, 'tsrun.cjs'), ...argv]
   process.env.TSRUN_ARGV0 = 'tsrun'

@@ -99,8 +99,14 @@ export function reply(fd: number, pid = 1): boolean {
  */
 export function reapLauncher(pid: number): void {
   const WNOHANG = 1
-  if (syscall('wait4', [pid, 0, WNOHANG, 0]) === 0)
-    setTimeout(() => syscall('wait4', [pid, 0, 0, 0]), 1)
+  if (syscall('wait4', [pid, 0, WNOHANG, 0]) !== 0) return
+  const reap = (): void => {
+    clearTimeout(timer)
+    process.off('exit', reap)
+    syscall('wait4', [pid, 0, 0, 0])
+  }
+  const timer = setTimeout(reap, 1)
+  process.on('exit', reap)
 }
 
 /** Undefined when there is no record yet. */

@@ -44,6 +44,8 @@ export interface CreateOptions {
   readonly tethered?: boolean
   /** Init runs its program at once instead of waiting for `start`. */
   readonly startAtOnce?: boolean
+  /** This process has nothing else to do until the container is there: waits block it. */
+  readonly waitsInPlace?: boolean
   /** This process makes many containers: the launcher of the next is started ahead, where one can be. */
   readonly standby?: boolean
   /** `XDG_RUNTIME_DIR` is the root's parent: its sticky bit keeps cleaners away. */

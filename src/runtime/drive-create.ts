@@ -71,6 +71,7 @@ export async function driveCreate(begun: Assembly): Promise<CreatedContainer> {
       session,
       {
         answersAhead,
+        waitsInPlace: options.waitsInPlace === true,
         pid(reported) {
           options.debug?.(childStep(reported))
           assembly.begin()

@@ -3,6 +3,7 @@ import type { ExecutorSession } from '../native/executor.ts'
 import {
   type ExecutorEvent,
   receiveEvent,
+  receiveEventSync,
   reply,
   type SyncPoint,
 } from '../native/executor-protocol.ts'
@@ -18,6 +19,8 @@ export interface PlanHandlers {
    * Only for a plan that has no sync before `ready`. What must precede the program is done in `pid`.
    */
   readonly answersAhead?: boolean
+  /** Waits block this thread, however long they take. */
+  readonly waitsInPlace?: boolean
   /** The error for an event that ends the plan too early. */
   failure(event: ExecutorEvent): Error
 }
@@ -36,7 +39,7 @@ export async function followPlan(
   let pid: number | undefined
   let waiting: Extract<ExecutorEvent, { type: 'sync' }> | undefined
   for (;;) {
-    const event = await receiveEvent(fd)
+    const event = handlers.waitsInPlace === true ? receiveEventSync(fd) : await receiveEvent(fd)
     signal?.throwIfAborted()
     if (event.type === 'pid') {
       pid = event.pid

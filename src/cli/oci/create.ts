@@ -12,7 +12,8 @@ export const createCommand: OciCommand = {
   table: CREATE_FLAGS,
   positional: ONE_ID,
   async run(args, globals) {
-    await createContainer(createOptions(args, globals))
+    // Threads to wait with would take longer to start than what they wait for.
+    await createContainer({ ...createOptions(args, globals), waitsInPlace: true })
     return 0
   },
 }
