@@ -13,6 +13,14 @@ import { type ContainerOptions, engineOptionsOf, requestOf } from './engine/libr
 import { startOwned } from './engine/owned-container.ts'
 
 export type { Container, ExecOptions, ExitResult, RunResult } from './engine/library-container.ts'
+export type {
+  ImagePullOptions,
+  ImagePushOptions,
+  PulledImage,
+  PullProgress,
+  PushProgress,
+} from './engine/library-images.ts'
+export { pullImage, pushImage } from './engine/library-images.ts'
 export type { ContainerOptions, MountOption } from './engine/library-options.ts'
 export type { ErrorKind, TsrunErrorOptions } from './errors.ts'
 export { TsrunError } from './errors.ts'

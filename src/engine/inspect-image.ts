@@ -1,5 +1,7 @@
 /** An image as `docker image inspect` shows it. */
 import type { Image, ImageStore } from '../images/image-store.ts'
+import { isIndexType } from '../oci/media-types.ts'
+import { MAX_MANIFEST_BYTES, parseImageIndex } from '../oci/parse-image.ts'
 import { familiarReference, familiarRepository, parseReference } from '../oci/reference.ts'
 
 /** The object for one image. */
@@ -35,6 +37,28 @@ export function inspectImage(store: ImageStore, image: Image): Record<string, un
     Descriptor: image.target,
     ManifestDigest: image.manifestDescriptor.digest,
     Manifest: image.manifest,
+    Attestations: attestationsOf(store, image),
     History: config.history ?? [],
   }
+}
+
+interface Attestation {
+  readonly Type: string
+  readonly Digest: string
+  readonly Size: number
+  /** Whether its content has been fetched too. */
+  readonly Local: boolean
+}
+
+// BuildKit puts SBOM and provenance beside the image into its index and says by annotations whose they are.
+function attestationsOf(store: ImageStore, image: Image): readonly Attestation[] {
+  if (!isIndexType(image.target.mediaType)) return []
+  const { manifests } = parseImageIndex(store.content.read(image.target.digest, MAX_MANIFEST_BYTES))
+  return manifests.flatMap(({ digest, size, annotations = {} }) => {
+    const type = annotations['vnd.docker.reference.type']
+    if (annotations['vnd.docker.reference.digest'] !== image.manifestDescriptor.digest) return []
+    return [
+      { Type: type ?? 'unknown', Digest: digest, Size: size, Local: store.content.has(digest) },
+    ]
+  })
 }

@@ -19,7 +19,9 @@ import { manifestName } from '../registry/resolve-reference.ts'
 import type { Image, ImageStore } from './image-store.ts'
 import type { LayerPhase } from './layer-fetcher.ts'
 import { noPlatform, readImage, runnableManifests } from './read-image.ts'
+import { readSignaturePolicy, requirementsFor } from './signature-policy.ts'
 import { storeLayers } from './store-layers.ts'
+import { checkRequirements } from './verify-signatures.ts'
 
 export interface PullOptions extends Omit<RegistryClientOptions, 'env'>, FindEndpointOptions {
   /** Default: the platform of this machine. */
@@ -64,6 +66,7 @@ export async function pullImage(
     name,
     options,
   })
+  await checkPolicy(client, reference, [target.digest, descriptor.digest], options)
   const manifest = parseImageManifest(bytes)
   const config = await fetchConfig(client, store, manifest, options.signal)
   checkPlatform(config, descriptor, { name, wanted: options.platform })
@@ -80,6 +83,19 @@ export async function pullImage(
   })
   await store.names.set(name, target)
   return readImage(store, target, [name], options.platform)
+}
+
+// Before anything but documents is fetched. What is here already was checked when it came, by the policy of then.
+async function checkPolicy(
+  client: MirroredClient,
+  reference: ImageReference,
+  digests: readonly string[],
+  { etc, signal }: PullOptions,
+): Promise<void> {
+  const policy = readSignaturePolicy(etc)
+  if (policy === undefined) return
+  const image = { reference, digests: [...new Set(digests)], signal }
+  await checkRequirements(requirementsFor(policy, reference), image, client)
 }
 
 // What a digest names cannot change: when it is here, the registry is not asked.
