@@ -35,7 +35,6 @@ const OCI_ONLY = new Set([
   'list',
   'spec',
   'features',
-  'events',
   'checkpoint',
   'restore',
   'resume',
@@ -47,6 +46,8 @@ interface SharedVerb {
   readonly own: readonly string[]
   /** The first positional argument is a container id in both command lines. */
   readonly takesId: boolean
+  /** The engine's command takes no positional argument at all. */
+  readonly idMeansOci?: true
 }
 
 const OWN_CREATE = [
@@ -80,6 +81,15 @@ const SHARED: ReadonlyMap<string, SharedVerb> = new Map([
     'ps',
     { table: { flags: { format: 'string' }, aliases: { f: 'format' } }, own: [], takesId: true },
   ],
+  [
+    'events',
+    {
+      table: { flags: { interval: 'string', stats: 'boolean' } },
+      own: ['interval', 'stats'],
+      takesId: true,
+      idMeansOci: true,
+    },
+  ],
   ['pause', { table: { flags: {} }, own: [], takesId: true }],
 ])
 
@@ -99,6 +109,7 @@ export function choosePersonality(argv: readonly string[], facts: PersonalityFac
   if (shared === undefined || parsed === undefined) return 'engine'
   if (shared.own.some((flag) => parsed.has(flag))) return 'oci'
   const id = parsed.positional[0]
+  if (id !== undefined && shared.idMeansOci === true) return 'oci'
   return shared.takesId && id !== undefined && facts.ociContainerExists(id) ? 'oci' : 'engine'
 }
 

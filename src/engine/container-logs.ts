@@ -24,20 +24,32 @@ export async function* containerLogs(
 ): AsyncGenerator<LogPiece> {
   refuseNoLog(store, id)
   const directory = store.directory(id)
-  if (!options.follow) {
+  const left = options.until === undefined ? undefined : Date.parse(options.until) - Date.now()
+  // What is past already does not grow any more.
+  if (!options.follow || (left !== undefined && left <= 0)) {
     await using log = await LogFiles.open(join(directory, LOG_FILE))
     yield* log.read(options)
     return
   }
   // Watched before the first read: what is written in between wakes the loop.
-  using growth = new Growth(directory, () => waitUntilOver(store, id), options.signal)
+  using growth = new Growth(directory, () => waitUntilOver(store, id), endOf(options, left))
   await using log = await LogFiles.open(join(directory, LOG_FILE))
   yield* log.read(options)
   for (;;) {
     const more = await growth.next()
-    yield* log.readMore()
+    for await (const piece of log.readMore())
+      if (options.until === undefined || piece.time <= options.until) yield piece
     if (!more) return
   }
+}
+
+/** A timer of Node takes 31 bits of milliseconds. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+function endOf({ signal }: FollowOptions, left: number | undefined): AbortSignal | undefined {
+  if (left === undefined) return signal
+  const timeout = AbortSignal.timeout(Math.min(left, MAX_TIMER_MS))
+  return signal === undefined ? timeout : AbortSignal.any([signal, timeout])
 }
 
 function refuseNoLog(store: ContainerStore, id: string): void {

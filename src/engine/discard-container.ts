@@ -1,5 +1,7 @@
 /** Removes a container that holds nothing of the kernel's any more: its volumes' claims, its layer, its folder. */
 import type { Engine } from './engine.ts'
+import { containerEvent } from './events/event.ts'
+import { recordEvent } from './events/event-log.ts'
 import { discardRoot } from './root-filesystem.ts'
 
 /** The caller holds the container's lock and has released it. `volumes`: those that were made for it alone. */
@@ -17,4 +19,5 @@ export async function discardContainer(
   }
   discardRoot(engine, id)
   containers.remove(id)
+  if (record !== undefined) recordEvent(engine.dataRoot, containerEvent(record, 'destroy'))
 }

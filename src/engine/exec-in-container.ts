@@ -9,6 +9,8 @@ import { buildEnvironment } from '../spec/environment.ts'
 import { resolveUser } from '../spec/user.ts'
 import { statusOf } from './container-status.ts'
 import type { Engine } from './engine.ts'
+import { containerEvent } from './events/event.ts'
+import { recordEvent } from './events/event-log.ts'
 import { ownCapabilities } from './host-facts.ts'
 import { readInRoot } from './read-in-root.ts'
 
@@ -54,12 +56,23 @@ export async function execProcess(
     )
   }
   const config = JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')) as RuntimeConfig
-  return await execInContainer({
+  const started = await execInContainer({
     root: engine.stateRoot,
     id,
     process: processOf(config, request, `/proc/${status.pid}/root`),
     ...streams,
   })
+  const say = (action: string, more = {}) =>
+    recordEvent(engine.dataRoot, containerEvent(record, action, more))
+  say(`exec_create: ${request.args.join(' ')}`)
+  say(`exec_start: ${request.args.join(' ')}`)
+  started.exited?.then(
+    ({ exitCode }) => say('exec_die', { exitCode: String(exitCode) }),
+    () => {
+      // Whoever waits for it gets the failure.
+    },
+  )
+  return started
 }
 
 /** The process document of `request`; names of users are looked up below `root`. */

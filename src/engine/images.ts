@@ -7,6 +7,7 @@ import type { ImportProgress } from '../images/import-archive.ts'
 import { openImageStore } from '../images/open-image-store.ts'
 import { hostPlatform, type Platform, parsePlatform } from '../oci/platform.ts'
 import type { Engine } from './engine.ts'
+import { recordEvent } from './events/event-log.ts'
 import { applyChange } from './image-changes.ts'
 
 export type { Image, RemovedImage }
@@ -31,7 +32,21 @@ export async function removeImage(
 ): Promise<RemovedImage> {
   const usedBy = (imageId: string): readonly string[] =>
     engine.containers.ids().filter((id) => engine.containers.read(id)?.image?.id === imageId)
-  return await imagesOf(engine).remove(text, { force, usedBy })
+  const store = imagesOf(engine)
+  const { id } = store.resolve(text)
+  const removed = await store.remove(text, { force, usedBy })
+  for (const name of removed.untagged) recordImage(engine, 'untag', id, name)
+  if (removed.deleted.length > 0) recordImage(engine, 'delete', id, id)
+  return removed
+}
+
+function recordImage(
+  { dataRoot }: Pick<Engine, 'dataRoot'>,
+  action: string,
+  id: string,
+  name: string,
+): void {
+  recordEvent(dataRoot, { type: 'image', action, id, attributes: { name } })
 }
 
 /** How images are saved: one tar that is both, or a folder. */

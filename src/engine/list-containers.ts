@@ -38,6 +38,7 @@ const FILTERS: Readonly<Record<string, Filter>> = {
   'restart-policy': ({ record }, value) => (record.request.restart?.name ?? 'no') === value,
   'should-start-on-boot': (container, value) => String(startsOnBoot(container)) === value,
   network: ({ record }, value) => record.networkMode === value,
+  'is-task': (_, value) => ['false', '0'].includes(value),
 }
 
 const STATUSES = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead']

@@ -12,6 +12,8 @@ import { volumesOf } from './container-volumes.ts'
 import { discardContainer } from './discard-container.ts'
 import type { Engine } from './engine.ts'
 import { writeEngineFiles } from './engine-files.ts'
+import { containerEvent } from './events/event.ts'
+import { recordEvent } from './events/event-log.ts'
 import { lookUpHost } from './host-facts.ts'
 import { type IdentityFile, identityFiles } from './identity-files.ts'
 import { joinedNamespaces, mountShm } from './joined-namespaces.ts'
@@ -69,6 +71,7 @@ export async function makeContainer<Result>(
     })
     const record = completeRecord(claimed, config, directory, volumes.records)
     writeBundle(directory, config, record, identity)
+    recordEvent(engine.dataRoot, containerEvent(record, 'create'))
     return await complete({ unfinished, record, config })
   } catch (error) {
     await releaseContainer(engine, id)

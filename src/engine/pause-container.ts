@@ -4,6 +4,8 @@ import { pauseContainer as freeze, resumeContainer as thaw } from '../runtime/fr
 import { type ContainerRecord, shortId } from './container-record.ts'
 import { statusOf } from './container-status.ts'
 import type { Engine } from './engine.ts'
+import { containerEvent } from './events/event.ts'
+import { recordEvent } from './events/event-log.ts'
 
 /** Freezes the container. Throws `failed-precondition` unless it runs and is not paused. */
 export async function pauseContainer(engine: Engine, id: string): Promise<void> {
@@ -26,6 +28,7 @@ export async function pauseContainer(engine: Engine, id: string): Promise<void> 
     writePaused(engine, record, false)
     throw error
   }
+  recordEvent(engine.dataRoot, containerEvent(record, 'pause'))
 }
 
 /** Thaws the container. Throws `failed-precondition` unless it is paused. */
@@ -41,6 +44,7 @@ export async function unpauseContainer(engine: Engine, id: string): Promise<void
     )
   await thaw(engine.stateRoot, id)
   writePaused(engine, record, false)
+  recordEvent(engine.dataRoot, containerEvent(record, 'unpause'))
 }
 
 function writePaused(engine: Engine, record: ContainerRecord, paused: boolean): void {

@@ -8,6 +8,8 @@ import { type ContainerRecord, shortId } from './container-record.ts'
 import { type ContainerStatus, isLive, isWatched, statusOf } from './container-status.ts'
 import { discardContainer } from './discard-container.ts'
 import type { Engine } from './engine.ts'
+import { containerEvent } from './events/event.ts'
+import { recordEvent } from './events/event-log.ts'
 import { releaseContainer } from './release-container.ts'
 import { sendSignal } from './signal-container.ts'
 import { waitForProcess } from './wait-container.ts'
@@ -93,6 +95,7 @@ export async function recordEnd(
       : withEnd(withoutStart(record), { ...status, limitsReached }),
   )
   engine.containers.write(ended)
+  if (record.state.starting !== true) recordDeath(engine, ended)
   return ended
 }
 
@@ -162,8 +165,18 @@ async function removeStopped(
   if (!force && record !== undefined && status !== undefined && isLive(status))
     throw runs(record, status)
   cancelRestart(engine, id)
+  const current = containers.read(id)
+  if (current !== undefined) await recordEnd(engine, current)
   await releaseContainer(engine, id)
   await discardContainer(engine, id, volumes)
+}
+
+function recordDeath(engine: Engine, record: ContainerRecord): void {
+  const { exitCode = 0, startedAt = '', finishedAt = startedAt, oomKilled } = record.state
+  const seconds = Math.max(0, Math.floor((Date.parse(finishedAt) - Date.parse(startedAt)) / 1000))
+  if (oomKilled === true) recordEvent(engine.dataRoot, containerEvent(record, 'oom'))
+  const death = { exitCode: String(exitCode), execDuration: String(seconds) }
+  recordEvent(engine.dataRoot, containerEvent(record, 'die', death))
 }
 
 // Whoever started it was killed before it ran: it is what it was before.

@@ -2,6 +2,8 @@
 import { TsrunError } from '../errors.ts'
 import { shortId } from './container-record.ts'
 import type { Engine } from './engine.ts'
+import { containerEvent } from './events/event.ts'
+import { recordEvent } from './events/event-log.ts'
 
 /** Throws `already-exists` when another container has the name. */
 export async function renameContainer(engine: Engine, id: string, text: string): Promise<void> {
@@ -18,4 +20,6 @@ export async function renameContainer(engine: Engine, id: string, text: string):
       `cannot rename container "${name}": the new name is the name it has`,
     )
   containers.rename(record, name)
+  const renamed = containerEvent({ ...record, name }, 'rename', { oldName: `/${record.name}` })
+  recordEvent(engine.dataRoot, renamed)
 }

@@ -9,6 +9,8 @@ import { openProcess } from '../runtime/process-liveness.ts'
 import { type ContainerRecord, shortId } from './container-record.ts'
 import { type ContainerStatus, statusOf } from './container-status.ts'
 import type { Engine } from './engine.ts'
+import { containerEvent } from './events/event.ts'
+import { recordEvent } from './events/event-log.ts'
 import { STOPPED_MARK } from './next-restart.ts'
 
 const SIGKILL = 9
@@ -55,6 +57,7 @@ export function signalEvenPaused(
   signal: number,
 ): boolean {
   if (pid === 0 || !sendSignal(pid, record.state.startTime ?? 0, signal)) return false
+  recordEvent(engine.dataRoot, containerEvent(record, 'kill', { signal: String(signal) }))
   if (status === 'paused') thawContainer(engine.stateRoot, record.id)
   return true
 }

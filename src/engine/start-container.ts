@@ -8,6 +8,8 @@ import { cancelRestart } from './cancel-restart.ts'
 import { type ContainerRecord, shortId } from './container-record.ts'
 import { statusOf } from './container-status.ts'
 import type { Engine } from './engine.ts'
+import { containerEvent } from './events/event.ts'
+import { recordEvent } from './events/event-log.ts'
 import { mountShm, rejoinNamespaces } from './joined-namespaces.ts'
 import { STOPPED_MARK } from './next-restart.ts'
 import { releaseContainer } from './release-container.ts'
@@ -52,7 +54,9 @@ export async function restartContainer(
   using lock = await lockFinished(engine, id)
   cancelRestart(engine, id)
   await endContainer(engine, id, stop)
-  await startLocked(engine, lock, readLocked(engine, id), options)
+  const record = readLocked(engine, id)
+  await startLocked(engine, lock, record, options)
+  recordEvent(engine.dataRoot, containerEvent(record, 'restart'))
 }
 
 async function lockFinished(engine: Engine, id: string): Promise<OwnedFd> {

@@ -9,6 +9,8 @@ import { readProcStat } from '../runtime/process-liveness.ts'
 import { nameFile } from '../util/name-file.ts'
 import type { ContainerRecord } from './container-record.ts'
 import type { Engine } from './engine.ts'
+import { containerEvent } from './events/event.ts'
+import { recordEvent } from './events/event-log.ts'
 import { saveHealthCheck } from './health-check.ts'
 import { monitorOptionsOf } from './monitor-options.ts'
 import { mayRestart } from './next-restart.ts'
@@ -95,6 +97,7 @@ export async function startUnderMonitor(
     })
     if (record.request.pidFile !== undefined) writePidFile(record.request.pidFile, pid)
     unlock()
+    recordEvent(engine.dataRoot, containerEvent(record, 'start'))
     monitor.started()
     return { id, name: record.name, client }
   } catch (error) {

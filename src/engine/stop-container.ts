@@ -2,6 +2,8 @@
 import { cancelRestart } from './cancel-restart.ts'
 import { isLive, isWatched } from './container-status.ts'
 import type { Engine } from './engine.ts'
+import { containerEvent } from './events/event.ts'
+import { recordEvent } from './events/event-log.ts'
 import { cleanUpContainer } from './remove-container.ts'
 import {
   markStopped,
@@ -55,6 +57,7 @@ export async function endContainer(
   if (!(await waitForProcess(status.pid, startTime, timeoutMs)))
     sendSignal(status.pid, startTime, SIGKILL)
   await waitForExit(engine.containers, id)
+  recordEvent(engine.dataRoot, containerEvent(record, 'stop'))
 }
 
 function markStoppedIfThere(engine: Engine, id: string): void {

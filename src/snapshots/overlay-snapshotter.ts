@@ -141,6 +141,10 @@ export class OverlaySnapshotter implements Snapshotter {
     return [{ type: 'overlay', source: 'overlay', options }]
   }
 
+  chainOf(key: string): readonly string[] {
+    return this.#record(key)?.chainIds ?? []
+  }
+
   foldersBelow(key: string): readonly string[] {
     const record = this.#record(key)
     if (record === undefined) throw new TsrunError('not-found', `cannot find snapshot "${key}"`)

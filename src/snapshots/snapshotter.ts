@@ -32,6 +32,8 @@ export interface Snapshotter {
   prepareAbove(key: string, folder: string): Promise<readonly Mount[]>
   /** The mounts of an active snapshot again. */
   mounts(key: string): readonly Mount[]
+  /** Chain IDs of the layers that an active snapshot stands on, from the base up. */
+  chainOf(key: string): readonly string[]
   /** The folders that an active snapshot stands on, top first. */
   foldersBelow(key: string): readonly string[]
   /** Where the active snapshot keeps what was written. */

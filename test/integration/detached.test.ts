@@ -130,7 +130,7 @@ describe.skipIf(missing('root', 'cgroup2'))('detached containers', () => {
     for (const text of ['found', id, id.slice(0, 12), id.slice(0, 4)]) {
       expect(succeed('inspect', '-f', '{{.Id}}', text)).toBe(id)
     }
-    expect(engine.run(['inspect', 'nope']).stderr).toContain('no such container: nope')
+    expect(engine.run(['inspect', 'nope']).stderr).toContain('no such object: nope')
   })
 
   it("inspect has docker's shape", () => {

@@ -36,6 +36,8 @@ const CONTAINERS: Readonly<Record<string, CommandEntry>> = {
   diff: { describe: 'show what a container has changed', load: () => import('./diff.ts') },
   export: { describe: "write a container's files as a tar", load: () => import('./export.ts') },
   commit: { describe: 'make an image of a container', load: () => import('./commit.ts') },
+  update: { describe: 'change the limits of containers', load: () => import('./update.ts') },
+  events: { describe: 'show what happens to containers', load: () => import('./events.ts') },
   rename: { describe: 'give a container another name', load: () => import('./rename.ts') },
   wait: { describe: 'wait for containers to end', load: () => import('./wait.ts') },
   rm: { describe: 'remove containers', load: () => import('./rm.ts') },
@@ -87,6 +89,10 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
     commands: {
       ls: { describe: 'list containers', load: () => import('./ps.ts') },
       list: { describe: 'list containers', load: () => import('./ps.ts'), hidden: true },
+      prune: {
+        describe: 'remove containers that do not run',
+        load: () => import('./container-prune.ts'),
+      },
       ...CONTAINERS,
     },
   },

@@ -74,6 +74,11 @@ export class CommandOptions {
     this.#values = values
   }
 
+  /** The same values, read by a function that knows more options than the command has. */
+  among(specs: EngineCommand['options']): CommandOptions {
+    return new CommandOptions(specs, this.#values)
+  }
+
   has(name: string): boolean {
     return this.#value(name) !== undefined
   }

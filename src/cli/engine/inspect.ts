@@ -1,15 +1,22 @@
 /** `tsrun inspect`: everything about containers, in docker's shape. */
-import { openEngine } from '../../engine/engine.ts'
+import { ContainerSizes } from '../../engine/container-sizes.ts'
+import { type Engine, openEngine } from '../../engine/engine.ts'
 import { inspectContainer } from '../../engine/inspect-container.ts'
-import { describeError } from '../../errors.ts'
+import { describeError, TsrunError } from '../../errors.ts'
 import { formatObjects } from '../output.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
 import { print } from './print.ts'
 
 export const command: EngineCommand = {
-  usage: 'inspect [options] CONTAINER [CONTAINER...]',
-  describe: 'Show everything about containers as JSON.',
+  usage: 'inspect [options] CONTAINER|IMAGE|VOLUME [CONTAINER|IMAGE|VOLUME...]',
+  describe: 'Show everything about containers, images and volumes as JSON.',
   options: {
+    size: { type: 'flag', alias: 's', describe: 'with the size of containers' },
+    type: {
+      type: 'string',
+      describe: 'only things of this kind',
+      value: 'container|image|volume',
+    },
     format: { type: 'string', alias: 'f', describe: 'json or a Go template', value: 'text' },
   },
   examples: [
@@ -22,11 +29,12 @@ export const command: EngineCommand = {
 async function run({ options, positionals, roots }: CommandInput): Promise<number> {
   const engine = openEngine(roots)
   await engine.sweep()
+  const kinds = kindsOf(options.string('type'))
   const found: unknown[] = []
   const failures: unknown[] = []
   for (const name of positionals) {
     try {
-      found.push(inspectContainer(engine, engine.containers.find(name)))
+      found.push(await inspectAny(engine, name, kinds, options.flag('size')))
     } catch (error) {
       failures.push(error)
     }
@@ -34,4 +42,62 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
   print(formatObjects(found, options.string('format')))
   for (const failure of failures) process.stderr.write(`tsrun: ${describeError(failure)}\n`)
   return failures.length > 0 ? 1 : 0
+}
+
+type Kind = 'container' | 'image' | 'volume'
+const KINDS: readonly Kind[] = ['container', 'image', 'volume']
+
+function kindsOf(text: string | undefined): readonly Kind[] {
+  const kinds = KINDS.filter((kind) => text === undefined || kind === text)
+  if (kinds.length > 0) return kinds
+  throw new TsrunError(
+    'invalid-argument',
+    `cannot use --type "${text}": it is one of ${KINDS.join(', ')}`,
+  )
+}
+
+/** The first of the kinds that has the name, as docker looks. */
+async function inspectAny(
+  engine: Engine,
+  name: string,
+  kinds: readonly Kind[],
+  size: boolean,
+): Promise<unknown> {
+  for (const kind of kinds) {
+    try {
+      return await inspectKind(engine, name, kind, size)
+    } catch (error) {
+      const isMissing = error instanceof TsrunError && error.kind === 'not-found'
+      if (!isMissing || kinds.length === 1) throw error
+    }
+  }
+  throw new TsrunError('not-found', `no such object: ${name}`)
+}
+
+async function inspectKind(
+  engine: Engine,
+  name: string,
+  kind: Kind,
+  size: boolean,
+): Promise<unknown> {
+  switch (kind) {
+    case 'container': {
+      const id = engine.containers.find(name)
+      const container = inspectContainer(engine, id)
+      const record = size ? engine.containers.read(id) : undefined
+      if (record === undefined) return container
+      const { written, whole } = new ContainerSizes(engine).of(record)
+      return { ...container, SizeRw: written, SizeRootFs: whole }
+    }
+    case 'image': {
+      const { imagesOf } = await import('../../engine/images.ts')
+      const { inspectImage } = await import('../../engine/inspect-image.ts')
+      const store = imagesOf(engine)
+      return inspectImage(store, store.resolve(name))
+    }
+    case 'volume': {
+      const { inspectVolume } = await import('../../engine/volumes/inspect-volume.ts')
+      return inspectVolume(engine, name)
+    }
+  }
 }

@@ -1,4 +1,5 @@
 /** `tsrun ps`: the containers there are. */
+import { ContainerSizes } from '../../engine/container-sizes.ts'
 import { type Engine, openEngine } from '../../engine/engine.ts'
 import {
   chooseContainers,
@@ -6,6 +7,7 @@ import {
   type ListedContainer,
 } from '../../engine/list-containers.ts'
 import { humanDuration } from '../../util/duration.ts'
+import { humanSize } from '../../util/size.ts'
 import { formatRows, type Row, type RowFormat, timeAgo } from '../output.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
 import { print } from './print.ts'
@@ -25,6 +27,9 @@ const FORMAT: RowFormat = {
     Mounts: 'MOUNTS',
     Networks: 'NETWORKS',
     Pid: 'PID',
+    Size: 'SIZE',
+    LocalVolumes: 'LOCAL VOLUMES',
+    Platform: 'PLATFORM',
   },
   table: ['ID', 'Image', 'Command', 'RunningFor', 'Status', 'Ports', 'Names'],
   key: 'ID',
@@ -46,6 +51,7 @@ export const command: EngineCommand = {
     latest: { type: 'flag', alias: 'l', describe: 'only the last created one, running or not' },
     'no-trunc': { type: 'flag', describe: 'do not shorten ids and commands' },
     quiet: { type: 'flag', alias: 'q', describe: 'only ids' },
+    size: { type: 'flag', alias: 's', describe: 'how much each has written, and with its image' },
   },
   examples: [
     { does: 'Also those that have ended', line: 'ps -a' },
@@ -70,21 +76,27 @@ async function run({ options, roots }: CommandInput): Promise<number> {
   })
   const now = Date.now()
   const full = options.flag('no-trunc')
-  const rows = containers.map((container) => rowOf(container, { now, full }))
+  const isSized = options.flag('size')
+  const sizes = isSized ? new ContainerSizes(engine) : undefined
+  const rows = containers.map((container) => rowOf(container, { now, full, sizes }))
+  const format = isSized ? { ...FORMAT, table: [...FORMAT.table, 'Size'] } : FORMAT
   print(
-    formatRows(rows, FORMAT, { format: options.string('format'), quiet: options.flag('quiet') }),
+    formatRows(rows, format, { format: options.string('format'), quiet: options.flag('quiet') }),
   )
   return 0
 }
 
-function rowOf(container: ListedContainer, { now, full }: { now: number; full: boolean }): Row {
+function rowOf(
+  container: ListedContainer,
+  { now, full, sizes }: { now: number; full: boolean; sizes: ContainerSizes | undefined },
+): Row {
   const { record, status } = container
   const words = [...record.entrypoint, ...record.command].join(' ')
   return {
     ID: full ? record.id : record.id.slice(0, 12),
     Image: record.image?.reference ?? record.rootfs ?? '',
     Command: JSON.stringify(full ? words : shorten(words, 20)),
-    CreatedAt: record.createdAt,
+    CreatedAt: goTime(record.createdAt),
     RunningFor: timeAgo(record.createdAt, now),
     Status: describeStatus(container, now),
     State: status.status,
@@ -97,10 +109,22 @@ function rowOf(container: ListedContainer, { now, full }: { now: number; full: b
       .map(({ name, source, destination }) => name ?? (source || destination))
       .join(','),
     Networks: record.networkMode,
+    LocalVolumes: String(record.volumes.filter(({ name }) => name !== undefined).length),
+    Platform: record.request.platform ?? '',
+    Size: sizes === undefined ? '0B' : describeSize(sizes.of(record)),
     Pid: status.pid,
     Label: (name: unknown) =>
       Object.hasOwn(record.labels, String(name)) ? record.labels[String(name)] : '',
   }
+}
+
+function describeSize({ written, whole }: { written: number; whole: number }): string {
+  return `${humanSize(written, 3)} (virtual ${humanSize(whole, 3)})`
+}
+
+/** As Go prints a time, which is what docker shows. */
+function goTime(time: string): string {
+  return `${time.slice(0, 10)} ${time.slice(11, 19)} +0000 UTC`
 }
 
 function describeStatus(container: ListedContainer, now: number): string {

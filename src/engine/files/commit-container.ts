@@ -9,6 +9,8 @@ import { splitPath } from '../../util/split-path.ts'
 import { type ContainerRecord, shortId } from '../container-record.ts'
 import { statusOf } from '../container-status.ts'
 import type { Engine } from '../engine.ts'
+import { containerEvent } from '../events/event.ts'
+import { recordEvent } from '../events/event-log.ts'
 import { applyChange } from '../image-changes.ts'
 import { imagesOf } from '../images.ts'
 import { pauseContainer, unpauseContainer } from '../pause-container.ts'
@@ -59,6 +61,8 @@ export async function commitContainer(
       createdBy: [...record.entrypoint, ...record.command].join(' '),
       name,
     })
+    const made = { comment: request.message ?? '', imageID: image.id, imageRef: name ?? '' }
+    recordEvent(engine.dataRoot, containerEvent(record, 'commit', made))
     return image.id
   } finally {
     if (isPausedForThis) await unpauseContainer(engine, id)

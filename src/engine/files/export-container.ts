@@ -6,6 +6,8 @@ import { openOverlayView } from '../../native/overlay-view.ts'
 import { OwnedFd } from '../../native/owned-fd.ts'
 import { type ContainerRecord, shortId } from '../container-record.ts'
 import type { Engine } from '../engine.ts'
+import { containerEvent } from '../events/event.ts'
+import { recordEvent } from '../events/event-log.ts'
 import { readTree } from './read-tree.ts'
 
 /** The tar of the container's root: of its layers, not of what its processes see, which may be mounted over. */
@@ -17,6 +19,7 @@ export async function* exportContainer(
   const record = engine.containers.read(id)
   if (record === undefined) throw new TsrunError('not-found', `no such container: ${shortId(id)}`)
   using root = openLayers(engine, record)
+  recordEvent(engine.dataRoot, containerEvent(record, 'export'))
   yield* writeTar(readTree(root, '', { onSkipped }))
 }
 
