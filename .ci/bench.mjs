@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
 import { buildBusyboxImage, buildBusyboxRootfs } from '../rootfs-cache/build-busybox-image.mjs'
+import { benchEngine, builtCommands } from './bench-engine.mjs'
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 30)
 const TSRUN = resolve('dist/tsrun')
@@ -72,6 +73,11 @@ async function main() {
   report(results)
   reportMemory(bundle)
   await reportDetachedMemory()
+  const builds = [
+    { name: 'tsrun', command: TSRUN },
+    { name: 'standalone', command: STANDALONE },
+  ]
+  await benchEngine(work, builtCommands(builds), Math.ceil(ROUNDS / 3))
 }
 
 async function makeBundle() {
