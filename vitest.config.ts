@@ -14,7 +14,9 @@ function commandTests(): string[] {
     .map((name) => `${INTEGRATION}/${name}`)
     .filter((path) => !path.endsWith('/library.test.ts'))
     .filter((path) =>
-      /\b(?:TSRUN|makeRuntime|TestEngine|Docker)\b/.test(readFileSync(path, 'utf8')),
+      /\b(?:TSRUN|makeRuntime|makeOrdinaryUser|TestEngine|Docker)\b/.test(
+        readFileSync(path, 'utf8'),
+      ),
     )
 }
 

@@ -11,6 +11,7 @@ import { openEngine } from './engine/engine.ts'
 import { Container, type RunResult } from './engine/library-container.ts'
 import { type ContainerOptions, engineOptionsOf, requestOf } from './engine/library-options.ts'
 import { startOwned } from './engine/owned-container.ts'
+import { TsrunError } from './errors.ts'
 
 export type { Container, ExecOptions, ExitResult, RunResult } from './engine/library-container.ts'
 export type {
@@ -34,8 +35,17 @@ export async function run(options: ContainerOptions): Promise<RunResult> {
 /** Starts a container. Dispose it, or await {@link Container.exited}: then nothing of it is left. */
 export async function start(options: ContainerOptions): Promise<Container> {
   options.signal?.throwIfAborted()
+  requireRights()
   const engine = openEngine(engineOptionsOf(options))
   await engine.sweep()
   const owned = await startOwned(engine, requestOf(options), options.signal)
   return new Container(engine, owned, options)
+}
+
+// A program of many threads cannot enter a user namespace (setns(2)): it must begin in one.
+function requireRights(): void {
+  if (process.geteuid?.() === 0) return
+  throw new TsrunError('permission-denied', 'cannot run a container in this program without root', {
+    hint: 'start the program with tsrun unshare, as in: tsrun unshare node program.js',
+  })
 }

@@ -78,11 +78,13 @@ export class CgroupfsManager implements CgroupManager {
     try {
       rmdirSync(parent)
     } catch (error) {
-      const code = errnoCodeOf(error)
-      if (code !== 'EBUSY' && code !== 'ENOTEMPTY' && code !== 'ENOENT') throw error
+      if (!KEPT.includes(errnoCodeOf(error) ?? '')) throw error
     }
   }
 }
+
+/** Still in use, gone already, or not ours: root's, where a user without a cgroup passes by. */
+const KEPT = ['EBUSY', 'ENOTEMPTY', 'ENOENT', 'EACCES', 'EPERM', 'EROFS']
 
 const HINTS: Readonly<Record<string, string>> = {
   EROFS: 'remount the cgroup2 file system read-write',

@@ -8,6 +8,7 @@ import { hostFeatures } from '../native/host-features.ts'
 import { hostArchitecture } from '../native/library.ts'
 import { lookupsOf } from '../spec/lookups.ts'
 import type { DeviceStat, SpecHost, SpecOptions } from '../spec/spec-input.ts'
+import { isHostRoot } from '../util/host-user.ts'
 
 /**
  * The facts that `options` make necessary. Missing sources of -v are created as docker does;
@@ -26,12 +27,24 @@ export function lookUpHost(options: SpecOptions, workingDirectory: string): Spec
     seccompProfiles: new Map(lookups.seccompProfiles.map((path) => [path, readProfile(path)])),
     apparmor: hostFeatures().apparmor,
     selinux: hostFeatures().selinux,
+    ...ownNamespace(),
   }
 }
 
 /** The nodes of the host at `paths`; throws for one that is none. */
 export function deviceStats(paths: readonly string[]): readonly DeviceStat[] {
   return paths.flatMap(statDevices)
+}
+
+function ownNamespace(): Pick<SpecHost, 'ownNamespace'> {
+  if (isHostRoot()) return {}
+  const gidMappings = readFileSync('/proc/self/gid_map', 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .map(([containerID = 0, hostID = 0, size = 0]) => ({ containerID, hostID, size }))
+  const deniesGroups = readFileSync('/proc/self/setgroups', 'utf8').trim() === 'deny'
+  return { ownNamespace: { gidMappings, deniesGroups } }
 }
 
 function ensureSource(path: string, create: boolean): void {

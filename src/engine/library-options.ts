@@ -1,6 +1,6 @@
 /** What a program asks for when it runs a container, and what that means for the engine. */
 import type { Readable } from 'node:stream'
-import { DEFAULT_DATA_ROOT, DEFAULT_STATE_ROOT } from './default-roots.ts'
+import { defaultDataRoot, defaultStateRoot } from './default-roots.ts'
 import type { EngineOptions } from './engine.ts'
 import type { RunRequest } from './run-request.ts'
 
@@ -63,8 +63,8 @@ export interface ContainerOptions extends SpecPart {
 
 export function engineOptionsOf(options: ContainerOptions): EngineOptions {
   return {
-    dataRoot: options.dataRoot ?? DEFAULT_DATA_ROOT,
-    stateRoot: options.stateRoot ?? DEFAULT_STATE_ROOT,
+    dataRoot: options.dataRoot ?? defaultDataRoot(),
+    stateRoot: options.stateRoot ?? defaultStateRoot(),
     // Only monitors run it, and the library has none.
     command: [],
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describeError } from '../errors.ts'
 import type { ExitStatus } from '../native/syscalls.ts'
 import { createContainer } from '../runtime/create.ts'
+import { cgroupOptionsOf } from '../runtime/rootless/cgroup-options.ts'
 import { nameFile } from '../util/name-file.ts'
 import { buildContainerConfig, completeRecord, newRecord } from './build-container.ts'
 import { imageOf } from './container-image.ts'
@@ -106,6 +107,7 @@ async function startSupervised(
     tethered: true,
     startAtOnce: true,
     standby: true,
+    ...(await cgroupOptionsOf(config)),
     // Node's way for a library: the program may listen (`process.on('warning')`) or silence it.
     warn: (problem) => process.emitWarning(describeError(problem), 'TsrunWarning'),
   })

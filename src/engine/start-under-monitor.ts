@@ -6,6 +6,7 @@ import { MonitorLaunch } from '../monitor/launch-monitor.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { createContainer } from '../runtime/create.ts'
 import { readProcStat } from '../runtime/process-liveness.ts'
+import { cgroupOptionsOf } from '../runtime/rootless/cgroup-options.ts'
 import { nameFile } from '../util/name-file.ts'
 import type { ContainerRecord } from './container-record.ts'
 import type { Engine } from './engine.ts'
@@ -75,6 +76,7 @@ export async function startUnderMonitor(
       ...(options.ready === undefined ? {} : { ready: options.ready }),
       // The monitor holds the output back until we have attached or said `started`.
       startAtOnce: true,
+      ...(await cgroupOptionsOf(config)),
     })
     options.onPhase?.('start')
     // Init has its own copy of the mount: the host's mount table stays clean from here on.

@@ -2,6 +2,7 @@
 import { whiteoutOf } from '../archive/entry-path.ts'
 import { readTarEntries, type TarEntry } from '../archive/tar-entries.ts'
 import { errnoCodeOf, SyscallError, TsrunError } from '../errors.ts'
+import { isHostRoot } from '../util/host-user.ts'
 import { splitPath } from '../util/split-path.ts'
 import { LayerTree } from './layer-tree.ts'
 import { LayerWriter, type PendingLink } from './layer-writer.ts'
@@ -131,5 +132,9 @@ function hintFor(errno: string): { hint?: string } {
   if (errno === 'ENOSPC' || errno === 'EDQUOT')
     return { hint: 'free space or choose another --data-root; what was finished is kept' }
   if (errno === 'EPERM') return { hint: 'unpacking needs root: owners, devices and whiteouts' }
+  if (errno === 'EINVAL' && !isHostRoot())
+    return {
+      hint: 'its owner may be none of your ids: as root, give this user more with usermod --add-subuids and --add-subgids (100000-165535 are enough for most images)',
+    }
   return {}
 }

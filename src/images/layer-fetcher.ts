@@ -4,6 +4,7 @@ import type { ContentStore, Ingest } from '../content/content-store.ts'
 import { TsrunError } from '../errors.ts'
 import type { Descriptor } from '../oci/image.ts'
 import type { LayerDraft, Snapshotter } from '../snapshots/snapshotter.ts'
+import { isHostRoot } from '../util/host-user.ts'
 import type { AppliedLayer } from './apply-layer.ts'
 import { finishLayer } from './finish-layer.ts'
 import { unpackLayer } from './unpack.ts'
@@ -38,7 +39,10 @@ export interface FetchedLayer {
   dispose(): void
 }
 
-const OVERLAY_XATTRS = 'trusted'
+/** Where overlayfs looks, by who mounts it (overlayfs.rst, `userxattr`). */
+function overlayXattrs(): 'trusted' | 'user' {
+  return isHostRoot() ? 'trusted' : 'user'
+}
 
 /** Fetches and unpacks what is missing. The caller commits or disposes the result in any case. */
 export async function fetchLayer(
@@ -69,7 +73,7 @@ async function commitLayer(
   options: LayerFetcherOptions,
 ): Promise<void> {
   const below = options.snapshots.layerFolders(work.below)
-  finishLayer(applied, { folder: draft.folder, below, overlayXattrs: OVERLAY_XATTRS })
+  finishLayer(applied, { folder: draft.folder, below, overlayXattrs: overlayXattrs() })
   const parent = work.below.at(-1)
   await draft.commit({
     diffId: work.diffId,
@@ -164,7 +168,7 @@ function unpackOptions(work: LayerWork, draft: LayerDraft, signal: AbortSignal) 
     diffId: work.diffId,
     digest: work.descriptor.digest,
     isBase: work.below.length === 0,
-    overlayXattrs: OVERLAY_XATTRS,
+    overlayXattrs: overlayXattrs(),
     signal,
   } as const
 }

@@ -30,11 +30,13 @@ export class LayerWriter implements Disposable {
   size = 0
   readonly #tree: LayerTree
   readonly #opaque: string
+  readonly #makesDevices: boolean
   readonly #batch: FileBatch
 
   constructor({ folder, tree, overlayXattrs }: LayerWriterOptions) {
     this.#tree = tree
     this.#opaque = `${overlayXattrs}.overlay.opaque`
+    this.#makesDevices = overlayXattrs === 'trusted'
     this.#batch = new FileBatch(folder)
   }
 
@@ -96,6 +98,8 @@ export class LayerWriter implements Disposable {
       throw new TsrunError('invalid-argument', `its device number ${major}:${minor} does not exist`)
     }
     await this.#makeRoom(path)
+    // In a user namespace nobody may, and nobody could open them (mknod(2)): left out, as podman does.
+    if (type !== 'fifo' && !this.#makesDevices) return
     const attributes = attributesOf(entry)
     this.#batch.node(path, { type, major, minor }, attributes)
     await this.#batch.pathXattrs(path, attributes.xattrs)

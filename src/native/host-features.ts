@@ -55,6 +55,7 @@ function probe(): HostFeatures {
     makesDevices: makesDevices(status, readFileSync('/proc/self/uid_map', 'utf8')),
     apparmor: readTextIfThere('/sys/module/apparmor/parameters/enabled')?.startsWith('Y') === true,
     selinux: existsSync('/sys/fs/selinux/enforce'),
+    ...(readTextIfThere('/proc/self/setgroups')?.startsWith('deny') ? { deniesGroups: true } : {}),
     ...(process.geteuid?.() === 0 ? {} : { rootless: true }),
   })
 }

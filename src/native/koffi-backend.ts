@@ -79,13 +79,13 @@ function pathOf(architecture: Architecture, name: string): string {
   })
 }
 
-// koffi's N-API module stands beside the bundle, one for each libc; required directly it loads in
+// koffi's N-API module stands beside the bundle, or beside the library's chunks, one for each libc; required directly it loads in
 // 4 ms, where koffi's own search for it takes 14. A source tree has koffi as a package.
 function loadKoffi(architecture: Architecture): Koffi {
   const require = createRequire(import.meta.url)
   const here = dirname(fileURLToPath(import.meta.url))
-  const bundled = ['koffi.node', 'koffi-musl.node'].map((name) =>
-    join(here, 'native', architecture, name),
+  const bundled = [here, dirname(here)].flatMap((folder) =>
+    ['koffi.node', 'koffi-musl.node'].map((name) => join(folder, 'native', architecture, name)),
   )
   const failures: unknown[] = []
   for (const path of bundled.filter((file) => existsSync(file))) {

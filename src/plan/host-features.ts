@@ -15,4 +15,6 @@ export interface HostFeatures {
   readonly selinux: boolean
   /** We are not root: all that needs rights waits for those that a user namespace gives. */
   readonly rootless?: boolean
+  /** We are in a user namespace where setgroups(2) is denied. */
+  readonly deniesGroups?: boolean
 }

@@ -137,7 +137,8 @@ function isAllAccess(access = 'rwm'): boolean {
   return ['r', 'w', 'm'].every((right) => access.includes(right))
 }
 
-function asksForLimits(config: RuntimeConfig): boolean {
+/** Whether anything but device rules is asked for. */
+export function asksForLimits(config: RuntimeConfig): boolean {
   const { devices: _devices, ...limits } = config.linux?.resources ?? {}
   return resourcesToFiles(limits).length > 0
 }

@@ -36,6 +36,10 @@ function overlayError(target: string, cause: unknown): TsrunError {
   return new TsrunError('internal', `cannot mount the layers at "${target}"`, {
     cause,
     ...(errno === undefined ? {} : { errno }),
-    ...(errno === 'EPERM' ? { hint: 'run as root' } : {}),
+    ...(errno === 'EPERM'
+      ? {
+          hint: 'run it as root, or without root on Linux 5.11 or newer with a file system that has user xattrs',
+        }
+      : {}),
   })
 }

@@ -14,6 +14,7 @@ import { lockFile, tryLockFile } from '../native/file-lock.ts'
 import { syncFilesystem } from '../native/sync-filesystem.ts'
 import { parseDigest } from '../oci/digest.ts'
 import { syncFolder } from '../util/atomic-write.ts'
+import { isHostRoot } from '../util/host-user.ts'
 import { namesIn } from '../util/if-there.ts'
 import { readJsonFile, writeJsonFile } from '../util/json-file.ts'
 import type { Mount } from './mount.ts'
@@ -137,6 +138,8 @@ export class OverlaySnapshotter implements Snapshotter {
       `lowerdir=${lower.join(':')}`,
       `upperdir=${upper}`,
       `workdir=${join(folder, 'work')}`,
+      // As the layers were unpacked.
+      ...(isHostRoot() ? [] : ['userxattr']),
     ]
     return [{ type: 'overlay', source: 'overlay', options }]
   }

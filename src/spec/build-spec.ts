@@ -65,7 +65,7 @@ function buildProcess(
   return {
     terminal,
     ...(terminal && options.consoleSize !== undefined ? { consoleSize: options.consoleSize } : {}),
-    user: { uid, gid, additionalGids, ...umaskOf(options) },
+    user: { uid, gid, additionalGids: groupsOf(input, additionalGids), ...umaskOf(options) },
     args,
     env: buildEnvironment({
       host: options.envHost ?? [],
@@ -88,6 +88,18 @@ function buildProcess(
       ? {}
       : { oomScoreAdj: checkOomScore(options.oomScoreAdj) }),
   }
+}
+
+// What the image's /etc/group says is a wish; what the user says is refused.
+function groupsOf({ host, options }: SpecInput, groups: readonly number[]): readonly number[] {
+  if (host.ownNamespace?.deniesGroups !== true) return groups
+  const [first] = options.groups ?? []
+  if (first === undefined) return []
+  return refuseOption(
+    'group-add',
+    first,
+    'without ids of /etc/subgid the kernel allows no groups: as root, usermod --add-subgids gives this user some',
+  )
 }
 
 function buildLinux(

@@ -126,14 +126,13 @@ function temporaryMount(destination: string): Mount {
   return { destination, type: 'tmpfs', source: 'tmpfs', options }
 }
 
-function devptsMount({ userNamespace }: SpecInput): Mount {
+function devptsMount({ userNamespace, host }: SpecInput): Mount {
+  const gidMappings = (userNamespace ?? host.ownNamespace)?.gidMappings
   const options = ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620']
   // Group 5 is tty; the mount fails where it has no id outside.
   const mapped =
-    userNamespace === undefined ||
-    userNamespace.gidMappings.some(
-      ({ containerID, size }) => containerID <= 5 && containerID + size > 5,
-    )
+    gidMappings === undefined ||
+    gidMappings.some(({ containerID, size }) => containerID <= 5 && containerID + size > 5)
   return {
     destination: '/dev/pts',
     type: 'devpts',
@@ -142,9 +141,9 @@ function devptsMount({ userNamespace }: SpecInput): Mount {
   }
 }
 
-function sysMount({ options, userNamespace }: SpecInput, privileged: boolean): Mount {
+function sysMount({ options, userNamespace, host }: SpecInput, privileged: boolean): Mount {
   // A new sysfs belongs to the network namespace's owner: with the host's network a user namespace may not mount one.
-  if (options.network === 'host' && userNamespace !== undefined) {
+  if (options.network === 'host' && (userNamespace ?? host.ownNamespace) !== undefined) {
     return {
       destination: '/sys',
       type: 'bind',

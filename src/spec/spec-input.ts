@@ -124,6 +124,12 @@ export interface SpecHost {
   readonly seccompProfiles: ReadonlyMap<string, string>
   readonly apparmor: boolean
   readonly selinux: boolean
+  /** tsrun itself is in a user namespace, and its containers share it. */
+  readonly ownNamespace?: {
+    readonly gidMappings: readonly IdMapping[]
+    /** setgroups(2) is denied there (user_namespaces(7)). */
+    readonly deniesGroups: boolean
+  }
 }
 
 /** Makes the seccomp filter that containers have by default; src/seccomp owns it. */

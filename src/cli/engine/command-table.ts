@@ -63,6 +63,10 @@ const IMAGES: Readonly<Record<string, CommandEntry>> = {
 
 const SYSTEM: Readonly<Record<string, CommandEntry>> = {
   version: { describe: 'show the version', load: () => import('./version.ts') },
+  unshare: {
+    describe: 'run a command with the ids of containers without root',
+    load: () => import('./unshare.ts'),
+  },
   info: { describe: 'show what tsrun sees of this machine', load: () => import('./info.ts') },
   doctor: {
     describe: 'say what this machine lacks, with remedies',

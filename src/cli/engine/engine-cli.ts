@@ -1,11 +1,12 @@
 /** The engine's command line: finds the command, reads its options, runs it, and tells what went wrong. */
-import { DEFAULT_DATA_ROOT, DEFAULT_STATE_ROOT } from '../../engine/default-roots.ts'
+import { defaultDataRoot, defaultStateRoot } from '../../engine/default-roots.ts'
 import { describeError, TsrunError } from '../../errors.ts'
 import type { EngineRoots } from './command.ts'
 import { findCommand } from './find-command.ts'
 
 interface Globals {
-  readonly roots: EngineRoots
+  /** Throws where a user has no place for them: commands that need none must not ask. */
+  readonly roots: () => EngineRoots
   readonly debug: boolean
   readonly rest: readonly string[]
 }
@@ -36,8 +37,16 @@ async function runVerb({ roots, rest }: Globals): Promise<number> {
     process.stdout.write(parsed.help)
     return 0
   }
-  if (command.worksWithoutRoot?.(parsed.options) !== true) requireRoot(found.name, roots)
-  return await command.run({ ...parsed, roots })
+  const input = {
+    ...parsed,
+    get roots() {
+      return roots()
+    },
+  }
+  if (process.geteuid?.() === 0 || command.worksWithoutRoot?.(parsed.options) === true)
+    return await command.run(input)
+  const { runAsUser } = await import('./run-as-user.ts')
+  return await runAsUser(found.name, command, input, rest)
 }
 
 /** Of the command, the group or of tsrun itself. */
@@ -57,16 +66,6 @@ async function showHelp(words: readonly string[]): Promise<number> {
   return 0
 }
 
-/** One sentence at once, instead of the first path that could not be read. */
-function requireRoot(name: string, { dataRoot }: EngineRoots): void {
-  const isRoot = process.geteuid?.() === 0
-  const needsRoot = name === 'run' || name === 'exec' || dataRoot === DEFAULT_DATA_ROOT
-  if (isRoot || !needsRoot) return
-  throw new TsrunError('permission-denied', `cannot run the command "${name}": tsrun needs root`, {
-    hint: 'run it as root; containers without root are not supported yet',
-  })
-}
-
 function readGlobals(argv: readonly string[]): Globals {
   const values = new Map<string, string>()
   const rest = [...argv]
@@ -79,9 +78,12 @@ function readGlobals(argv: readonly string[]): Globals {
     else break
     rest.shift()
   }
-  const dataRoot = values.get('--data-root') ?? DEFAULT_DATA_ROOT
-  const stateRoot = values.get('--state-root') ?? DEFAULT_STATE_ROOT
-  return { roots: { dataRoot, stateRoot, command: ownCommand(dataRoot, stateRoot) }, debug, rest }
+  const roots = (): EngineRoots => {
+    const dataRoot = values.get('--data-root') ?? defaultDataRoot()
+    const stateRoot = values.get('--state-root') ?? defaultStateRoot()
+    return { dataRoot, stateRoot, command: ownCommand(dataRoot, stateRoot) }
+  }
+  return { roots, debug, rest }
 }
 
 // `--name=value`, or the value is the next argument, which is then taken off too.

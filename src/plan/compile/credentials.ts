@@ -58,7 +58,8 @@ function emitGroups(c: ProcessContext, groups: readonly number[]): void {
   groups.forEach((gid, i) => {
     list.writeUInt32LE(gid, i * 4)
   })
-  const tolerate = groups.length === 0 && c.inUserNamespace ? ['EPERM'] : []
+  const mayBeDenied = c.inUserNamespace || c.options.features.deniesGroups === true
+  const tolerate = groups.length === 0 && mayBeDenied ? ['EPERM'] : []
   b.at('/process/user/additionalGids', () =>
     b.run('setgroups', [groups.length, b.bytes(list)], { tolerate }),
   )
