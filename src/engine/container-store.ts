@@ -31,6 +31,7 @@ import { OwnedFd, openIfThere } from '../native/owned-fd.ts'
 import { flock } from '../native/syscalls.ts'
 import { existsAt, namesIn, readTextIfThere } from '../util/if-there.ts'
 import { nameFile } from '../util/name-file.ts'
+import { nearestWord } from '../util/nearest-word.ts'
 import { checkName, randomName } from './container-names.ts'
 import { type ContainerRecord, parseRecord, shortId } from './container-record.ts'
 
@@ -145,10 +146,11 @@ export class ContainerStore {
     if (named !== undefined) return named
     const matches = /^[0-9a-f]+$/.test(text) ? this.ids().filter((id) => id.startsWith(text)) : []
     if (matches.length === 1 && matches[0] !== undefined) return matches[0]
-    if (matches.length === 0) throw new TsrunError('not-found', `no such container: ${text}`)
+    if (matches.length === 0) throw this.#notFound(text)
     throw new TsrunError(
       'invalid-argument',
       `cannot choose a container by "${text}": ${matches.length} ids begin with it`,
+      { hint: 'give more digits, or the name' },
     )
   }
 
@@ -287,6 +289,13 @@ export class ContainerStore {
     }
     unlinkSync(join(this.#names, name))
     return true
+  }
+
+  #notFound(text: string): TsrunError {
+    const nearest = nearestWord(text, namesIn(this.#names))
+    return new TsrunError('not-found', `no such container: ${text}`, {
+      hint: nearest === undefined ? 'tsrun ps -a lists all' : `did you mean "${nearest}"?`,
+    })
   }
 
   #nameConflict(name: string): TsrunError {

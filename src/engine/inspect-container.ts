@@ -39,7 +39,8 @@ export function inspectContainer(engine: Engine, id: string): Record<string, unk
     MountLabel: config?.linux?.mountLabel ?? '',
     ProcessLabel: config?.process?.selinuxLabel ?? '',
     AppArmorProfile: config?.process?.apparmorProfile ?? '',
-    ExecIDs: undefined,
+    ExecIDs: null,
+    GraphDriver: graphDriverOf(engine, id),
     HostConfig: hostConfigOf(record),
     Mounts: record.volumes.map(mountOf),
     Config: configOf(record, config),
@@ -49,6 +50,13 @@ export function inspectContainer(engine: Engine, id: string): Record<string, unk
     },
     OCIConfigPath: join(directory, 'config.json'),
   }
+}
+
+// A root that was given by path has no layers, and neither has a container whose layers are gone.
+function graphDriverOf(engine: Engine, id: string): Record<string, unknown> {
+  const snapshots = engine.snapshotter()
+  if (!snapshots.activeKeys().includes(id)) return { Name: '', Data: new Map() }
+  return { Name: 'overlay', Data: new Map([['UpperDir', snapshots.writableFolder(id)]]) }
 }
 
 function stateOf(
@@ -106,6 +114,7 @@ function hostConfigOf({
     },
     LogConfig: logConfigOf(request.log ?? DEFAULT_LOG),
     AutoRemove: autoRemove,
+    Runtime: 'tsrun',
     CapAdd: request.capAdd ?? [],
     CapDrop: request.capDrop ?? [],
     Privileged: privileged,
@@ -147,7 +156,7 @@ function configOf(
     Cmd: record.command,
     Image: record.image?.reference ?? '',
     WorkingDir: config?.process?.cwd ?? '/',
-    Entrypoint: record.entrypoint.length === 0 ? undefined : record.entrypoint,
+    Entrypoint: record.entrypoint.length === 0 ? null : record.entrypoint,
     Labels: new Map(Object.entries(record.labels)),
     StopSignal: record.stopSignal,
     ...(record.health === undefined ? {} : { Healthcheck: healthcheckOf(record.health) }),

@@ -22,7 +22,8 @@ describe.skipIf(missing('root', 'cgroup2'))('kill -9', () => {
     if (ids.length === 0) return ids
     // A monitor that lost its tsrun may have removed one since it was listed.
     const { status, stderr } = engine.run(['rm', '-f', ...ids])
-    if (status !== 0) expect(stderr).toMatch(/^(tsrun: no such container: [0-9a-f]+\n)+$/)
+    if (status !== 0)
+      expect(stderr).toMatch(/^(tsrun: no such container: [0-9a-f]+(; hint: [^\n]+)?\n)+$/)
     return ids
   }
 

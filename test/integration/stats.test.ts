@@ -49,6 +49,8 @@ describe.skipIf(missing('root', 'cgroup2'))('a running container', () => {
       'tsrun: cannot show the processes of container "ended": it is not running\n',
     )
     expect(engine.run(['top', 'used', '-o', 'args']).stderr).toContain('cannot find a PID column')
-    expect(engine.run(['stats', 'nobody']).stderr).toBe('tsrun: no such container: nobody\n')
+    expect(engine.run(['stats', 'nobody']).stderr).toBe(
+      'tsrun: no such container: nobody; hint: tsrun ps -a lists all\n',
+    )
   })
 })

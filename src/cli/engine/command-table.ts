@@ -24,7 +24,10 @@ const CONTAINERS: Readonly<Record<string, CommandEntry>> = {
   attach: { describe: 'connect to a running container', load: () => import('./attach.ts') },
   ps: { describe: 'list containers', load: () => import('./ps.ts') },
   logs: { describe: 'print what a container has written', load: () => import('./logs.ts') },
-  inspect: { describe: 'show everything about containers', load: () => import('./inspect.ts') },
+  inspect: {
+    describe: 'show everything about containers, images, volumes',
+    load: () => import('./inspect.ts'),
+  },
   stats: { describe: 'show what containers use', load: () => import('./stats.ts') },
   top: { describe: 'show the processes of a container', load: () => import('./top.ts') },
   stop: { describe: 'stop running containers', load: () => import('./stop.ts') },
@@ -98,6 +101,10 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
         load: () => import('./container-prune.ts'),
       },
       ...CONTAINERS,
+      inspect: {
+        describe: 'show everything about containers',
+        load: () => import('./container-inspect.ts'),
+      },
     },
   },
   manifest: {

@@ -39,30 +39,27 @@ function inGroup(groupName: string, group: CommandGroup, words: readonly string[
   if (name === undefined || name === '--help' || name === '-h' || name === 'help')
     return { kind: 'group', name: groupName, group }
   const entry = own(group.commands, name)
-  if (entry === undefined)
-    throw unknownCommand(`${groupName} ${name}`, namesOf(group, groupName), groupName)
+  if (entry === undefined) throw unknownCommand(name, Object.keys(group.commands), groupName)
   return { kind: 'command', name: `${groupName} ${name}`, entry, args }
 }
 
-function namesOf({ commands }: CommandGroup, groupName: string): string[] {
-  return Object.keys(commands).map((name) => `${groupName} ${name}`)
-}
-
 function unknownCommand(name: string, known: readonly string[], group?: string): TsrunError {
+  if (name.startsWith('-')) {
+    return new TsrunError(
+      'invalid-argument',
+      `cannot read the option "${name}": it is none of tsrun itself`,
+      {
+        hint: 'options of a command stand after its name, as in tsrun run -it; tsrun help lists all',
+      },
+    )
+  }
+  const prefix = group === undefined ? '' : `${group} `
   const nearest = nearestWord(name, known)
   const list = `tsrun ${group === undefined ? 'help' : `${group} --help`} lists them`
   return new TsrunError(
     'invalid-argument',
-    name.startsWith('-')
-      ? `cannot read the option "${name}": it is none of tsrun itself`
-      : `cannot run the command "${name}": there is none of this name`,
-    {
-      hint: name.startsWith('-')
-        ? 'options of a command stand after its name, as in tsrun run -it; tsrun help lists all'
-        : nearest === undefined
-          ? list
-          : `did you mean "${nearest}"? ${list}`,
-    },
+    `cannot run the command "${prefix}${name}": there is none of this name`,
+    { hint: nearest === undefined ? list : `did you mean "${prefix}${nearest}"? ${list}` },
   )
 }
 

@@ -231,13 +231,20 @@ function valuesOf(command: EngineCommand, given: Given): Values {
 function checkCount(command: EngineCommand, positionals: readonly string[]): void {
   const { min, max } = command.positionals
   if (positionals.length < min)
-    throw usageError(command, `${min} ${min === 1 ? 'argument is' : 'arguments are'} needed`)
+    throw usageError(command, `${missingWord(command, positionals.length)} is missing`)
   if (positionals.length > max)
     throw usageError(command, `"${positionals[max]}" is one argument too many`)
 }
 
+/** The first argument of the usage that was not given: `CONTAINER`. */
+function missingWord({ usage }: EngineCommand, given: number): string {
+  const words = usage.split(' ').filter((word) => /^[A-Z]/.test(word))
+  return words[given] ?? 'an argument'
+}
+
 function usageError(command: EngineCommand, detail: string): TsrunError {
-  const text = detail.charAt(0).toLowerCase() + detail.slice(1)
+  // yargs begins with a capital, a usage has whole words of them.
+  const text = /^[A-Z]{2}/.test(detail) ? detail : detail.charAt(0).toLowerCase() + detail.slice(1)
   return new TsrunError(
     'invalid-argument',
     `cannot read the command line of "${nameOf(command)}": ${text}`,

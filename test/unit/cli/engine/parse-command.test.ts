@@ -103,7 +103,7 @@ describe('parseCommand()', () => {
     await expect(parse('--restart', 'always', 'image')).rejects.toThrow(/no option --restart/)
     await expect(parse('-e')).rejects.toThrow(/--env needs a value/)
     await expect(parse('--rm=7', 'image')).rejects.toThrow(/"7" is no value/)
-    await expect(parse('--rm')).rejects.toThrow(/1 argument is needed/)
+    await expect(parse('--rm')).rejects.toThrow(/IMAGE is missing/)
   })
 
   it('suggests the nearest option, and -h is help where it is nothing else', async () => {
