@@ -1,4 +1,8 @@
 /** From a request and an image to the container's config.json and record. */
+import { TsrunError } from '../errors.ts'
+import { parseNetworkMode } from '../network/network-option.ts'
+import { parseExpose, parsePublish } from '../network/port-publish.ts'
+import { checkDnsOptions } from '../network/resolv-conf.ts'
 import type { ImageProcess } from '../oci/image.ts'
 import type { Mount, RuntimeConfig } from '../oci/runtime-config.ts'
 import { defaultSeccompProfile } from '../seccomp/default-profile.ts'
@@ -87,7 +91,8 @@ export function newRecord(
     autoRemove: request.autoRemove === true,
     privileged: request.privileged === true,
     hostname: request.hostname ?? '',
-    networkMode: request.network ?? 'none',
+    ...networkOf(request),
+    ...exposedOf(image),
     user: request.user ?? image?.process.User ?? '',
     labels: labelsOf(request, image),
     request,
@@ -100,6 +105,40 @@ export function newRecord(
     owned: false,
     state: { status: 'creating' },
   }
+}
+
+function networkOf(request: RunRequest): Pick<ContainerRecord, 'networkMode' | 'networks'> {
+  if (request.networks === undefined) return { networkMode: request.network ?? 'none' }
+  const mode = parseNetworkMode({
+    networks: request.networks,
+    aliases: request.networkAliases ?? [],
+    ipv4: request.ip,
+    ipv6: request.ip6,
+    mac: request.macAddress,
+  })
+  checkDnsOptions({
+    servers: request.dns ?? [],
+    search: request.dnsSearch ?? [],
+    options: request.dnsOptions ?? [],
+  })
+  for (const text of request.publish ?? []) parsePublish(text)
+  for (const text of request.expose ?? []) parseExpose(text)
+  if (mode.kind === 'networks')
+    return { networkMode: mode.attachments[0]?.network ?? '', networks: mode.attachments }
+  const wantsPorts = (request.publish ?? []).length > 0
+  if (wantsPorts && mode.kind !== 'host')
+    throw new TsrunError(
+      'invalid-argument',
+      'cannot publish ports: the container has no network of its own to publish them from',
+      { hint: 'leave --network out, or publish them where the network is made' },
+    )
+  if (mode.kind === 'container') return { networkMode: `container:${mode.container}` }
+  return { networkMode: mode.kind === 'path' ? `ns:${mode.path}` : mode.kind }
+}
+
+function exposedOf(image: ContainerImage | undefined): Pick<ContainerRecord, 'exposedPorts'> {
+  const ports = Object.keys(image?.process.ExposedPorts ?? {})
+  return ports.length === 0 ? {} : { exposedPorts: ports }
 }
 
 /** What only the finished config tells. */

@@ -1,5 +1,6 @@
 /** container.json: what the engine knows of one container beside its bundle. */
 import { TsrunError } from '../errors.ts'
+import type { NetworkAttachment } from '../network/network-option.ts'
 import type { ReachedLimit } from '../runtime/limits-reached.ts'
 import type { HealthConfig } from './health-config.ts'
 import type { RunRequest } from './run-request.ts'
@@ -71,7 +72,12 @@ export interface ContainerRecord {
   readonly autoRemove: boolean
   readonly privileged: boolean
   readonly hostname: string
+  /** `none`, `host`, `container:…`, `ns:…`, or the name of the first network. */
   readonly networkMode: string
+  /** The networks that it is in while it runs. */
+  readonly networks?: readonly NetworkAttachment[]
+  /** `80/tcp`, of the image. */
+  readonly exposedPorts?: readonly string[]
   readonly user: string
   readonly labels: Readonly<Record<string, string>>
   /** As the user gave it; `inspect` shows it. */

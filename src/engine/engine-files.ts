@@ -2,6 +2,8 @@
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { nativePart } from '../native/library.ts'
+import { LOCALHOST, ownHosts, parseAddHost } from '../network/hosts-file.ts'
+import { containerResolvConf } from '../network/resolv-conf.ts'
 import type { Mount } from '../oci/runtime-config.ts'
 import { cleanDestination } from '../spec/user-mount.ts'
 import { readTextIfThere } from '../util/if-there.ts'
@@ -10,33 +12,39 @@ import type { IdentityFile } from './identity-files.ts'
 import { hostResolvConf } from './resolv-conf.ts'
 import type { RunRequest } from './run-request.ts'
 
-const LOCALHOST = `127.0.0.1\tlocalhost
-::1\tlocalhost ip6-localhost ip6-loopback
-fe00::\tip6-localnet
-ff00::\tip6-mcastprefix
-ff02::1\tip6-allnodes
-ff02::2\tip6-allrouters
-`
-
 export interface EngineFilesOptions {
   readonly hostname: string
   readonly network: 'none' | 'host'
   /** A small init reaps the container's orphans. */
   readonly init: boolean
   readonly identity: readonly IdentityFile[]
+  /** What --dns and --add-host say of a container that is in no network; those in one get theirs when they start. */
+  readonly names?: Pick<RunRequest, 'dns' | 'dnsSearch' | 'dnsOptions' | 'addHosts'>
 }
 
 /** Writes the files into the container's folder. */
 export function writeEngineFiles(
   directory: string,
-  { hostname, network, init, identity }: EngineFilesOptions,
+  { hostname, network, init, identity, names = {} }: EngineFilesOptions,
 ): void {
   const hosts = network === 'host' ? (readTextIfThere('/etc/hosts') ?? '') : LOCALHOST
-  write(join(directory, 'hosts'), hosts)
+  const gateway = network === 'host' ? '127.0.0.1' : undefined
+  const added = (names.addHosts ?? []).map((text) => parseAddHost(text, gateway))
+  write(join(directory, 'hosts'), ownHosts(hosts, added))
   write(join(directory, 'hostname'), `${hostname}\n`)
-  write(join(directory, 'resolv.conf'), hostResolvConf(network))
+  write(join(directory, 'resolv.conf'), resolvConf(network, names))
   for (const { name, content } of identity) write(join(directory, name), content)
   if (init) write(reaperPath(directory), nativePart('tsrun-reaper'), 0o755)
+}
+
+function resolvConf(
+  network: EngineFilesOptions['network'],
+  { dns, dnsSearch, dnsOptions }: NonNullable<EngineFilesOptions['names']>,
+): string {
+  const host = hostResolvConf(network)
+  const given = { servers: dns ?? [], search: dnsSearch ?? [], options: dnsOptions ?? [] }
+  const isGiven = Object.values(given).some((values) => values.length > 0)
+  return isGiven ? containerResolvConf(host, given, false) : host
 }
 
 /** The init of --init: a copy that stays with the container when tsrun is moved or replaced. */

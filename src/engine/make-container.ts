@@ -102,6 +102,7 @@ function writeBundle(
     network,
     init: record.request.init === true,
     identity,
+    ...(record.networks === undefined ? { names: record.request } : {}),
   })
   const path = join(directory, 'config.json')
   nameFile(path, () => writeFileSync(path, JSON.stringify(config), { mode: 0o600 }))

@@ -23,6 +23,10 @@ export async function releaseContainer(engine: Engine, id: string): Promise<Rele
     const { unmountVolumes } = await import('./volumes/detach-volumes.ts')
     await unmountVolumes(engine, record)
   }
+  if (record?.networks !== undefined) {
+    const { leaveNetworks } = await import('./networks/leave-networks.ts')
+    await leaveNetworks(engine, record)
+  }
   return { limitsReached: reached }
 }
 

@@ -40,6 +40,23 @@ export interface RunRequest extends SpecOptions {
   readonly groupEntry?: string | undefined
   /** Users of the host that /etc/passwd gets. */
   readonly hostUsers?: readonly string[] | undefined
+  /** `--network` texts; absent for what {@link SpecOptions.network} says alone. */
+  readonly networks?: readonly string[] | undefined
+  readonly networkAliases?: readonly string[] | undefined
+  readonly ip?: string | undefined
+  readonly ip6?: string | undefined
+  readonly macAddress?: string | undefined
+  /** `[[ip:][port]:]port[/protocol]`. */
+  readonly publish?: readonly string[] | undefined
+  /** Publish every exposed port. */
+  readonly publishAll?: boolean | undefined
+  /** `port[-port][/protocol]`. */
+  readonly expose?: readonly string[] | undefined
+  readonly dns?: readonly string[] | undefined
+  readonly dnsSearch?: readonly string[] | undefined
+  readonly dnsOptions?: readonly string[] | undefined
+  /** `name:address`. */
+  readonly addHosts?: readonly string[] | undefined
   /** Keep stdin open. */
   readonly interactive?: boolean | undefined
   /** Remove the container when it has ended. */

@@ -1,21 +1,23 @@
-/** Messages of rtnetlink(7) for links and addresses: linux/netlink.h, linux/rtnetlink.h, linux/if_addr.h. */
+/** Messages of rtnetlink(7) for links and addresses: linux/rtnetlink.h, linux/if_addr.h. */
+import {
+  attribute,
+  attributesOf,
+  type NetlinkMessage,
+  type NetlinkRequest,
+  NLM_F_ACK,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_REPLACE,
+  NLM_F_REQUEST,
+} from './netlink-message.ts'
 
-const HEADER_SIZE = 16 // struct nlmsghdr: u32 len, u16 type, u16 flags, u32 seq, u32 pid
 const LINK_SIZE = 16 // struct ifinfomsg: u8 family, u8, u16 type, i32 index, u32 flags, u32 change
 const ADDRESS_SIZE = 8 // struct ifaddrmsg: u8 family, u8 prefixlen, u8 flags, u8 scope, u32 index
-const ATTRIBUTE_SIZE = 4 // struct rtattr: u16 len, u16 type
 
-const NLMSG_ERROR = 2
-const NLMSG_DONE = 3
 const RTM_NEWLINK = 16
 const RTM_GETLINK = 18
 const RTM_NEWADDR = 20
 const RTM_GETADDR = 22
-const NLM_F_REQUEST = 1
-const NLM_F_ACK = 4
-const NLM_F_REPLACE = 0x100
-const NLM_F_DUMP = 0x300
-const NLM_F_CREATE = 0x400
 const IFLA_IFNAME = 3
 const IFLA_NET_NS_FD = 28
 const IFA_ADDRESS = 1
@@ -25,20 +27,6 @@ const IFA_FLAGS = 8
 const IFF_UP = 1
 const IFA_F_PERMANENT = 0x80
 const RT_SCOPE_UNIVERSE = 0
-
-/** A request without its sequence number, which the socket gives it. */
-export interface NetlinkRequest {
-  readonly type: number
-  readonly flags: number
-  readonly payload: Buffer
-}
-
-/** One message of an answer. */
-export interface NetlinkMessage {
-  readonly type: number
-  readonly sequence: number
-  readonly payload: Buffer
-}
 
 export interface Link {
   readonly index: number
@@ -107,38 +95,6 @@ export function addAddress(index: number, address: InterfaceAddress): NetlinkReq
   return { type: RTM_NEWADDR, flags: NLM_F_REQUEST | NLM_F_ACK | create, payload }
 }
 
-/** The bytes of a request. */
-export function encodeRequest(request: NetlinkRequest, sequence: number): Buffer {
-  const header = Buffer.alloc(HEADER_SIZE)
-  header.writeUInt32LE(HEADER_SIZE + request.payload.length, 0)
-  header.writeUInt16LE(request.type, 4)
-  header.writeUInt16LE(request.flags, 6)
-  header.writeUInt32LE(sequence, 8)
-  return Buffer.concat([header, request.payload])
-}
-
-/** The messages in one datagram; what is torn at its end is left out. */
-export function decodeMessages(bytes: Buffer): readonly NetlinkMessage[] {
-  const messages: NetlinkMessage[] = []
-  for (let at = 0; at + HEADER_SIZE <= bytes.length; ) {
-    const length = bytes.readUInt32LE(at)
-    if (length < HEADER_SIZE || at + length > bytes.length) break
-    messages.push({
-      type: bytes.readUInt16LE(at + 4),
-      sequence: bytes.readUInt32LE(at + 8),
-      payload: bytes.subarray(at + HEADER_SIZE, at + length),
-    })
-    at += aligned(length)
-  }
-  return messages
-}
-
-/** The errno that ends an answer, 0 for success; undefined for a message with more to come. */
-export function endOfAnswer({ type, payload }: NetlinkMessage): number | undefined {
-  if (type !== NLMSG_ERROR && type !== NLMSG_DONE) return undefined
-  return payload.length < 4 ? 0 : Math.abs(payload.readInt32LE(0))
-}
-
 /** The link of an RTM_NEWLINK message. */
 export function decodeLink({ type, payload }: NetlinkMessage): Link | undefined {
   if (type !== RTM_NEWLINK || payload.length < LINK_SIZE) return undefined
@@ -170,29 +126,4 @@ export function decodeAddress({ type, payload }: NetlinkMessage): InterfaceAddre
 /** Whether a runtime must keep the address: permanent and of global scope (config-linux.md "Network Devices"). */
 export function isLasting({ flags, scope }: InterfaceAddress): boolean {
   return (flags & IFA_F_PERMANENT) !== 0 && scope === RT_SCOPE_UNIVERSE
-}
-
-function attribute(type: number, value: Buffer): Buffer {
-  const bytes = Buffer.alloc(aligned(ATTRIBUTE_SIZE + value.length))
-  bytes.writeUInt16LE(ATTRIBUTE_SIZE + value.length, 0)
-  bytes.writeUInt16LE(type, 2)
-  value.copy(bytes, ATTRIBUTE_SIZE)
-  return bytes
-}
-
-function attributesOf(bytes: Buffer): ReadonlyMap<number, Buffer> {
-  const NLA_TYPE_MASK = 0x3fff
-  const attributes = new Map<number, Buffer>()
-  for (let at = 0; at + ATTRIBUTE_SIZE <= bytes.length; ) {
-    const length = bytes.readUInt16LE(at)
-    if (length < ATTRIBUTE_SIZE || at + length > bytes.length) break
-    const type = bytes.readUInt16LE(at + 2) & NLA_TYPE_MASK
-    attributes.set(type, bytes.subarray(at + ATTRIBUTE_SIZE, at + length))
-    at += aligned(length)
-  }
-  return attributes
-}
-
-function aligned(length: number): number {
-  return Math.ceil(length / 4) * 4
 }

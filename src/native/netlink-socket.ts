@@ -7,7 +7,8 @@ import {
   endOfAnswer,
   type NetlinkMessage,
   type NetlinkRequest,
-} from '../linux/rtnetlink.ts'
+  NLM_F_ACK,
+} from '../linux/netlink-message.ts'
 import { OwnedFd } from './owned-fd.ts'
 import { newBatch, runBatch } from './run-batch.ts'
 import { syscall } from './syscalls.ts'
@@ -15,6 +16,7 @@ import { syscall } from './syscalls.ts'
 const AF_NETLINK = 16
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000
 const NETLINK_ROUTE = 0
+const NETLINK_NETFILTER = 12
 /** The kernel's datagrams of a dump are at most 32 KiB (NLMSG_GOODSIZE and net/netlink/af_netlink.c). */
 const DATAGRAM_SIZE = 65_536
 
@@ -23,6 +25,11 @@ let lastSequence = 0
 /** A socket of the network namespace that this process is in. */
 export function openRouteSocket(): OwnedFd {
   return new OwnedFd(syscall('socket', [AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE]))
+}
+
+/** A socket for nf_tables of the network namespace that this process is in. */
+export function openNetfilterSocket(): OwnedFd {
+  return new OwnedFd(syscall('socket', [AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_NETFILTER]))
 }
 
 /**
@@ -49,6 +56,35 @@ export function askKernel(
       if (errno === 0) return messages
       if (errno !== undefined) throw new SyscallError(what, errno, errnoName(errno))
       messages.push(message)
+    }
+  }
+}
+
+/**
+ * Sends `requests` in one datagram, which the kernel works off in order, and waits until it has acknowledged the
+ * last that asks for that. Throws SyscallError with the first errno. The socket is good for nothing
+ * else after a failure: answers to later requests may be left in it.
+ */
+export function askKernelAll(
+  socket: number,
+  requests: readonly NetlinkRequest[],
+  what: (index: number) => string,
+): void {
+  const last = requests.findLastIndex(({ flags }) => (flags & NLM_F_ACK) !== 0)
+  if (last < 0) throw new RangeError('no request asks for an answer')
+  const first = lastSequence + 1
+  lastSequence += requests.length
+  const bytes = Buffer.concat(requests.map((request, i) => encodeRequest(request, first + i)))
+  const send = newBatch()
+  send.run('sendto', [socket, send.bytes(bytes), bytes.length, 0, 0, 0])
+  runBatch(send)
+  for (;;) {
+    for (const message of receive(socket)) {
+      const index = message.sequence - first
+      const errno = endOfAnswer(message)
+      if (index < 0 || index >= requests.length || errno === undefined) continue
+      if (errno !== 0) throw new SyscallError(what(index), errno, errnoName(errno))
+      if (index === last) return
     }
   }
 }

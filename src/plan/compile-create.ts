@@ -250,7 +250,8 @@ function compileInNamespaces(c: CreateContext, joinsCgroupLate: boolean): void {
   emitNetDevices(c)
 }
 
-function asksInNamespaces({ config }: CreateContext, joinsCgroupLate: boolean): boolean {
+function asksInNamespaces({ config, options }: CreateContext, joinsCgroupLate: boolean): boolean {
+  if (options.lendsNetwork === true) return true
   return joinsCgroupLate || hasNamespace(config, 'user', 'new') || hasNetDevices(config)
 }
 

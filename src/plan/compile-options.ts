@@ -41,6 +41,8 @@ export interface CompileCreateOptions extends CompileOptions {
   readonly bundle: string
   /** Mount destinations that lead through a link to nothing, and where they lead, from the container's root on. */
   readonly danglingLinks?: Readonly<Record<string, string>>
+  /** Node sets up the new network namespace while init waits. */
+  readonly lendsNetwork?: boolean
   /** Where the host has its cgroup2 file system; /sys/fs/cgroup when absent. */
   readonly cgroupMount?: string
 }

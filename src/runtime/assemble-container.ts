@@ -120,6 +120,7 @@ async function assembleAround(begun: Begun, beginning: Beginning): Promise<Creat
         ...(cgroup === undefined ? {} : { cgroupPath: cgroup.place.path }),
         rootfs,
         gate: descriptors.has('gate'),
+        lendsNetwork: options.setUpNetwork !== undefined,
         containerId: options.id,
         bundle,
       }),

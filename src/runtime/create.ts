@@ -12,6 +12,14 @@ import { claimContainer } from './claim-container.ts'
 import type { CgroupDriver } from './container-cgroup.ts'
 import { runPoststopHooks } from './hooks.ts'
 
+/** A network namespace that was just made. */
+export interface NewNetwork {
+  /** Descriptor of the namespace. */
+  readonly namespace: number
+  /** Descriptor of an rtnetlink(7) socket of the namespace. */
+  readonly socket: number
+}
+
 export interface CreateOptions {
   /** Runtime root, such as /run/tsrun. */
   readonly root: string
@@ -58,6 +66,8 @@ export interface CreateOptions {
   readonly debug?: (step: string) => void
   /** Called when init is about to be let go on; with `startAtOnce` its program runs next. Throws to stop that. */
   readonly ready?: () => void
+  /** Sets up the new network namespace, in which a loopback interface is up already. */
+  readonly setUpNetwork?: (inside: NewNetwork) => void
   /** How the plan is started: the engine does it under its monitor. */
   readonly start?: (plan: Plan, options: StartOptions) => ExecutorSession
 }

@@ -1,5 +1,5 @@
 /** Starts the plan of a new container and sees it through: mappings, hooks, the record; or undoes it. */
-import { rmSync, writeFileSync } from 'node:fs'
+import { constants, openSync, rmSync, writeFileSync } from 'node:fs'
 import { TsrunError } from '../errors.ts'
 import type { ExecutorSession } from '../native/executor.ts'
 import {
@@ -10,6 +10,7 @@ import {
   type SyncPoint,
 } from '../native/executor-protocol.ts'
 import { hostFeatures } from '../native/host-features.ts'
+import { OwnedFd } from '../native/owned-fd.ts'
 import { fillMemfd, pidfdGetfd, pidfdOpen } from '../native/syscalls.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { isInUserNamespace } from '../plan/compile/credentials.ts'
@@ -185,11 +186,14 @@ async function answerSync(
   await runHooks(config, 'createRuntime', state, options.signal)
 }
 
-function moveInto({ config }: Driven, pid: number, descriptor: number): void {
+function moveInto({ config, options }: Driven, pid: number, descriptor: number): void {
   using pidfd = pidfdOpen(pid)
   if (pidfd === undefined) return
   using inside = pidfdGetfd(pidfd.fd, descriptor)
   moveNetDevices(pid, config, inside.fd)
+  if (options.setUpNetwork === undefined) return
+  using namespace = new OwnedFd(openSync(`/proc/${pid}/ns/net`, constants.O_RDONLY))
+  options.setUpNetwork({ namespace: namespace.fd, socket: inside.fd })
 }
 
 function hookState({ given, options, bundle }: Assembly, status: string, pid: number): HookState {

@@ -16,7 +16,9 @@ export const RUN_OPTION_GROUPS: Readonly<Record<string, readonly string[]>> = {
   'Files and devices': words(
     'volume volumes-from mount tmpfs read-only read-only-tmpfs shm-size device gpus no-hosts no-hostname chrootdirs',
   ),
-  'Network and names': words('network hostname domainname pid ipc uts cgroupns'),
+  'Network and names': words(
+    'network network-alias ip ip6 mac-address publish publish-all expose dns dns-search dns-option add-host hostname domainname pid ipc uts cgroupns',
+  ),
   Limits: words(
     'memory memory-reservation memory-swap cpus cpu-shares cpu-quota cpu-period cpuset-cpus cpuset-mems pids-limit blkio-weight blkio-weight-device device-read-bps device-read-iops device-write-bps device-write-iops ulimit oom-score-adj cgroup-parent cgroup-conf',
   ),

@@ -7,6 +7,7 @@ import { LIFE_OPTIONS, lifeRequest } from './run-options/life-options.ts'
 import { LIMIT_OPTIONS, limitRequest } from './run-options/limit-options.ts'
 import { MOUNT_OPTIONS, mountRequest } from './run-options/mount-options.ts'
 import { NAMESPACE_OPTIONS, namespaceRequest } from './run-options/namespace-options.ts'
+import { NETWORK_OPTIONS, networkRequest } from './run-options/network-options.ts'
 import { PROCESS_OPTIONS, processRequest } from './run-options/process-options.ts'
 import { checkRefused, REFUSED_OPTIONS } from './run-options/refused-options.ts'
 import { SECURITY_OPTIONS, securityRequest } from './run-options/security-options.ts'
@@ -19,6 +20,7 @@ export const RUN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   ...IMAGE_OPTIONS,
   ...MOUNT_OPTIONS,
   ...NAMESPACE_OPTIONS,
+  ...NETWORK_OPTIONS,
   ...SECURITY_OPTIONS,
   ...LIMIT_OPTIONS,
   ...REFUSED_OPTIONS,
@@ -35,6 +37,7 @@ export function runRequestOf(options: CommandOptions, positionals: readonly stri
     ...lifeRequest(options),
     ...mountRequest(options),
     ...namespaceRequest(options),
+    ...networkRequest(options),
     ...securityRequest(options),
     ...limitRequest(options),
   }

@@ -24,7 +24,7 @@ const TIMINGS: OptionSpec = {
 
 export const command: EngineCommand = {
   usage: 'run [options] IMAGE [COMMAND] [ARG...]',
-  describe: 'Run a command in a new container. It has no network unless --network host is given.',
+  describe: 'Run a command in a new container. It has no network unless --network is given.',
   options: { ...RUN_OPTIONS, timings: TIMINGS },
   optionGroups: RUN_OPTION_GROUPS,
   examples: [

@@ -1,4 +1,4 @@
-/** linux.netDevices: Node moves them while init waits, once its network namespace is there. */
+/** Node puts devices into the new network namespace while init waits: linux.netDevices, or the engine's networks. */
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
 import type { CreateContext } from './create-context.ts'
 import { emitSync } from './report-records.ts'
@@ -17,9 +17,9 @@ export function hasNetDevices(config: RuntimeConfig): boolean {
  * known only when the plan runs.
  */
 export function emitNetDevices(c: CreateContext): void {
-  if (!hasNetDevices(c.config)) return
+  if (!hasNetDevices(c.config) && c.options.lendsNetwork !== true) return
   const { b } = c
-  b.at('/linux/netDevices', () => {
+  b.at(hasNetDevices(c.config) ? '/linux/netDevices' : 'network', () => {
     const socket = b.sys('socket', [AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE])
     emitSync(b, c.report, 'network', socket)
     b.run('close', [socket])

@@ -1,13 +1,11 @@
 /** rtnetlink messages against bytes that the kernel and iproute2 exchange, and torn ones. */
 import { describe, expect, it } from 'vitest'
+import { decodeMessages, encodeRequest, endOfAnswer } from '../../../src/linux/netlink-message.ts'
 import {
   addAddress,
   decodeAddress,
   decodeLink,
-  decodeMessages,
   dumpLinks,
-  encodeRequest,
-  endOfAnswer,
   isLasting,
   moveLink,
   setLinkUp,

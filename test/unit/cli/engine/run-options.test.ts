@@ -85,7 +85,6 @@ describe('runRequestOf()', () => {
   })
 
   it.each([
-    [['--network', 'bridge'], /network "bridge"/],
     [['--pull', 'newer'], /--pull "newer"/],
     [['--cpus', '0'], /--cpus "0"/],
     [['--memory', '1x'], /--memory "1x"/],

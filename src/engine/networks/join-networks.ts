@@ -1,0 +1,180 @@
+/** What happens to networks when a container starts: an address in each, its ports, its files; then its interfaces. */
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { TsrunError } from '../../errors.ts'
+import { giveAddresses, macFor } from '../../network/ipam.ts'
+import type { NetworkInside } from '../../network/network-driver.ts'
+import type { NetworkAttachment } from '../../network/network-option.ts'
+import type { Lease, LeaseBook, NetworkRecord, PortMapping } from '../../network/network-record.ts'
+import { openPorts, portHolders } from '../../network/open-ports.ts'
+import { choosePorts, type PortHolder, type WantedPort } from '../../network/port-publish.ts'
+import type { ContainerRecord } from '../container-record.ts'
+import { statusOf } from '../container-status.ts'
+import type { Engine } from '../engine.ts'
+import { networkFor } from './create-network.ts'
+import { leaveNetworks } from './leave-networks.ts'
+import { type NetworkEngine, networksOf } from './network-engine.ts'
+import { writeNetworkFiles } from './network-files.ts'
+import { wantedPorts } from './wanted-ports.ts'
+
+/** One network that a container is in. */
+export interface Joined {
+  readonly network: NetworkRecord
+  readonly lease: Lease
+}
+
+/**
+ * Takes an address in each network of `record` and opens its ports; `attach` makes the interfaces, once the
+ * container's network namespace is there. What was taken is given back by `releaseContainer`.
+ */
+export async function joinNetworks(
+  engine: Engine,
+  record: ContainerRecord,
+): Promise<{ readonly joined: readonly Joined[]; attach(inside: Inside): void }> {
+  const networks = networksOf(engine)
+  const joined: Joined[] = []
+  try {
+    const ports = wantedPorts(record)
+    for (const attachment of record.networks ?? [])
+      joined.push(await joinNetwork(engine, record, attachment, joined.length === 0 ? ports : []))
+    await writeNetworkFiles(engine, record, joined)
+  } catch (error) {
+    await leaveNetworks(engine, record)
+    throw error
+  }
+  return {
+    joined,
+    attach(inside) {
+      joined.forEach(({ network, lease }, i) => {
+        attachInterface(networks, { network, lease }, { ...inside, interface: `eth${i}` }, i === 0)
+      })
+    },
+  }
+}
+
+export type Inside = Pick<NetworkInside, 'namespace' | 'socket'>
+
+/** Makes the interface of a lease. */
+export function attachInterface(
+  networks: NetworkEngine,
+  { network, lease }: Joined,
+  inside: Inside & Pick<NetworkInside, 'interface'>,
+  isDefault: boolean,
+): void {
+  try {
+    networks.driverOf(network).attach(network, lease, { ...inside, isDefault })
+  } catch (cause) {
+    throw new TsrunError(
+      'failed-precondition',
+      `cannot put the container into the network "${network.name}"`,
+      { cause },
+    )
+  }
+}
+
+/** Takes an address in one network for the container. */
+export async function joinNetwork(
+  engine: Engine,
+  record: ContainerRecord,
+  attachment: NetworkAttachment,
+  ports: readonly WantedPort[],
+): Promise<Joined> {
+  const networks = networksOf(engine)
+  const network = await networkFor(networks, attachment.network)
+  const driver = networks.driverOf(network)
+  if (!driver.isReady(network)) {
+    using _lock = await networks.store.lock()
+    if (!driver.isReady(network)) driver.prepare(network)
+  }
+  using locked = await networks.store.lockLeases(network.name)
+  if (locked === undefined)
+    throw new TsrunError('not-found', `cannot use the network "${network.name}": it was removed`)
+  const book = withoutContainer(networks.store.leases(network.name), record.id)
+  const { lease, next } = chooseLease(engine, network, book, record, attachment)
+  if (ports.length === 0) {
+    networks.store.writeLeases(network.name, { ...book, next, leases: [...book.leases, lease] })
+    return { network, lease }
+  }
+  // Nobody else chooses a port before these are written down.
+  using _ports = await networks.store.lock()
+  const published: Lease = { ...lease, ports: choosePorts(ports, holdersOf(networks)) }
+  networks.store.writeLeases(network.name, { ...book, next, leases: [...book.leases, published] })
+  driver.publish(published)
+  return { network, lease: published }
+}
+
+function withoutContainer(book: LeaseBook, id: string): LeaseBook {
+  return { ...book, leases: book.leases.filter(({ containerId }) => containerId !== id) }
+}
+
+function chooseLease(
+  engine: Engine,
+  network: NetworkRecord,
+  book: LeaseBook,
+  record: ContainerRecord,
+  attachment: NetworkAttachment,
+): { readonly lease: Lease; readonly next: LeaseBook['next'] } {
+  const { next, ...addresses } = giveWithReclaim(engine, network, book, attachment)
+  const lease: Lease = {
+    containerId: record.id,
+    containerName: record.name,
+    aliases: attachment.aliases ?? [],
+    hostInterface: hostInterfaceOf(record.id, network.id),
+    ...addresses,
+    mac: attachment.mac ?? macFor(addresses),
+    ports: [],
+  }
+  return { lease, next }
+}
+
+/** A full network may be full of the dead: those are looked for only then. */
+function giveWithReclaim(
+  engine: Engine,
+  network: NetworkRecord,
+  book: LeaseBook,
+  { ipv4, ipv6 }: NetworkAttachment,
+) {
+  const wanted = {
+    ...(ipv4 === undefined ? {} : { ipv4 }),
+    ...(ipv6 === undefined ? {} : { ipv6 }),
+  }
+  try {
+    return giveAddresses(network, book, wanted)
+  } catch (error) {
+    const leases = book.leases.filter(({ containerId }) => holdsLease(engine, containerId))
+    if (leases.length === book.leases.length) throw error
+    return giveAddresses(network, { ...book, leases }, wanted)
+  }
+}
+
+/** Whether a container runs, or is about to. */
+export function holdsLease(engine: Engine, id: string): boolean {
+  const { containers } = engine
+  if (!existsSync(containers.directory(id))) return false
+  if (containers.isUnfinished(id)) return true
+  const record = containers.read(id)
+  if (record === undefined) return false
+  const { status } = statusOf(record, containers.directory(id))
+  return status === 'running' || status === 'paused' || record.state.starting === true
+}
+
+/** The containers of all networks, and the processes of the host. */
+function holdersOf({ store }: NetworkEngine): readonly PortHolder[] {
+  const containers = store.names().flatMap((name) =>
+    store.leases(name).leases.flatMap(({ containerName, ports }) =>
+      ports.map(({ protocol, hostIp, hostPort }: PortMapping) => ({
+        protocol,
+        hostIp,
+        port: hostPort,
+        by: `the container "${containerName}"`,
+      })),
+    ),
+  )
+  return [...containers, ...portHolders(openPorts())]
+}
+
+/** At most 15 bytes, and the same for the same container and network. */
+function hostInterfaceOf(containerId: string, networkId: string): string {
+  const hash = createHash('sha256').update(`${containerId} ${networkId}`).digest('hex')
+  return `veth${hash.slice(0, 11)}`
+}

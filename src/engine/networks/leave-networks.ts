@@ -1,0 +1,44 @@
+/** Gives back what a container has in its networks: ports, interfaces, addresses, its name. */
+import type { Lease, NetworkRecord } from '../../network/network-record.ts'
+import type { ContainerRecord } from '../container-record.ts'
+import type { Engine } from '../engine.ts'
+import { networksOf } from './network-engine.ts'
+import { refreshNames } from './network-files.ts'
+
+/** Everything of `record`; what is not there is no error. */
+export async function leaveNetworks(engine: Engine, record: ContainerRecord): Promise<void> {
+  for (const { network } of record.networks ?? []) await leaveNetwork(engine, record.id, network)
+}
+
+/** Leaves one network; the lease that the container had in it. */
+export async function leaveNetwork(
+  engine: Engine,
+  containerId: string,
+  reference: string,
+): Promise<Lease | undefined> {
+  const { store, driverOf } = networksOf(engine)
+  const network = findNetwork(store.all(), reference)
+  if (network === undefined) return undefined
+  const has = ({ containerId: id }: Lease): boolean => id === containerId
+  // Most containers are asked twice.
+  if (!store.leases(network.name).leases.some(has)) return undefined
+  using locked = await store.lockLeases(network.name)
+  if (locked === undefined) return undefined
+  const book = store.leases(network.name)
+  const lease = book.leases.find(has)
+  if (lease === undefined) return undefined
+  // The record of what is there goes last.
+  driverOf(network).detach(network, lease)
+  store.writeLeases(network.name, {
+    ...book,
+    leases: book.leases.filter((other) => !has(other)),
+  })
+  await refreshNames(engine, network)
+  return lease
+}
+
+function findNetwork(all: readonly NetworkRecord[], reference: string): NetworkRecord | undefined {
+  return (
+    all.find(({ name }) => name === reference) ?? all.find(({ id }) => id.startsWith(reference))
+  )
+}
