@@ -42,7 +42,7 @@ describe.skipIf(missing('root', 'cgroup2'))('tsrun run', () => {
 
   it('refuses what it does not do by name, and changes nothing', () => {
     for (const [option, value] of [
-      ['--network', 'bridge'],
+      ['--network', 'no-such-network'],
       ['--volume', 'na/med:/data'],
       ['--cap-add', 'CAP_NOPE'],
       ['--memory', 'lots'],
