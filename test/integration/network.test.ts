@@ -68,7 +68,7 @@ describe.skipIf(missing('root', 'command:ip'))('bridge networks', () => {
     spawnSync('nsenter', [
       `--net=${host.path}`,
       '--',
-      ...engine.commandLine(['rm', '-f', 'web', 'a', 'b']),
+      ...engine.commandLine(['rm', '-f', 'web', 'srv']),
     ])
     engine[Symbol.dispose]()
     outside[Symbol.dispose]()
@@ -213,6 +213,76 @@ describe.skipIf(missing('root', 'command:ip'))('bridge networks', () => {
         return veths().length === 1 && leases('bridge').length === 1
       },
     )
+  })
+  it('of your own: names, both families, isolation, no way out of an internal one', async () => {
+    tsrun('network', 'create', '--ipv6', '--subnet', '10.77.0.0/24', '--label', 'x=y', 'app')
+    tsrun('network', 'create', '--internal', 'closed')
+    serve('srv', '--network', 'name=app,alias=server,ip=10.77.0.9')
+    const inside = (...script: string[]): string =>
+      run('--network', 'app', '--network', 'closed', 'busybox', 'sh', '-c', script.join('; '))
+    const hosts = inside('cat /etc/hosts', 'ip -o addr')
+    expect(hosts).toMatch(/^10\.77\.0\.9\tsrv server [0-9a-f]{12}$/m)
+    expect(hosts).toMatch(/^fd[0-9a-f:]+\tsrv server /m)
+    const [{ ipv6 = '' } = {}] = leases('app')
+    await until('the server listens', () => inside(`${ask(ipv6, 80)} || true`) === 'I am srv')
+    expect(inside(ask('10.77.0.9', 80))).toBe('I am srv')
+    const refused = (network: string, address: string): string =>
+      run(
+        '--network',
+        network,
+        'busybox',
+        'sh',
+        '-c',
+        `busybox nc -w 1 ${address} 80 </dev/null || echo refused`,
+      )
+    expect([
+      refused('bridge', '10.77.0.9'),
+      refused('closed', '10.77.0.9'),
+      refused('closed', '192.0.2.2'),
+    ]).toEqual(Array(3).fill('refused'))
+    const described = JSON.parse(tsrun('network', 'inspect', 'app'))[0]
+    expect(described).toMatchObject({
+      Name: 'app',
+      Driver: 'bridge',
+      EnableIPv6: true,
+      Internal: false,
+      Labels: { x: 'y' },
+    })
+    expect(Object.values(described.Containers)).toMatchObject([
+      { Name: 'srv', IPv4Address: '10.77.0.9/24' },
+    ])
+    expect(tsrun('network', 'ls', '--filter', 'label=x=y', '--format', '{{.Name}} {{.IPv6}}')).toBe(
+      'app true',
+    )
+    expect(failure('network', 'rm', 'app')).toContain(
+      'cannot remove the network "app": srv is in it',
+    )
+    tsrun('rm', '-f', 'srv')
+    expect(tsrun('network', 'prune', '--force')).toBe('Deleted Networks:\napp\nclosed')
+    expect(host.succeed(['ip', '-br', 'link'])).not.toContain('br-')
+  })
+
+  it('refuse what cannot be, with one sentence, and change nothing', () => {
+    const before = host.succeed(['ip', '-br', 'link'])
+    const create = (...args: string[]): string => failure('network', 'create', ...args)
+    expect(create('--subnet', '192.0.2.0/25', 'x')).toContain(
+      'it overlaps 192.0.2.0/24 of a route of the host',
+    )
+    expect(create('--subnet', '10.208.0.0/24', 'x')).toContain('it overlaps 10.208.0.0/20 of')
+    expect(create('"; flush ruleset')).toContain('cannot use the network name')
+    expect(create('-o', 'com.docker.network.bridge.name=a/../b', 'x')).toContain(
+      'cannot use the bridge name',
+    )
+    expect(create('-d', 'overlay', 'x')).toContain('this tsrun has no driver "overlay"')
+    expect(create('host')).toContain('tsrun has one of this name of its own')
+    expect(failure('run', '--network', 'nowhere', 'busybox', 'true')).toContain(
+      'cannot find the network "nowhere"',
+    )
+    expect(failure('run', '--network', 'bridge', '-p', '65536:80', 'busybox', 'true')).toContain(
+      'cannot publish "65536:80"',
+    )
+    expect(tsrun('network', 'ls', '--format', '{{.Name}}')).toBe('bridge')
+    expect(host.succeed(['ip', '-br', 'link'])).toBe(before)
   })
 
   it('refuse a foreign bridge of the same name with one sentence and leave it alone', async () => {

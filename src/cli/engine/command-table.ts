@@ -169,6 +169,24 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
       ...pick(SYSTEM, { info: 'info' }),
     },
   },
+  network: {
+    describe: 'commands on networks',
+    commands: {
+      create: { describe: 'make a network', load: () => import('./network/create.ts') },
+      ls: { describe: 'list networks', load: () => import('./network/ls.ts') },
+      list: { describe: 'list networks', load: () => import('./network/ls.ts'), hidden: true },
+      inspect: {
+        describe: 'show everything about networks',
+        load: () => import('./network/inspect.ts'),
+      },
+      rm: { describe: 'remove networks', load: () => import('./network/rm.ts') },
+      remove: { describe: 'remove networks', load: () => import('./network/rm.ts'), hidden: true },
+      prune: {
+        describe: 'remove networks that no container uses',
+        load: () => import('./network/prune.ts'),
+      },
+    },
+  },
   volume: {
     describe: 'commands on volumes',
     commands: {
