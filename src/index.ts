@@ -13,7 +13,15 @@ import { type ContainerOptions, engineOptionsOf, requestOf } from './engine/libr
 import { startOwned } from './engine/owned-container.ts'
 import { TsrunError } from './errors.ts'
 
-export type { Container, ExecOptions, ExitResult, RunResult } from './engine/library-container.ts'
+export type {
+  Container,
+  ExecOptions,
+  ExecResult,
+  ExitResult,
+  ProcessExit,
+  ReachedLimit,
+  RunResult,
+} from './engine/library-container.ts'
 export type {
   ImagePullOptions,
   ImagePushOptions,

@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import { type Readable, Readable as ReadableStream, type Writable } from 'node:stream'
 import { TsrunError } from '../errors.ts'
 import { signalName } from '../linux/signals.ts'
+import type { ReachedLimit } from '../runtime/limits-reached.ts'
 import type { Engine } from './engine.ts'
 import { type ExecRequest, execProcess } from './exec-in-container.ts'
 import type { ContainerOptions } from './library-options.ts'
@@ -11,13 +12,29 @@ import { type OurEnds, PipeSet } from './pipe-set.ts'
 import { sendSignal, signalNumber } from './signal-container.ts'
 import { waitForProcess } from './wait-container.ts'
 
-export interface ExitResult {
+export type { ReachedLimit }
+
+/** How a process ended. */
+export interface ProcessExit {
   /** 128 + signal when a signal ended the process. */
   readonly exitCode: number
   /** As `SIGKILL`; undefined when the process exited by itself. */
   readonly signal: string | undefined
 }
 
+/** What a process wrote, and how it ended. */
+export interface ExecResult extends ProcessExit {
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** How a container ended. */
+export interface ExitResult extends ProcessExit {
+  /** Which limits it ran into, of its own or of a cgroup above, with peak and counter; empty for none. */
+  readonly limitsReached: readonly ReachedLimit[]
+}
+
+/** What a container wrote, and how it ended. */
 export interface RunResult extends ExitResult {
   readonly stdout: string
   readonly stderr: string
@@ -63,7 +80,7 @@ export class Container implements AsyncDisposable {
     options.signal?.addEventListener('abort', this.#onAbort, { once: true })
     this.exited = owned.exited.then((status) => {
       options.signal?.removeEventListener('abort', this.#onAbort)
-      return resultOf(status)
+      return { ...resultOf(status), limitsReached: status.limitsReached }
     })
     // Whoever waits gets the failure; nobody has to wait.
     this.exited.catch(() => {})
@@ -107,7 +124,7 @@ export class Container implements AsyncDisposable {
   }
 
   /** Runs another command in the container. */
-  async exec(args: readonly string[], options: ExecOptions = {}): Promise<RunResult> {
+  async exec(args: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
     const { env = {}, cwd, stdin, ...request } = options
     using pipes = new PipeSet(true)
     const { exited } = await execProcess(
@@ -194,6 +211,6 @@ function resultOf({
 }: {
   readonly exitCode: number
   readonly signal: number
-}): ExitResult {
+}): ProcessExit {
   return { exitCode, signal: signal === 0 ? undefined : signalName(signal) }
 }

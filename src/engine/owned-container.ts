@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describeError } from '../errors.ts'
 import type { ExitStatus } from '../native/syscalls.ts'
 import { createContainer } from '../runtime/create.ts'
+import type { ReachedLimit } from '../runtime/limits-reached.ts'
 import { cgroupOptionsOf } from '../runtime/rootless/cgroup-options.ts'
 import { nameFile } from '../util/name-file.ts'
 import { buildContainerConfig, completeRecord, newRecord } from './build-container.ts'
@@ -22,6 +23,12 @@ import { releaseContainer } from './release-container.ts'
 import { mountRoot, unmountRoot } from './root-filesystem.ts'
 import type { RunRequest } from './run-request.ts'
 
+/** How an owned container ended. */
+export interface OwnedExit extends ExitStatus {
+  /** The limits that it ran into; empty for none. */
+  readonly limitsReached: readonly ReachedLimit[]
+}
+
 /** Our ends of the pipes are the caller's to close; stdin is there when the request is interactive. */
 export interface OwnedContainer extends OurEnds {
   readonly id: string
@@ -29,7 +36,7 @@ export interface OwnedContainer extends OurEnds {
   readonly pid: number
   readonly startTime: number
   /** Settles when the container has ended and nothing of it is left. */
-  readonly exited: Promise<ExitStatus>
+  readonly exited: Promise<OwnedExit>
 }
 
 /**
@@ -131,19 +138,27 @@ async function untilRemoved(
   engine: Engine,
   unfinished: UnfinishedContainer,
   exited: Promise<ExitStatus> | undefined,
-): Promise<ExitStatus> {
+): Promise<OwnedExit> {
+  let status: ExitStatus
   try {
     if (exited === undefined) throw new RangeError('the container is not supervised')
-    return await exited
-  } finally {
+    status = await exited
+  } catch (error) {
     await removeOwned(engine, unfinished)
+    throw error
   }
+  return { ...status, limitsReached: await removeOwned(engine, unfinished) }
 }
 
-async function removeOwned(engine: Engine, unfinished: UnfinishedContainer): Promise<void> {
+/** Gives back what the container holds, and removes it. Returns the limits that it had run into. */
+async function removeOwned(
+  engine: Engine,
+  unfinished: UnfinishedContainer,
+): Promise<readonly ReachedLimit[]> {
   try {
-    await releaseContainer(engine, unfinished.id)
+    const { limitsReached } = await releaseContainer(engine, unfinished.id)
     await discardContainer(engine, unfinished.id, 'remove')
+    return limitsReached
   } finally {
     unfinished[Symbol.dispose]()
   }

@@ -30,6 +30,7 @@ describe.skipIf(missing('root', 'cgroup2'))('the library', () => {
     expect(await run(options(['sh', '-c', 'echo out; echo err >&2; exit 3']))).toEqual({
       exitCode: 3,
       signal: undefined,
+      limitsReached: [],
       stdout: 'out\n',
       stderr: 'err\n',
     })
@@ -77,7 +78,11 @@ describe.skipIf(missing('root', 'cgroup2'))('the library', () => {
       stderr: '',
     })
     expect(engine.succeed(['ps', '--format', '{{.State}}'])).toBe('running')
-    expect(await container.stop(0)).toEqual({ exitCode: 137, signal: 'SIGKILL' })
+    expect(await container.stop(0)).toEqual({
+      exitCode: 137,
+      signal: 'SIGKILL',
+      limitsReached: [],
+    })
   })
 
   it('an AbortSignal kills the container', async () => {

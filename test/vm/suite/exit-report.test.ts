@@ -1,6 +1,7 @@
 /** What the user is told when a container has run into a limit: of its own, or of a cgroup above. */
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { run } from '../../../src/index.ts'
 import { TestEngine } from '../../support/engine.ts'
 import { makeRuntime, type Runtime } from '../../support/runtime.ts'
 import { type Bundle, makeBundle } from '../../support/runtime-bundle.ts'
@@ -59,6 +60,37 @@ describe('tsrun run', () => {
 
   it('says nothing of a container that ended in peace', () => {
     expect(engine.run(['run', '--rm', '-m', '64m', 'busybox', 'true']).stderr).toBe('')
+  })
+})
+
+describe('the library', () => {
+  const engine = new TestEngine()
+  beforeAll(() => engine.loadBusybox())
+  afterAll(() => engine[Symbol.dispose]())
+
+  it('has the limit in the result, with the peak and the counter', async () => {
+    const { dataRoot, stateRoot } = engine
+    const result = await run({
+      image: 'busybox',
+      args: GREEDY,
+      memory: 16 * MIB,
+      dataRoot,
+      stateRoot,
+    })
+    expect(result).toMatchObject({
+      exitCode: 137,
+      signal: 'SIGKILL',
+      limitsReached: [
+        {
+          resource: 'memory',
+          owner: 'container',
+          file: 'memory.max',
+          limit: '16777216',
+          peak: expect.stringMatching(/^1\d{7}$/),
+          counter: 'memory.events oom_kill',
+        },
+      ],
+    })
   })
 })
 
