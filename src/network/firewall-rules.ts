@@ -140,7 +140,7 @@ const WITHIN_ONE_BRIDGE = [
   meta('oifname', REGISTER + NAME_LENGTH / 4),
   lookup(SETS.pairs),
 ]
-// The address stays where a lookup by it needs it; ::1 is for port-proxy.c, because the kernel lets no answer to it in.
+// Not to ::1, from where the kernel lets no answer in: a port there is not published.
 const NOT_TO_LOOPBACK_V6 = [
   payload('network', 24, 16),
   compare(Buffer.from('00000000000000000000000000000001', 'hex'), true),
