@@ -236,19 +236,25 @@ describe('tsrun-init', () => {
     child.pidfd.close()
   })
 
-  it.each([[[]], [['']], [['x']], [['-1']], [['1x']], [['99999999999999999999']], [['1', '2']]])(
-    'refuses the arguments %j',
-    (args: readonly string[]) => {
-      using image = sealedMemfd('plan', encodePlan(plan), false)
-      const devNull = openSync('/dev/null', 'r+')
-      const child = startExecutable(
-        sealedExecutable('tsrun-init').fd,
-        ['tsrun-init', ...args],
-        [image.fd, image.fd, devNull],
-      )
-      expect(reap(child.pidfd.fd, true)).toEqual({ exitCode: EXIT_REFUSED, signal: 0 })
-      child.pidfd.close()
-      closeSync(devNull)
-    },
-  )
+  it.each([
+    [[]],
+    [['']],
+    [['x']],
+    [['-1']],
+    [['1x']],
+    [['99999999999999999999']],
+    [['1', 'x']],
+    [['1', '2', '3']],
+  ])('refuses the arguments %j', (args: readonly string[]) => {
+    using image = sealedMemfd('plan', encodePlan(plan), false)
+    const devNull = openSync('/dev/null', 'r+')
+    const child = startExecutable(
+      sealedExecutable('tsrun-init').fd,
+      ['tsrun-init', ...args],
+      [image.fd, image.fd, devNull],
+    )
+    expect(reap(child.pidfd.fd, true)).toEqual({ exitCode: EXIT_REFUSED, signal: 0 })
+    child.pidfd.close()
+    closeSync(devNull)
+  })
 })
