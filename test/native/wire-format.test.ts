@@ -23,7 +23,8 @@ function defined(name: string): number {
 
 /** The constants of `enum name` as C counts them, prefix cut off, in lower case. */
 function enumeration(text: string, name: string, prefix: string): Record<string, number> {
-  const body = new RegExp(`enum ${name} \\{([^}]*)\\}`).exec(text)?.[1]
+  // clang-format 14 takes `operator` for C++ and leaves the space out.
+  const body = new RegExp(`enum ${name} ?\\{([^}]*)\\}`).exec(text)?.[1]
   if (body === undefined) throw new Error(`there is no enum ${name}`)
   const constants: Record<string, number> = {}
   let next = 0

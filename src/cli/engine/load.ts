@@ -10,7 +10,7 @@ import { PullDisplay } from './pull-display.ts'
 export const command: EngineCommand = {
   usage: 'load [options]',
   describe:
-    'Read images from a tar, also compressed, or a folder: an OCI image layout, a docker archive, skopeo’s dir.',
+    'Read images from a tar, also compressed, or a folder: an OCI image layout, a docker archive or the dir of skopeo.',
   options: {
     input: {
       type: 'string',
