@@ -130,7 +130,7 @@ function networkOf(request: RunRequest): Pick<ContainerRecord, 'networkMode' | '
     throw new TsrunError(
       'invalid-argument',
       'cannot publish ports: the container has no network of its own to publish them from',
-      { hint: 'leave --network out, or publish them where the network is made' },
+      { hint: 'use --network bridge, or publish them where the network is made' },
     )
   if (mode.kind === 'container') return { networkMode: `container:${mode.container}` }
   return { networkMode: mode.kind === 'path' ? `ns:${mode.path}` : mode.kind }

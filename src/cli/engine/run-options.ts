@@ -7,7 +7,7 @@ import { LIFE_OPTIONS, lifeRequest } from './run-options/life-options.ts'
 import { LIMIT_OPTIONS, limitRequest } from './run-options/limit-options.ts'
 import { MOUNT_OPTIONS, mountRequest } from './run-options/mount-options.ts'
 import { NAMESPACE_OPTIONS, namespaceRequest } from './run-options/namespace-options.ts'
-import { NETWORK_OPTIONS, networkRequest } from './run-options/network-options.ts'
+import { NETWORK_OPTIONS, networkRequest, networkWarnings } from './run-options/network-options.ts'
 import { PROCESS_OPTIONS, processRequest } from './run-options/process-options.ts'
 import { checkRefused, REFUSED_OPTIONS } from './run-options/refused-options.ts'
 import { SECURITY_OPTIONS, securityRequest } from './run-options/security-options.ts'
@@ -28,7 +28,7 @@ export const RUN_OPTIONS: Readonly<Record<string, OptionSpec>> = {
 
 /** The request for `tsrun run <options> <positionals>`. */
 export function runRequestOf(options: CommandOptions, positionals: readonly string[]): RunRequest {
-  for (const problem of checkRefused(options)) warn(problem)
+  for (const problem of [...checkRefused(options), ...networkWarnings(options)]) warn(problem)
   const [image = '', ...command] = positionals
   return {
     ...imageRequest(options, image),

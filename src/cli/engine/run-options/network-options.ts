@@ -36,11 +36,26 @@ export const NETWORK_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
 }
 
-const DEFAULT_MODE = 'none'
+/** Ports are published from a network. */
+function defaultMode(options: CommandOptions): string {
+  return wantsPorts(options) ? 'bridge' : 'none'
+}
+
+function wantsPorts(options: CommandOptions): boolean {
+  return options.list('publish').length > 0 || options.flag('publish-all')
+}
+
+/** What of the options has no effect, one sentence each. */
+export function networkWarnings(options: CommandOptions): readonly string[] {
+  if (!wantsPorts(options) || !options.list('network').includes('host')) return []
+  return [
+    '--publish has no effect: with --network host all ports of the container are ports of the host',
+  ]
+}
 
 export function networkRequest(options: CommandOptions): Partial<RunRequest> {
   const given = options.list('network')
-  const networks = given.length === 0 ? [DEFAULT_MODE] : given
+  const networks = given.length === 0 ? [defaultMode(options)] : given
   return {
     network: networks.includes('host') ? 'host' : 'none',
     networks,

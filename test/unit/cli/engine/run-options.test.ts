@@ -29,6 +29,21 @@ async function request(...args: string[]) {
 }
 
 describe('runRequestOf()', () => {
+  it('takes the default network where ports are published, else none', async () => {
+    expect((await request('image')).networks).toEqual(['none'])
+    expect((await request('-p', '80', 'image')).networks).toEqual(['bridge'])
+    expect((await request('-P', 'image')).networks).toEqual(['bridge'])
+    expect((await request('-p', '80', '--network', 'app', 'image')).networks).toEqual(['app'])
+  })
+
+  it('warns that ports of the host network are not published', async () => {
+    const { options } = await parse('-p', '80', '--network', 'host', 'image')
+    expect(networkWarnings(options)).toEqual([
+      '--publish has no effect: with --network host all ports of the container are ports of the host',
+    ])
+    expect(networkWarnings((await parse('-p', '80', 'image')).options)).toEqual([])
+  })
+
   it('reads every kind of option', async () => {
     expect(
       await request(
