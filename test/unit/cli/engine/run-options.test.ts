@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import type { EngineCommand } from '../../../../src/cli/engine/command.ts'
 import { parseCommand } from '../../../../src/cli/engine/parse-command.ts'
 import { environmentOf } from '../../../../src/cli/engine/run-options/environment-options.ts'
+import { networkWarnings } from '../../../../src/cli/engine/run-options/network-options.ts'
 import { RUN_OPTIONS, runRequestOf } from '../../../../src/cli/engine/run-options.ts'
 
 const command: EngineCommand = {
