@@ -20,7 +20,8 @@ const LINES: readonly (readonly [line: string, prints: RegExp, status?: 3 | 125 
   ['docker ps --filter status=running', /busybox .* Up .* test$/m],
   ['docker ps --format "{{.ID}}: {{.Command}}"', /^\w{12}: "sh -c while true; d…"$/],
   [String.raw`docker ps --format "table {{.ID}}\t{{.Labels}}"`, /^CONTAINER ID +LABELS/],
-  ['docker logs -f --until=1s test', /\d\d:\d\d:\d\d/],
+  // What was written a second ago, or before.
+  ['sleep 1.1; docker logs -f --until=1s test', /\d\d:\d\d:\d\d/],
   ['docker logs --tail 1 --timestamps test', /^20\d\d-\S+Z \w+/],
   ['docker run --cidfile ./docker_test.cid ubuntu echo "test"', /^test$/],
   ['docker inspect --format="{{.Config.Image}}" $(cat docker_test.cid)', /^ubuntu$/],
