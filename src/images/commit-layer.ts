@@ -1,7 +1,4 @@
 /** A new image: another one with one more layer on top. */
-import { createHash } from 'node:crypto'
-import { pipeline } from 'node:stream'
-import { createGzip } from 'node:zlib'
 import type { ImageConfig, ImageManifest, ImageProcess } from '../oci/image.ts'
 import {
   DOCKER_LAYER,
@@ -13,6 +10,7 @@ import {
   OCI_LAYER_ZSTD,
   OCI_MANIFEST,
 } from '../oci/media-types.ts'
+import { addLayer } from './add-layer.ts'
 import type { Image, ImageStore } from './image-store.ts'
 import { readImage } from './read-image.ts'
 import { storeLayers } from './store-layers.ts'
@@ -42,8 +40,8 @@ export async function commitLayer(store: ImageStore, request: NewImage): Promise
   // Nothing refers to the blobs before the name does.
   using _ = await store.content.hold()
   const { base, name } = request
-  const layer = await storeLayer(store, request.layer)
-  const config = configOf(request, layer.diffId)
+  const { descriptor, diffId } = await addLayer(store.content, request.layer)
+  const config = configOf(request, diffId)
   const configBlob = await writeJson(store, config)
   const manifest: ImageManifest = {
     schemaVersion: 2,
@@ -54,7 +52,7 @@ export async function commitLayer(store: ImageStore, request: NewImage): Promise
         ...below,
         mediaType: OCI_TYPES[below.mediaType] ?? below.mediaType,
       })),
-      { mediaType: OCI_LAYER_GZIP, digest: layer.digest, size: layer.size },
+      descriptor,
     ],
   }
   const target = { mediaType: OCI_MANIFEST, ...(await writeJson(store, manifest)) }
@@ -69,20 +67,6 @@ export async function commitLayer(store: ImageStore, request: NewImage): Promise
   if (name === undefined) await store.names.addNameless(target)
   else await store.names.set(name, target)
   return readImage(store, target, name === undefined ? [] : [name])
-}
-
-async function storeLayer(store: ImageStore, layer: AsyncIterable<Buffer>) {
-  const hash = createHash('sha256')
-  async function* hashed(): AsyncGenerator<Buffer> {
-    for await (const chunk of layer) {
-      hash.update(chunk)
-      yield chunk
-    }
-  }
-  // A failure of the source ends the reading of gzip with the same error.
-  const gzip = pipeline(hashed, createGzip({ level: 6 }), () => {})
-  const blob = await store.content.writeStream(gzip)
-  return { ...blob, diffId: `sha256:${hash.digest('hex')}` }
 }
 
 function configOf(request: NewImage, diffId: string): ImageConfig {
