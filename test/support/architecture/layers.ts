@@ -24,6 +24,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   oci: { mayImport: LEAVES, pure: true },
   archive: { mayImport: LEAVES, pure: true },
   seccomp: { mayImport: [...LEAVES, 'oci'], pure: true },
+  dockerfile: { mayImport: [...LEAVES, 'oci'], pure: true },
   // Not each other: config.json is the contract between them.
   spec: { mayImport: BASE, pure: true },
   plan: { mayImport: BASE, pure: true },
@@ -72,6 +73,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'runtime',
       'images',
       'monitor',
+      'dockerfile',
     ],
   },
   // Files directly in cli/ serve both command lines.
