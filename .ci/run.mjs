@@ -1,6 +1,15 @@
 /** `.ci/run`: every step of the gate, each counted; the last line is `N passed, N failed`. */
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -28,11 +37,14 @@ async function main() {
   await step('tsc', () => run(bin('tsc'), ['--noEmit'], 3 * MINUTE))
   await step('biome', () => run(bin('biome'), ['ci', '.'], 2 * MINUTE))
   await step('hello', () => run(process.execPath, ['.ci/hello.mjs'], 5 * MINUTE))
-  runTests('unit', 5 * MINUTE)
-  runTests('integration', 40 * MINUTE)
-  // The same files against dist/standalone/tsrun.
-  runTests('standalone', 35 * MINUTE)
-  runMachine(38 * MINUTE)
+  await runTests('unit', 5 * MINUTE)
+  // One processor of its own for ten minutes, most of them spent in waiting: beside the tests that
+  // wait as much, not after them.
+  const machine = runMachine(38 * MINUTE)
+  await runTests('integration', 40 * MINUTE)
+  // Files where the engine of the executable could make a difference, against dist/standalone/tsrun.
+  await runTests('standalone', 25 * MINUTE)
+  await machine
   for (const version of NODES) await step(`node ${version}`, () => tryNode(version))
 }
 
@@ -50,37 +62,41 @@ async function step(name, action) {
 }
 
 /** Runs one vitest project and counts its tests. */
-function runTests(project, timeout) {
+async function runTests(project, timeout) {
   const report = join(scratch, `${project}.json`)
   const args = ['run', '--project', project, '--reporter=dot', '--reporter=json']
   const command = [bin('vitest'), ...args, `--outputFile.json=${report}`]
-  runCounted(project, command, timeout, () => [report])
+  await runCounted(project, command, { timeout, reportsOf: () => [report] })
 }
 
 /** Runs the tests of test/vm in their machine; a single line where there can be none. */
-function runMachine(timeout) {
+async function runMachine(timeout) {
   const reports = join(scratch, 'vm')
   mkdirSync(reports)
   const command = [process.execPath, 'test/vm/main.mjs', '--report', reports, '--minutes', '25']
-  runCounted('test machine', command, timeout, () =>
-    readdirSync(reports).map((name) => join(reports, name)),
-  )
+  const output = join(scratch, 'vm.txt')
+  await runCounted('test machine', command, {
+    timeout,
+    reportsOf: () => readdirSync(reports).map((name) => join(reports, name)),
+    output,
+  })
 }
 
 /**
  * Runs a command that leaves reports of vitest, and counts their tests. None is one failure, the second time: a
  * machine may die under the tests. A few files
  * with failures run a second time, alone: a test that fails twice fails the run, one that passes then is
- * counted as passed and named as unsteady.
+ * counted as passed and named as unsteady. With `output`, what it prints is kept there and shown at its end.
  */
-function runCounted(name, command, timeout, reportsOf) {
+async function runCounted(name, command, { timeout, reportsOf, output }) {
   const start = Date.now()
-  let first = runOnce(command, timeout, reportsOf)
+  const runOnce = (all) => runForReports(all, timeout - (Date.now() - start), reportsOf, output)
+  let first = await runOnce(command)
   if (first.broken && Date.now() - start < timeout / 2) {
     unsteady.push(
       `${name}, all of it: it ended with status ${first.status} and without a failed test`,
     )
-    first = runOnce(command, timeout - (Date.now() - start), reportsOf)
+    first = await runOnce(command)
   }
   // The command has said why.
   if (first.status === SKIPPED) return
@@ -88,7 +104,7 @@ function runCounted(name, command, timeout, reportsOf) {
   const again = first.broken ? [] : first.files
   if (again.length > 0 && again.length <= AGAIN) {
     console.log(`${name}: ${counted.names.length} failed; once more: ${again.join(' ')}`)
-    const second = runOnce([...command, ...again], timeout - (Date.now() - start), reportsOf)
+    const second = await runOnce([...command, ...again])
     const still = second.broken ? counted.names : second.counted.names
     unsteady.push(...counted.names.filter((test) => !still.includes(test)))
     counted.passed += Math.max(0, counted.failed - still.length)
@@ -104,15 +120,21 @@ function runCounted(name, command, timeout, reportsOf) {
   for (const test of counted.names) console.log(`  failed: ${test}`)
 }
 
-function runOnce([command, ...args], timeout, reportsOf) {
+async function runForReports([command, ...args], timeout, reportsOf, output) {
   for (const report of reportsOf()) rmSync(report, { force: true })
-  const { status } = spawnSync(command, args, {
+  const stdout = output === undefined ? 'inherit' : openSync(output, 'w')
+  const child = spawn(command, args, {
     cwd: root,
     env: environment,
-    stdio: 'inherit',
+    stdio: ['inherit', stdout, stdout === 'inherit' ? 'inherit' : stdout],
     timeout: Math.max(timeout, MINUTE),
     killSignal: 'SIGKILL',
   })
+  const [status] = await once(child, 'exit')
+  if (output !== undefined) {
+    closeSync(stdout)
+    process.stdout.write(readFileSync(output))
+  }
   const reports = reportsOf().map(countReport)
   const sum = (key) => reports.reduce((all, report) => all + report[key], 0)
   const names = reports.flatMap((report) => report.names)
