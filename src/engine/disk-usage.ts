@@ -45,7 +45,7 @@ export interface DiskUsage {
 
 /** Counts it all; the tree of each container is walked. */
 export function diskUsage(engine: Engine): DiskUsage {
-  const listed = everyContainer(engine.containers)
+  const listed = everyContainer(engine)
   const containers = listed.map((container) => ({
     container,
     size: writtenBy(engine, container.record.id),

@@ -10,6 +10,8 @@ import { describeLimits } from './describe-limits.ts'
 import type { Engine } from './engine.ts'
 import { healthcheckOf, healthOf } from './inspect-health.ts'
 import { DEFAULT_LOG, type LogSettings } from './log-settings.ts'
+import { EndpointReader } from './networks/endpoints.ts'
+import { exposedPortsOf, networkSettingsOf, portBindingsOf } from './networks/network-settings.ts'
 
 const NEVER = '0001-01-01T00:00:00Z'
 
@@ -20,6 +22,7 @@ export function inspectContainer(engine: Engine, id: string): Record<string, unk
   const directory = engine.containers.directory(id)
   const status = statusOf(record, directory)
   const config = readConfig(directory)
+  const endpoints = new EndpointReader(engine.dataRoot).of(record, isLive(status))
   const [path = '', ...args] = [...record.entrypoint, ...record.command]
   return {
     Id: id,
@@ -44,10 +47,7 @@ export function inspectContainer(engine: Engine, id: string): Record<string, unk
     HostConfig: hostConfigOf(record),
     Mounts: record.volumes.map(mountOf),
     Config: configOf(record, config),
-    NetworkSettings: {
-      Networks: new Map([[record.networkMode, { NetworkID: '', IPAddress: '' }]]),
-      Ports: new Map(),
-    },
+    NetworkSettings: networkSettingsOf(record, endpoints, status.pid),
     OCIConfigPath: join(directory, 'config.json'),
   }
 }
@@ -91,6 +91,12 @@ function hostConfigOf({
     Binds: request.volumes ?? [],
     VolumesFrom: request.volumesFrom ?? [],
     NetworkMode: networkMode,
+    PortBindings: portBindingsOf(request),
+    PublishAllPorts: request.publishAll === true,
+    Dns: request.dns ?? [],
+    DnsOptions: request.dnsOptions ?? [],
+    DnsSearch: request.dnsSearch ?? [],
+    ExtraHosts: request.addHosts ?? [],
     PidMode: request.pid ?? '',
     IpcMode: request.ipc ?? 'private',
     UTSMode: request.uts ?? '',
@@ -158,6 +164,7 @@ function configOf(
     WorkingDir: config?.process?.cwd ?? '/',
     Entrypoint: record.entrypoint.length === 0 ? null : record.entrypoint,
     Labels: new Map(Object.entries(record.labels)),
+    ExposedPorts: exposedPortsOf(record),
     StopSignal: record.stopSignal,
     ...(record.health === undefined ? {} : { Healthcheck: healthcheckOf(record.health) }),
     ...(record.request.timeout === undefined ? {} : { Timeout: record.request.timeout }),

@@ -1,8 +1,11 @@
 /** Finds containers for `ps`: those that exist, what is true of them, and docker's filters. */
 import { TsrunError } from '../errors.ts'
+import { parseExpose } from '../network/port-publish.ts'
+import { portKey, type ShownPort } from '../network/shown-ports.ts'
 import type { ContainerRecord } from './container-record.ts'
 import { type ContainerStatus, isLive, statusOf } from './container-status.ts'
-import type { ContainerStore } from './container-store.ts'
+import type { Engine } from './engine.ts'
+import { type Endpoint, EndpointReader, shownPorts } from './networks/endpoints.ts'
 import { wasStopped } from './next-restart.ts'
 
 export interface ListedContainer {
@@ -10,6 +13,8 @@ export interface ListedContainer {
   readonly status: ContainerStatus
   /** Whether the user has ended it, and not started it since. */
   readonly stopped: boolean
+  /** Its networks. */
+  readonly endpoints: readonly Endpoint[]
 }
 
 export interface ListOptions {
@@ -37,7 +42,11 @@ const FILTERS: Readonly<Record<string, Filter>> = {
   health: ({ status }, value) => status.health === value,
   'restart-policy': ({ record }, value) => (record.request.restart?.name ?? 'no') === value,
   'should-start-on-boot': (container, value) => String(startsOnBoot(container)) === value,
-  network: ({ record }, value) => record.networkMode === value,
+  network: isInNetwork,
+  publish: (container, value) =>
+    hasPort(container, value, ({ hostPort, protocol }) => [hostPort, protocol]),
+  expose: (container, value) =>
+    hasPort(container, value, ({ containerPort, protocol }) => [containerPort, protocol]),
   'is-task': (_, value) => ['false', '0'].includes(value),
 }
 
@@ -68,13 +77,19 @@ function startsOnBoot({ record, stopped }: ListedContainer): boolean {
 }
 
 /** All containers, newest first. */
-export function everyContainer(store: ContainerStore): ListedContainer[] {
+export function everyContainer({
+  containers: store,
+  dataRoot,
+}: Pick<Engine, 'containers' | 'dataRoot'>): ListedContainer[] {
+  const reader = new EndpointReader(dataRoot)
   const containers: ListedContainer[] = []
   for (const id of store.ids()) {
     const record = store.read(id)
     if (record === undefined) continue
     const directory = store.directory(id)
-    containers.push({ record, status: statusOf(record, directory), stopped: wasStopped(directory) })
+    const status = statusOf(record, directory)
+    const endpoints = reader.of(record, isLive(status))
+    containers.push({ record, status, stopped: wasStopped(directory), endpoints })
   }
   return containers.sort((a, b) => (a.record.createdAt < b.record.createdAt ? 1 : -1))
 }
@@ -154,4 +169,33 @@ function isImage(image: ContainerRecord['image'], wanted: string): boolean {
     return true
   const digest = id.replace(/^sha256:/, '')
   return id === wanted || (wanted.length >= 4 && digest.startsWith(wanted.replace(/^sha256:/, '')))
+}
+
+function isInNetwork({ record, endpoints }: ListedContainer, value: string): boolean {
+  if (endpoints.length === 0) return record.networkMode === value
+  return endpoints.some(({ name, network }) => name === value || network?.id === value)
+}
+
+// `80`, `80/udp`, `8000-8080/tcp`, as docker takes them.
+function hasPort(
+  { record, endpoints }: ListedContainer,
+  value: string,
+  sideOf: (port: ShownPort) => readonly [number | undefined, string],
+): boolean {
+  const wanted = portsWanted(value)
+  return shownPorts(record, endpoints).some((port) => {
+    const [number, protocol] = sideOf(port)
+    return number !== undefined && wanted.has(`${number}/${protocol}`)
+  })
+}
+
+function portsWanted(value: string): ReadonlySet<string> {
+  try {
+    return new Set(parseExpose(value).map(portKey))
+  } catch {
+    throw new TsrunError(
+      'invalid-argument',
+      `cannot filter by the port "${value}": it has the form port[-port][/protocol]`,
+    )
+  }
 }

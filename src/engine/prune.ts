@@ -60,7 +60,7 @@ export function passes(
 export async function pruneContainers(engine: Engine, filters: PruneFilters): Promise<Pruned> {
   const removed: string[] = []
   let bytes = 0
-  for (const { record, status } of everyContainer(engine.containers)) {
+  for (const { record, status } of everyContainer(engine)) {
     if (status.status !== 'exited' && status.status !== 'created') continue
     if (!passes(filters, { created: record.createdAt, labels: record.labels })) continue
     const size = writtenBy(engine, record.id)
@@ -83,7 +83,7 @@ export async function pruneImages(
   { all, filters }: { readonly all: boolean; readonly filters: PruneFilters },
 ): Promise<Pruned> {
   const store = imagesOf(engine)
-  const used = new Set(everyContainer(engine.containers).map(({ record }) => record.image?.id))
+  const used = new Set(everyContainer(engine).map(({ record }) => record.image?.id))
   const before = imageStoreBytes(engine)
   const chosen = store.list().filter(({ id, names, config }) => {
     if (used.has(id) || (!all && names.length > 0)) return false

@@ -14,7 +14,7 @@ import { imagesOf } from './images.ts'
 import { everyContainer } from './list-containers.ts'
 
 export function systemInfo(engine: Engine): Record<string, unknown> {
-  const statuses = everyContainer(engine.containers).map(({ status }) => status.status)
+  const statuses = everyContainer(engine).map(({ status }) => status.status)
   const count = (wanted: string) => statuses.filter((status) => status === wanted).length
   const cgroups = detectCgroups()
   const features = hostFeatures()

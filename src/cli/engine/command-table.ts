@@ -30,6 +30,10 @@ const CONTAINERS: Readonly<Record<string, CommandEntry>> = {
   },
   stats: { describe: 'show what containers use', load: () => import('./stats.ts') },
   top: { describe: 'show the processes of a container', load: () => import('./top.ts') },
+  port: {
+    describe: 'show where published ports are reached',
+    load: () => import('./port.ts'),
+  },
   stop: { describe: 'stop running containers', load: () => import('./stop.ts') },
   restart: { describe: 'stop containers and start them again', load: () => import('./restart.ts') },
   kill: { describe: 'send a signal to containers', load: () => import('./kill.ts') },

@@ -6,6 +6,7 @@ import {
   everyContainer,
   type ListedContainer,
 } from '../../engine/list-containers.ts'
+import { portsColumn } from '../../engine/networks/endpoints.ts'
 import { humanDuration } from '../../util/duration.ts'
 import { humanSize } from '../../util/size.ts'
 import { formatRows, type Row, type RowFormat, timeAgo } from '../output.ts'
@@ -90,7 +91,7 @@ function rowOf(
   container: ListedContainer,
   { now, full, sizes }: { now: number; full: boolean; sizes: ContainerSizes | undefined },
 ): Row {
-  const { record, status } = container
+  const { record, status, endpoints } = container
   const words = [...record.entrypoint, ...record.command].join(' ')
   return {
     ID: full ? record.id : record.id.slice(0, 12),
@@ -100,7 +101,7 @@ function rowOf(
     RunningFor: timeAgo(record.createdAt, now),
     Status: describeStatus(container, now),
     State: status.status,
-    Ports: '',
+    Ports: portsColumn(record, endpoints),
     Names: record.name,
     Labels: Object.entries(record.labels)
       .map(([key, value]) => `${key}=${value}`)
@@ -108,7 +109,8 @@ function rowOf(
     Mounts: record.volumes
       .map(({ name, source, destination }) => name ?? (source || destination))
       .join(','),
-    Networks: record.networkMode,
+    Networks:
+      endpoints.length === 0 ? record.networkMode : endpoints.map(({ name }) => name).join(','),
     LocalVolumes: String(record.volumes.filter(({ name }) => name !== undefined).length),
     Platform: record.request.platform ?? '',
     Size: sizes === undefined ? '0B' : describeSize(sizes.of(record)),
@@ -160,9 +162,9 @@ function shorten(text: string, length: number): string {
 
 // A monitor that was killed could not start the clean-up; its container's cgroup is still there.
 async function containersOf(engine: Engine): Promise<ListedContainer[]> {
-  const all = everyContainer(engine.containers)
+  const all = everyContainer(engine)
   if (!all.some(({ status }) => status.needsCleanup)) return all
   const { cleanUpEnded } = await import('../../engine/remove-container.ts')
   await cleanUpEnded(engine)
-  return everyContainer(engine.containers)
+  return everyContainer(engine)
 }

@@ -84,7 +84,7 @@ function chosen(
       hint: 'name containers, or use --all or --filter',
     })
   if (!wantsAll) return positionals
-  const ended = everyContainer(engine.containers).filter(({ status }) => !isLive(status))
+  const ended = everyContainer(engine).filter(({ status }) => !isLive(status))
   return chooseContainers(ended, { all: true, filters }).map(({ record }) => record.name)
 }
 

@@ -49,7 +49,7 @@ async function run({ options, positionals, roots }: CommandInput): Promise<numbe
   await engine.sweep()
   const wanted = positionals.map((name) => engine.containers.find(name))
   const choose = (): readonly ListedContainer[] =>
-    everyContainer(engine.containers).filter(({ record, status }) =>
+    everyContainer(engine).filter(({ record, status }) =>
       wanted.length > 0 ? wanted.includes(record.id) : options.flag('all') || isLive(status),
     )
   const format = options.string('format')

@@ -1,7 +1,8 @@
 /** Gives back what a container has in its networks: ports, interfaces, addresses, its name. */
-import type { Lease, NetworkRecord } from '../../network/network-record.ts'
+import type { Lease } from '../../network/network-record.ts'
 import type { ContainerRecord } from '../container-record.ts'
 import type { Engine } from '../engine.ts'
+import { findNetwork } from './endpoints.ts'
 import { networksOf } from './network-engine.ts'
 import { refreshNames } from './network-files.ts'
 
@@ -35,10 +36,4 @@ export async function leaveNetwork(
   })
   await refreshNames(engine, network)
   return lease
-}
-
-function findNetwork(all: readonly NetworkRecord[], reference: string): NetworkRecord | undefined {
-  return (
-    all.find(({ name }) => name === reference) ?? all.find(({ id }) => id.startsWith(reference))
-  )
 }

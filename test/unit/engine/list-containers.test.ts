@@ -49,6 +49,7 @@ function container(
       health: 'none',
     },
     stopped: false,
+    endpoints: [],
   }
 }
 
