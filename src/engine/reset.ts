@@ -1,9 +1,10 @@
 /** `system reset`: everything that tsrun keeps goes. */
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TsrunError } from '../errors.ts'
 import { parseMountinfo } from '../linux/parse-mountinfo.ts'
 import { namesIn } from '../util/if-there.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import type { Engine } from './engine.ts'
 import { imagesOf } from './images.ts'
 import { removeContainer, removeUnfinished } from './remove-container.ts'
@@ -56,6 +57,6 @@ function removeFolders({ dataRoot }: Engine): void {
         { hint: `umount ${mount.mountPoint}` },
       )
     }
-    rmSync(folder, { recursive: true, force: true })
+    removeTree(folder)
   }
 }

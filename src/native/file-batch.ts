@@ -1,5 +1,5 @@
 /** Makes many files below one folder by few calls into the kernel's batches; nothing it does can leave that folder. */
-import { constants, openSync, rmSync } from 'node:fs'
+import { constants, openSync } from 'node:fs'
 import { SyscallError } from '../errors.ts'
 import { errnoNumber } from '../linux/errno.ts'
 import {
@@ -14,6 +14,7 @@ import {
   S_IFIFO,
 } from '../linux/open-flags.ts'
 import type { Operand, Slot } from '../plan/instruction.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import { splitPath } from '../util/split-path.ts'
 import { BatchQueue } from './batch-queue.ts'
 import { hostArchitecture } from './library.ts'
@@ -221,7 +222,7 @@ export class FileBatch implements Disposable {
   async removeTree(path: string): Promise<void> {
     await this.finish()
     using parent = this.#openParent(path)
-    rmSync(pathIn(parent, path), { recursive: true })
+    removeTree(pathIn(parent, path))
   }
 
   #place(path: string): readonly [Operand, Operand] {

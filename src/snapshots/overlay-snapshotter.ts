@@ -17,6 +17,7 @@ import { syncFolder } from '../util/atomic-write.ts'
 import { isHostRoot } from '../util/host-user.ts'
 import { namesIn } from '../util/if-there.ts'
 import { readJsonFile, writeJsonFile } from '../util/json-file.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import type { Mount } from './mount.ts'
 import type { LayerDraft, LayerInfo, Snapshotter } from './snapshotter.ts'
 
@@ -288,10 +289,6 @@ function copyRootAttributes(from: string, to: string): void {
   const { mode, uid, gid } = statSync(from)
   chownSync(to, uid, gid)
   chmodSync(to, mode & 0o7777)
-}
-
-function removeTree(path: string): void {
-  rmSync(path, { recursive: true, force: true, maxRetries: 0 })
 }
 
 function checkKey(key: string): void {

@@ -14,7 +14,6 @@ import {
   readdirSync,
   renameSync,
   rmdirSync,
-  rmSync,
   utimesSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -23,6 +22,7 @@ import { openPathInRoot } from '../../native/open-file-in-root.ts'
 import { openFolder } from '../../native/open-folder.ts'
 import type { OwnedFd } from '../../native/owned-fd.ts'
 import { copyTree } from '../../runtime/copy-tree.ts'
+import { removeTree } from '../../util/remove-tree.ts'
 import type { VolumeSource } from './mount-volume.ts'
 import type { LockedVolume } from './volume-store.ts'
 
@@ -40,7 +40,7 @@ export async function copyIntoVolume(
   const complete = join(folder, 'copy')
   using data = openFolder(source.path)
   if (!existsSync(complete)) {
-    rmSync(part, { recursive: true, force: true })
+    removeTree(part)
     if (readdirSync(`/proc/self/fd/${data.fd}`).length > 0) return
     using from = openPathInRoot(rootPath, destination)
     if (from === undefined || !fstatSync(from.fd).isDirectory()) return
@@ -61,7 +61,7 @@ async function copyPart(name: string, from: OwnedFd, part: string): Promise<void
     await copyTree(from.fd, to.fd)
     copyOwn(from, part)
   } catch (cause) {
-    rmSync(part, { recursive: true, force: true })
+    removeTree(part)
     throw failure(name, cause)
   }
 }
@@ -86,7 +86,7 @@ function moveEntries(complete: string, data: OwnedFd): void {
       // A container has made one of this name meanwhile: that one stays.
       if (!['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR'].includes(errnoCodeOf(error) ?? ''))
         throw error
-      rmSync(from.toString(), { recursive: true, force: true })
+      removeTree(from)
     }
   }
   using own = openFolder(complete)

@@ -31,6 +31,7 @@ import { syncFolder } from '../../util/atomic-write.ts'
 import { namesIn } from '../../util/if-there.ts'
 import { readJsonFile, writeJsonFile } from '../../util/json-file.ts'
 import { nameFile } from '../../util/name-file.ts'
+import { removeTree } from '../../util/remove-tree.ts'
 import { mountSourceOf } from './driver-options.ts'
 import { isVolume, type Volume } from './volume.ts'
 
@@ -158,7 +159,7 @@ export class VolumeStore {
     const draft = this.#newDraftPath()
     renameSync(folder, draft)
     syncFolder(this.#volumes)
-    rmSync(draft, { recursive: true, force: true })
+    removeTree(draft)
   }
 
   /** Removes what a killed maker or remover has left. */
@@ -167,8 +168,7 @@ export class VolumeStore {
       const path = join(this.#drafts, name)
       const fd = openIfThere(path, constants.O_RDONLY | constants.O_DIRECTORY)
       if (fd === undefined) continue
-      if (flock(fd.fd, 'exclusive', false) && isStillAt(fd.fd, path))
-        rmSync(path, { recursive: true, force: true })
+      if (flock(fd.fd, 'exclusive', false) && isStillAt(fd.fd, path)) removeTree(path)
       fd.close()
     }
   }
@@ -184,7 +184,7 @@ export class VolumeStore {
       syncFolder(this.#volumes)
       return true
     } catch (error) {
-      rmSync(draft.path, { recursive: true, force: true })
+      removeTree(draft.path)
       // Somebody else was faster.
       if (['EEXIST', 'ENOTEMPTY'].includes(errnoCodeOf(error) ?? '')) return false
       throw error
