@@ -7,6 +7,8 @@ import { namesIn } from '../util/if-there.ts'
 import { removeTree } from '../util/remove-tree.ts'
 import type { Engine } from './engine.ts'
 import { imagesOf } from './images.ts'
+import { networksOf } from './networks/network-engine.ts'
+import { removeNetwork } from './networks/remove-network.ts'
 import { removeContainer, removeUnfinished } from './remove-container.ts'
 
 /** What is in the data root; anything else there is somebody else's. */
@@ -18,9 +20,10 @@ const FOLDERS = [
   'images',
   'volumes',
   'volume-drafts',
+  'networks',
 ] as const
 
-/** Ends and removes all containers, then removes all images, volumes and layers. */
+/** Ends and removes all containers, then removes all networks, images, volumes and layers. */
 export async function resetStore(engine: Engine): Promise<void> {
   await removeUnfinished(engine)
   for (const id of engine.containers.ids()) {
@@ -29,6 +32,7 @@ export async function resetStore(engine: Engine): Promise<void> {
       if (!(error instanceof TsrunError && error.kind === 'not-found')) throw error
     })
   }
+  for (const { name } of networksOf(engine).store.all()) await removeNetwork(engine, name)
   if (namesIn(join(engine.dataRoot, 'images')).length > 0) {
     using lock = imagesOf(engine).content.tryExclusive()
     if (lock === undefined) {

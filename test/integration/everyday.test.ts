@@ -106,6 +106,7 @@ describe.skipIf(missing('root', 'cgroup2'))('everyday command lines', () => {
   afterAll(async () => {
     engine.run(['volume', 'prune', '--all', '--force'])
     expect(await engine.settled()).toEqual([])
+    engine.succeed(['system', 'reset', '--force'])
     engine[Symbol.dispose]()
   })
 
@@ -115,6 +116,8 @@ describe.skipIf(missing('root', 'cgroup2'))('everyday command lines', () => {
       const script = `${define}\n${line.replaceAll(/\bdocker (?=[a-z])/g, 'tsrun ')}`
       const result = spawnSync('sh', ['-c', script], {
         cwd: work,
+        // The default network, too, as people have it.
+        env: { ...process.env, TSRUN_NETWORK: '' },
         encoding: 'utf8',
         timeout: 60_000,
       })

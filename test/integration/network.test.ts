@@ -131,6 +131,15 @@ describe.skipIf(missing('root', 'command:ip'))('bridge networks', () => {
     expect(outside.succeed(['ip', 'route'])).not.toContain('10.')
   })
 
+  it('are where containers are unless told otherwise', () => {
+    const line = ['run', '--rm', 'busybox', 'ip', '-o', 'addr', 'show', 'eth0']
+    const text = host.succeed(engine.commandLine(line), {
+      env: { ...process.env, TSRUN_NETWORK: '' },
+    })
+    expect(text).toMatch(/ inet 10\.\d+\.\d+\.\d+\/20 /)
+    expect(failure(...line)).toContain("'eth0'")
+  })
+
   it('keep what is not published from the outside and the host from its neighbours', () => {
     const [{ ipv4 = '' } = {}] = leases('bridge')
     outside.succeed(['ip', 'route', 'add', '10.208.0.0/20', 'via', '192.0.2.1'])

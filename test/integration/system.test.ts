@@ -1,6 +1,6 @@
 /** info, version, df, prune, reset, doctor, completion and man, as people and scripts call them. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -120,11 +120,17 @@ describe.skipIf(missing('root', 'cgroup2'))('the system', () => {
     await engine.loadBusybox()
     engine.succeed(['run', '-d', 'busybox', 'sleep', '1000'])
     engine.succeed(['volume', 'create', 'kept'])
+    engine.succeed(['run', '--rm', '--network', 'bridge', 'busybox', 'true'])
+    const { interface: bridge } = JSON.parse(
+      readFileSync(join(engine.dataRoot, 'networks/bridge/network.json'), 'utf8'),
+    )
+    expect(existsSync(`/sys/class/net/${bridge}`)).toBe(true)
     engine.run(['system', 'reset'], { input: 'n\n' })
     expect(engine.succeed(['ps', '-q'])).not.toBe('')
     engine.succeed(['system', 'reset', '-f'])
     expect(await engine.settled()).toEqual([])
     expect(existsSync(join(engine.dataRoot, 'images'))).toBe(false)
+    expect(existsSync(`/sys/class/net/${bridge}`)).toBe(false)
     expect(engine.succeed(['ps', '-aq'])).toBe('')
     expect(engine.succeed(['volume', 'ls', '-q'])).toBe('')
   })

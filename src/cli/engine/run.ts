@@ -24,7 +24,8 @@ const TIMINGS: OptionSpec = {
 
 export const command: EngineCommand = {
   usage: 'run [options] IMAGE [COMMAND] [ARG...]',
-  describe: 'Run a command in a new container. It has no network unless --network is given.',
+  describe:
+    'Run a command in a new container. It is in the network bridge unless --network is given.',
   options: { ...RUN_OPTIONS, timings: TIMINGS },
   optionGroups: RUN_OPTION_GROUPS,
   examples: [

@@ -1,4 +1,5 @@
 /** Options of `run` and `create` about networks: which ones, under which addresses, names and ports. */
+import { defaultNetwork } from '../../../engine/networks/default-network.ts'
 import type { RunRequest } from '../../../engine/run-request.ts'
 import type { CommandOptions, OptionSpec } from '../command.ts'
 
@@ -36,11 +37,6 @@ export const NETWORK_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
 }
 
-/** Ports are published from a network. */
-function defaultMode(options: CommandOptions): string {
-  return wantsPorts(options) ? 'bridge' : 'none'
-}
-
 function wantsPorts(options: CommandOptions): boolean {
   return options.list('publish').length > 0 || options.flag('publish-all')
 }
@@ -55,7 +51,7 @@ export function networkWarnings(options: CommandOptions): readonly string[] {
 
 export function networkRequest(options: CommandOptions): Partial<RunRequest> {
   const given = options.list('network')
-  const networks = given.length === 0 ? [defaultMode(options)] : given
+  const networks = given.length === 0 ? [defaultNetwork(wantsPorts(options), process.env)] : given
   return {
     network: networks.includes('host') ? 'host' : 'none',
     networks,

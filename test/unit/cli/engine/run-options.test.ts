@@ -7,6 +7,7 @@ import { parseCommand } from '../../../../src/cli/engine/parse-command.ts'
 import { environmentOf } from '../../../../src/cli/engine/run-options/environment-options.ts'
 import { networkWarnings } from '../../../../src/cli/engine/run-options/network-options.ts'
 import { RUN_OPTIONS, runRequestOf } from '../../../../src/cli/engine/run-options.ts'
+import { defaultNetwork } from '../../../../src/engine/networks/default-network.ts'
 
 const command: EngineCommand = {
   usage: 'run',
@@ -30,8 +31,8 @@ async function request(...args: string[]) {
 }
 
 describe('runRequestOf()', () => {
-  it('takes the default network where ports are published, else none', async () => {
-    expect((await request('image')).networks).toEqual(['none'])
+  it('takes the default network where none is named', async () => {
+    expect((await request('image')).networks).toEqual([defaultNetwork(false, process.env)])
     expect((await request('-p', '80', 'image')).networks).toEqual(['bridge'])
     expect((await request('-P', 'image')).networks).toEqual(['bridge'])
     expect((await request('-p', '80', '--network', 'app', 'image')).networks).toEqual(['app'])
