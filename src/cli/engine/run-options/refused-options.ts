@@ -39,12 +39,48 @@ const REFUSED: Readonly<
   secret: { fine: [], why: 'there is no store of secrets; mount a file with --volume' },
   'preserve-fds': { fine: ['0'], why: 'the monitor passes only stdin, stdout and stderr on' },
 }
+// Of podman and nerdctl.
+const REFUSED_OF_OTHERS: typeof REFUSED = {
+  ...sameFor(['pod', 'pod-id-file', 'init-ctr', 'requires'], {
+    fine: [],
+    why: 'there are no pods; --network container:NAME shares a network',
+  }),
+  ...sameFor(
+    [
+      'health-startup-cmd',
+      'health-startup-interval',
+      'health-startup-retries',
+      'health-startup-success',
+      'health-startup-timeout',
+    ],
+    { fine: [], why: 'there is one check; --health-start-period gives it time' },
+  ),
+  ...sameFor(['arch', 'os', 'variant'], { fine: [], why: 'use --platform' }),
+  ...sameFor(['init-path', 'init-binary'], { fine: [], why: '--init has a program of its own' }),
+  'image-volume': {
+    fine: ['', 'anonymous', 'bind'],
+    why: 'volumes of images are anonymous volumes; --tmpfs makes one a tmpfs',
+  },
+  'link-local-ip': { fine: [], why: 'networks give no link-local addresses; use --ip or --ip6' },
+  'decryption-key': { fine: [], why: 'encrypted layers cannot be read' },
+  'rdt-class': { fine: [], why: 'classes of Intel RDT are for the OCI runtime alone' },
+  'seccomp-policy': { fine: ['default'], why: 'profiles come from --security-opt seccomp=' },
+  'conmon-pidfile': { fine: [], why: 'there is no conmon; use --pidfile' },
+  cgroups: { fine: ['enabled', 'no-conmon'], why: 'every container has a cgroup of its own' },
+  sdnotify: { fine: ['ignore'], why: 'the socket of systemd is not passed on' },
+}
+
+function sameFor<T>(names: readonly string[], what: T): Record<string, T> {
+  return Object.fromEntries(names.map((name) => [name, what]))
+}
+
+const ALL_REFUSED: typeof REFUSED = { ...REFUSED, ...REFUSED_OF_OTHERS }
 const FLAGS = new Set(['use-api-socket'])
 
 /** Not offered by help; they are here to be answered by name. */
 export const REFUSED_OPTIONS: Readonly<Record<string, OptionSpec>> = Object.fromEntries([
   ...Object.entries(IGNORED).map(([name, { type, why }]) => [name, specOf(type, why)]),
-  ...Object.entries(REFUSED).map(([name, { why }]) => [
+  ...Object.entries(ALL_REFUSED).map(([name, { why }]) => [
     name,
     specOf(FLAGS.has(name) ? 'flag' : 'list', why),
   ]),
@@ -56,7 +92,7 @@ function specOf(type: OptionSpec['type'], why: string): OptionSpec {
 
 /** Throws for an option that cannot be done; the result are warnings about those that do nothing. */
 export function checkRefused(options: CommandOptions): readonly string[] {
-  for (const [name, { fine, why }] of Object.entries(REFUSED)) {
+  for (const [name, { fine, why }] of Object.entries(ALL_REFUSED)) {
     const values = FLAGS.has(name) ? [String(options.flag(name))] : options.list(name)
     const bad = values.find((value) => !fine.includes(value))
     if (bad === undefined) continue
