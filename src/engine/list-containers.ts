@@ -172,7 +172,7 @@ function isImage(image: ContainerRecord['image'], wanted: string): boolean {
 }
 
 function isInNetwork({ record, endpoints }: ListedContainer, value: string): boolean {
-  if (endpoints.length === 0) return record.networkMode === value
+  if (record.networks === undefined) return record.networkMode === value
   return endpoints.some(({ name, network }) => name === value || network?.id === value)
 }
 

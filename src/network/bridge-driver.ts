@@ -55,6 +55,8 @@ export class BridgeDriver implements NetworkDriver {
 
   publish(lease: Lease): void {
     this.#firewall.add(publishedElements(lease))
+    using host = openRouteSocket()
+    letReturn(host.fd, lease.hostInterface)
   }
 
   attach(network: NetworkRecord, lease: Lease, inside: NetworkInside): void {

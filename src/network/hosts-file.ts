@@ -49,6 +49,20 @@ export function withOthers(hosts: string, others: readonly HostEntry[]): string 
   return `${before}${section}${after}`
 }
 
+/** `hosts` without the lines of `gone` and with those of `come`; every other line stays. */
+export function withEntries(
+  hosts: string,
+  gone: readonly HostEntry[],
+  come: readonly HostEntry[],
+): string {
+  const lines = hosts.split(/(?<=\n)/)
+  for (const entry of gone) {
+    const at = lines.indexOf(linesOf([entry]))
+    if (at >= 0) lines.splice(at, 1)
+  }
+  return ownHosts(lines.join(''), come)
+}
+
 function linesOf(entries: readonly HostEntry[]): string {
   return entries.map(({ address, names }) => `${address}\t${names.join(' ')}\n`).join('')
 }

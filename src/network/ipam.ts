@@ -62,7 +62,8 @@ export function macFor({ ipv4, ipv6 }: WantedAddresses): string {
   return [0x02, 0x42, ...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
 }
 
-function refuseUnplaced(network: NetworkRecord, wanted: WantedAddresses): void {
+/** Throws `invalid-argument` for an address that is in no subnet of the network. */
+export function refuseUnplaced(network: NetworkRecord, wanted: WantedAddresses): void {
   for (const asked of [wanted.ipv4, wanted.ipv6]) {
     if (asked === undefined) continue
     const address = parseAddress(asked)

@@ -46,6 +46,8 @@ export interface Lease {
   readonly aliases: readonly string[]
   /** The host's end of its veth pair. */
   readonly hostInterface: string
+  /** The container's end, `eth0`; absent in books of an older tsrun. */
+  readonly interface?: string
   readonly ipv4?: string
   readonly ipv6?: string
   readonly mac: string

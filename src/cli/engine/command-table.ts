@@ -183,6 +183,14 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
         describe: 'show everything about networks',
         load: () => import('./network/inspect.ts'),
       },
+      connect: {
+        describe: 'put a container into a network',
+        load: () => import('./network/connect.ts'),
+      },
+      disconnect: {
+        describe: 'take a container out of a network',
+        load: () => import('./network/disconnect.ts'),
+      },
       rm: { describe: 'remove networks', load: () => import('./network/rm.ts') },
       remove: { describe: 'remove networks', load: () => import('./network/rm.ts'), hidden: true },
       prune: {

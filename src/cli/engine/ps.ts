@@ -110,7 +110,9 @@ function rowOf(
       .map(({ name, source, destination }) => name ?? (source || destination))
       .join(','),
     Networks:
-      endpoints.length === 0 ? record.networkMode : endpoints.map(({ name }) => name).join(','),
+      record.networks === undefined
+        ? record.networkMode
+        : endpoints.map(({ name }) => name).join(','),
     LocalVolumes: String(record.volumes.filter(({ name }) => name !== undefined).length),
     Platform: record.request.platform ?? '',
     Size: sizes === undefined ? '0B' : describeSize(sizes.of(record)),

@@ -35,8 +35,17 @@ export async function joinNetworks(
   const joined: Joined[] = []
   try {
     const ports = wantedPorts(record)
-    for (const attachment of record.networks ?? [])
-      joined.push(await joinNetwork(engine, record, attachment, joined.length === 0 ? ports : []))
+    const attachments = record.networks ?? []
+    const found: NetworkRecord[] = []
+    for (const { network } of attachments) found.push(await networkFor(networks, network))
+    const published = Math.max(found.findIndex(leadsOut), 0)
+    for (const [i, attachment] of attachments.entries())
+      joined.push(
+        await joinNetwork(engine, record, attachment, {
+          ports: i === published ? ports : [],
+          interface: `eth${i}`,
+        }),
+      )
     await writeNetworkFiles(engine, record, joined)
   } catch (error) {
     await leaveNetworks(engine, record)
@@ -45,9 +54,8 @@ export async function joinNetworks(
   return {
     joined,
     attach(inside) {
-      joined.forEach(({ network, lease }, i) => {
-        attachInterface(networks, { network, lease }, { ...inside, interface: `eth${i}` }, i === 0)
-      })
+      const way = joined.find(({ network }) => leadsOut(network))
+      for (const one of joined) attachInterface(networks, one, inside, one === way)
     },
   }
 }
@@ -58,11 +66,12 @@ export type Inside = Pick<NetworkInside, 'namespace' | 'socket'>
 export function attachInterface(
   networks: NetworkEngine,
   { network, lease }: Joined,
-  inside: Inside & Pick<NetworkInside, 'interface'>,
+  inside: Inside,
   isDefault: boolean,
 ): void {
+  const { interface: name = 'eth0' } = lease
   try {
-    networks.driverOf(network).attach(network, lease, { ...inside, isDefault })
+    networks.driverOf(network).attach(network, lease, { ...inside, interface: name, isDefault })
   } catch (cause) {
     throw new TsrunError(
       'failed-precondition',
@@ -72,12 +81,24 @@ export function attachInterface(
   }
 }
 
+/** Whether containers have their default routes through it. */
+export function leadsOut({ internal, subnets }: NetworkRecord): boolean {
+  return !internal && subnets.some(({ gateway }) => gateway !== undefined)
+}
+
+/** What a container gets in a network beside its address. */
+export interface JoinOptions {
+  readonly ports: readonly WantedPort[]
+  /** The name of its interface. */
+  readonly interface: string
+}
+
 /** Takes an address in one network for the container. */
 export async function joinNetwork(
   engine: Engine,
   record: ContainerRecord,
   attachment: NetworkAttachment,
-  ports: readonly WantedPort[],
+  { ports, interface: name }: JoinOptions,
 ): Promise<Joined> {
   const networks = networksOf(engine)
   const network = await networkFor(networks, attachment.network)
@@ -90,7 +111,7 @@ export async function joinNetwork(
   if (locked === undefined)
     throw new TsrunError('not-found', `cannot use the network "${network.name}": it was removed`)
   const book = withoutContainer(networks.store.leases(network.name), record.id)
-  const { lease, next } = chooseLease(engine, network, book, record, attachment)
+  const { lease, next } = chooseLease(engine, network, book, record, { ...attachment, name })
   if (ports.length === 0) {
     networks.store.writeLeases(network.name, { ...book, next, leases: [...book.leases, lease] })
     return { network, lease }
@@ -103,6 +124,25 @@ export async function joinNetwork(
   return { network, lease: published }
 }
 
+/** Publishes `ports`, which the container had in another network, from this one. */
+export async function publishFrom(
+  engine: Engine,
+  network: NetworkRecord,
+  containerId: string,
+  ports: readonly PortMapping[],
+): Promise<void> {
+  const { store, driverOf } = networksOf(engine)
+  using locked = await store.lockLeases(network.name)
+  const book = store.leases(network.name)
+  const lease = book.leases.find((one) => one.containerId === containerId)
+  if (locked === undefined || lease === undefined) return
+  using _ports = await store.lock()
+  const published: Lease = { ...lease, ports }
+  const leases = book.leases.map((one) => (one === lease ? published : one))
+  store.writeLeases(network.name, { ...book, leases })
+  driverOf(network).publish(published)
+}
+
 function withoutContainer(book: LeaseBook, id: string): LeaseBook {
   return { ...book, leases: book.leases.filter(({ containerId }) => containerId !== id) }
 }
@@ -112,7 +152,7 @@ function chooseLease(
   network: NetworkRecord,
   book: LeaseBook,
   record: ContainerRecord,
-  attachment: NetworkAttachment,
+  attachment: NetworkAttachment & { readonly name: string },
 ): { readonly lease: Lease; readonly next: LeaseBook['next'] } {
   const { next, ...addresses } = giveWithReclaim(engine, network, book, attachment)
   const lease: Lease = {
@@ -120,6 +160,7 @@ function chooseLease(
     containerName: record.name,
     aliases: attachment.aliases ?? [],
     hostInterface: hostInterfaceOf(record.id, network.id),
+    interface: attachment.name,
     ...addresses,
     mac: attachment.mac ?? macFor(addresses),
     ports: [],

@@ -6,6 +6,7 @@ import {
   LOCALHOST,
   ownHosts,
   parseAddHost,
+  withEntries,
   withOthers,
 } from '../../network/hosts-file.ts'
 import { DEFAULT_NETWORK } from '../../network/network-option.ts'
@@ -39,6 +40,21 @@ export async function writeNetworkFiles(
     ),
   )
   for (const { network } of joined) await refreshNames(engine, network)
+}
+
+/** The container's own names in its hosts file after it has joined or left a network while it ran. */
+export function rewriteOwnNames(
+  engine: Engine,
+  { id, hostname }: ContainerRecord,
+  change: { readonly gone?: Lease | undefined; readonly come?: Lease },
+): void {
+  const path = join(engine.containers.directory(id), 'hosts')
+  const entriesFor = (lease: Lease | undefined): HostEntry[] =>
+    lease === undefined ? [] : entriesOf(lease, [hostname])
+  writeInPlace(
+    path,
+    withEntries(readTextIfThere(path) ?? '', entriesFor(change.gone), entriesFor(change.come)),
+  )
 }
 
 /** Tells every container of the network the names of the others. On the default network there are none, as in docker. */

@@ -1,0 +1,148 @@
+/** `network connect` and `network disconnect`: a container comes into a network or leaves one, also while it runs. */
+import { TsrunError } from '../../errors.ts'
+import { hasDefaultRoute, leadOut } from '../../network/default-route.ts'
+import { refuseUnplaced } from '../../network/ipam.ts'
+import { checkAttachment, type NetworkAttachment } from '../../network/network-option.ts'
+import type { Lease, NetworkRecord } from '../../network/network-record.ts'
+import { type ContainerRecord, shortId } from '../container-record.ts'
+import { statusOf } from '../container-status.ts'
+import type { Engine } from '../engine.ts'
+import { networkFor } from './create-network.ts'
+import { type Endpoint, EndpointReader } from './endpoints.ts'
+import { attachInterface, joinNetwork, leadsOut, publishFrom } from './join-networks.ts'
+import { leaveNetwork } from './leave-networks.ts'
+import { networksOf } from './network-engine.ts'
+import { rewriteOwnNames } from './network-files.ts'
+import { freeInterface, openRunningNetwork, type RunningNetwork } from './running-network.ts'
+import { wantedPorts } from './wanted-ports.ts'
+
+/** Puts the container into the network that the attachment names; one that does not run when it starts. */
+export async function connectNetwork(
+  engine: Engine,
+  id: string,
+  given: NetworkAttachment,
+): Promise<void> {
+  using member = await lockMember(engine, id, 'connect')
+  const { record, endpoints } = member
+  const network = await networkFor(networksOf(engine), given.network)
+  if (endpoints.some((one) => one.network?.id === network.id))
+    throw new TsrunError(
+      'already-exists',
+      `cannot connect container "${record.name}" to the network "${network.name}": it is in it`,
+    )
+  const attachment = checkAttachment({ ...given, network: network.name })
+  refuseUnplaced(network, attachment)
+  // Written first: whoever cleans up after a kill looks here for what there may be.
+  const connected = { ...record, networks: [...(record.networks ?? []), attachment] }
+  engine.containers.write(connected)
+  try {
+    using inside = member.runs ? await openRunningNetwork(record) : undefined
+    if (inside !== undefined) await enterRunning(engine, connected, attachment, endpoints, inside)
+  } catch (error) {
+    await leaveNetwork(engine, id, network.name)
+    engine.containers.write(record)
+    throw error
+  }
+}
+
+/** Takes the container out of the network. With `force` one of which nothing but a lease is left, too. */
+export async function disconnectNetwork(
+  engine: Engine,
+  reference: string,
+  container: string,
+  options: { readonly force: boolean },
+): Promise<void> {
+  const network = networksOf(engine).store.resolve(reference)
+  const id = options.force ? findLeft(engine, network, container) : undefined
+  if (id !== undefined) {
+    await leaveNetwork(engine, id, network.name)
+    return
+  }
+  using member = await lockMember(engine, engine.containers.find(container), 'disconnect')
+  const { record, endpoints } = member
+  if (!endpoints.some((one) => one.network?.id === network.id))
+    throw new TsrunError(
+      'failed-precondition',
+      `cannot disconnect container "${record.name}" from the network "${network.name}": it is not in it`,
+    )
+  const left = await leaveNetwork(engine, record.id, network.name)
+  const rest = endpoints.filter((one) => one.network?.id !== network.id)
+  engine.containers.write({ ...record, networks: rest.map(({ attachment }) => attachment) })
+  if (left === undefined || !member.runs) return
+  rewriteOwnNames(engine, record, { gone: left })
+  await reroute(engine, record, rest, left)
+}
+
+interface Member extends Disposable {
+  readonly record: ContainerRecord
+  readonly endpoints: readonly Endpoint[]
+  readonly runs: boolean
+}
+
+async function lockMember(engine: Engine, id: string, verb: string): Promise<Member> {
+  const { containers } = engine
+  const lock = await containers.lock(id)
+  const record = lock === undefined ? undefined : containers.read(id)
+  if (lock === undefined || record === undefined || containers.isUnfinished(id)) {
+    lock?.close()
+    throw new TsrunError('not-found', `no such container: ${shortId(id)}`)
+  }
+  if (record.networks === undefined) {
+    lock.close()
+    throw new TsrunError(
+      'failed-precondition',
+      `cannot ${verb} container "${record.name}": its network is ${record.networkMode}`,
+      { hint: 'make it with --network and the name of a network' },
+    )
+  }
+  const { status } = statusOf(record, containers.directory(id))
+  const runs = status === 'running' || status === 'paused'
+  const endpoints = new EndpointReader(engine.dataRoot).of(record, runs)
+  return { record, endpoints, runs, [Symbol.dispose]: () => lock.close() }
+}
+
+async function enterRunning(
+  engine: Engine,
+  record: ContainerRecord,
+  attachment: NetworkAttachment,
+  before: readonly Endpoint[],
+  inside: RunningNetwork,
+): Promise<void> {
+  const networks = networksOf(engine)
+  const isPublished = before.some(({ network }) => network !== undefined && leadsOut(network))
+  const network = await networkFor(networks, attachment.network)
+  const joined = await joinNetwork(engine, record, attachment, {
+    ports: !isPublished && leadsOut(network) ? wantedPorts(record) : [],
+    interface: freeInterface(inside.socket),
+  })
+  attachInterface(networks, joined, inside, !hasDefaultRoute(inside.socket))
+  rewriteOwnNames(engine, record, { come: joined.lease })
+}
+
+/** Gives what led through the network that was left to the next that leads out: default routes and ports. */
+async function reroute(
+  engine: Engine,
+  record: ContainerRecord,
+  rest: readonly Endpoint[],
+  left: Lease,
+): Promise<void> {
+  const next = rest.find(
+    ({ network, lease }) => lease !== undefined && network && leadsOut(network),
+  )
+  if (next?.network === undefined || next.lease === undefined) return
+  using inside = await openRunningNetwork(record)
+  if (inside === undefined) return
+  if (!hasDefaultRoute(inside.socket)) leadOut(inside.socket, next.network, next.lease)
+  if (left.ports.length > 0) await publishFrom(engine, next.network, record.id, left.ports)
+}
+
+/** A container that is gone and has a lease in the network all the same. */
+function findLeft(engine: Engine, network: NetworkRecord, container: string): string | undefined {
+  const { leases } = networksOf(engine).store.leases(network.name)
+  const lease = leases.find(
+    ({ containerId, containerName }) =>
+      containerName === container || (container !== '' && containerId.startsWith(container)),
+  )
+  const isThere = lease !== undefined && engine.containers.read(lease.containerId) !== undefined
+  return isThere ? undefined : lease?.containerId
+}
