@@ -1,11 +1,12 @@
 /** The engine's verbs on images, by the words that users type; each opens the store, does one thing and returns data. */
-import { createReadStream, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { TsrunError } from '../errors.ts'
 import type { ExportedImage } from '../images/export-archive.ts'
 import type { Image, ImageStore, RemovedImage } from '../images/image-store.ts'
 import type { ImportProgress } from '../images/import-archive.ts'
 import { openImageStore } from '../images/open-image-store.ts'
 import { hostPlatform, type Platform, parsePlatform } from '../oci/platform.ts'
+import { inputError, openInput } from './archive-input.ts'
 import type { Engine } from './engine.ts'
 import { recordEvent } from './events/event-log.ts'
 import { applyChange } from './image-changes.ts'
@@ -152,15 +153,4 @@ export async function importImage(
     await store.collectGarbage()
     throw inputError('import', path, cause)
   }
-}
-
-function openInput(path: string | undefined): AsyncIterable<Buffer> {
-  const stream =
-    path === undefined ? process.stdin : createReadStream(path, { highWaterMark: 256 * 1024 })
-  return stream as AsyncIterable<Buffer>
-}
-
-function inputError(verb: string, path: string | undefined, cause: unknown): TsrunError {
-  const kind = cause instanceof TsrunError ? cause.kind : 'internal'
-  return new TsrunError(kind, `cannot ${verb} "${path ?? 'standard input'}"`, { cause })
 }

@@ -77,6 +77,33 @@ describe.skipIf(missing('root', 'cgroup2'))('volumes', () => {
     removeAll()
   })
 
+  it('writes the files of a volume as a tar, and takes them back into another', () => {
+    const made =
+      'cd /data; echo text >f; chmod 4750 f; chown 5:6 f; ln f g; ln -s /etc/passwd l; mkdir d'
+    output('-v', 'from:/data', 'busybox', 'sh', '-c', made)
+    const file = join(engine.directory, 'from.tar')
+    engine.succeed(['volume', 'export', '-o', file, 'from'])
+    const noVolume = engine.run(['volume', 'import', 'into', file])
+    expect([noVolume.status, noVolume.stderr]).toEqual([125, expect.stringContaining('into')])
+    engine.succeed(['volume', 'create', 'into'])
+    writeFileSync(join(data('into'), 'kept'), '')
+    engine.succeed(['volume', 'import', 'into', '-'], { input: readFileSync(file) })
+    const list = ['busybox', 'sh', '-c', 'cd /data; stat -c "%n %a %u:%g %h %N" *; cat g']
+    expect(output('-v', 'into:/data', ...list).replace(/^kept .*\n/m, '')).toBe(
+      output('-v', 'from:/data', ...list),
+    )
+    expect(readdirSync(data('into'))).toContain('kept')
+    const garbage = engine.run(['volume', 'import', 'into', '-'], { input: 'no tar at all' })
+    expect([garbage.status, garbage.stderr]).toEqual([125, expect.stringContaining('tar')])
+    const missingFile = engine.run(['volume', 'import', 'into', '/nowhere.tar'])
+    expect([missingFile.status, missingFile.stderr]).toEqual([
+      125,
+      expect.stringContaining('/nowhere.tar'),
+    ])
+    expect(engine.run(['volume', 'export', 'nosuch']).stderr).toContain('no such volume: nosuch')
+    removeAll()
+  })
+
   it('fills an empty volume with what the image has there, once', () => {
     output('-v', 'filled:/etc', 'busybox', 'true')
     expect(readdirSync(data('filled'))).toContain('passwd')

@@ -213,6 +213,14 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
         describe: 'tell by the exit code whether there is a volume',
         load: () => import('./volume/exists.ts'),
       },
+      export: {
+        describe: 'write the files of a volume as a tar',
+        load: () => import('./volume/export.ts'),
+      },
+      import: {
+        describe: 'unpack a tar into a volume',
+        load: () => import('./volume/import.ts'),
+      },
       rm: { describe: 'remove volumes', load: () => import('./volume/rm.ts') },
       remove: { describe: 'remove volumes', load: () => import('./volume/rm.ts'), hidden: true },
       prune: {

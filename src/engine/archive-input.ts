@@ -1,0 +1,16 @@
+/** Archives that a command is given: by path, or on standard input. */
+import { createReadStream } from 'node:fs'
+import { TsrunError } from '../errors.ts'
+
+/** The file, or standard input when undefined. */
+export function openInput(path: string | undefined): AsyncIterable<Buffer> {
+  const stream =
+    path === undefined ? process.stdin : createReadStream(path, { highWaterMark: 256 * 1024 })
+  return stream as AsyncIterable<Buffer>
+}
+
+/** Says which archive it was that `cause` is about. */
+export function inputError(verb: string, path: string | undefined, cause: unknown): TsrunError {
+  const kind = cause instanceof TsrunError ? cause.kind : 'internal'
+  return new TsrunError(kind, `cannot ${verb} "${path ?? 'standard input'}"`, { cause })
+}
