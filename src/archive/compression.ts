@@ -1,8 +1,9 @@
 /** Inflates layer streams: gzip by zlib, zstd by zlib or a given decoder, plain tar as it is. */
 import type { Transform } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { TsrunError } from '../errors.ts'
+import { checkInflation, type InflationBound } from './inflation-bound.ts'
+import { through } from './through.ts'
 
 export type Compression = 'none' | 'gzip' | 'zstd'
 
@@ -10,6 +11,12 @@ export type Compression = 'none' | 'gzip' | 'zstd'
 export type ZstdFactory = () => Transform
 
 const CHUNK_SIZE = 256 * 1024
+/** Start and program of what is refused by name; only the first four bytes are looked at. */
+const OTHERS: readonly (readonly [magic: Buffer, program: string])[] = [
+  [Buffer.from([0xfd, 0x37, 0x7a, 0x58]), 'xz'],
+  [Buffer.from('BZh', 'latin1'), 'bzip2'],
+  [Buffer.from('LZIP', 'latin1'), 'lzip'],
+]
 
 /** The compression that the first bytes show, whatever the media type says: as docker and podman do. */
 export function detectCompression(start: Uint8Array): Compression {
@@ -19,22 +26,60 @@ export function detectCompression(start: Uint8Array): Compression {
   return 'none'
 }
 
-/** The plain bytes of `packed`. A damaged stream throws `invalid-argument`, a failing source its own error. */
+/**
+ * The plain bytes of `packed`, at most as many as `bound` allows. A damaged stream or a bomb throws `invalid-argument`,
+ * a failing source its own error.
+ */
 export async function* inflate(
   packed: AsyncIterable<Buffer>,
   zstd: ZstdFactory,
+  bound: InflationBound = {},
 ): AsyncGenerator<Buffer> {
   const iterator = packed[Symbol.asyncIterator]()
-  const start = await readStart(iterator)
-  const whole = resume(start, iterator)
-  const compression = detectCompression(start)
-  if (compression === 'none') yield* whole
-  else
-    yield* through(
-      whole,
-      compression === 'gzip' ? createGunzip({ chunkSize: CHUNK_SIZE }) : zstd(),
-      compression,
-    )
+  try {
+    const start = await readStart(iterator)
+    const compression = detectCompression(start)
+    if (compression === 'none') refuseOther(start)
+    const whole = resume(start, iterator)
+    if (compression === 'none') yield* whole
+    else yield* inflateAs(compression, whole, { zstd, bound })
+  } finally {
+    await iterator.return?.()
+  }
+}
+
+async function* inflateAs(
+  compression: 'gzip' | 'zstd',
+  packed: AsyncIterable<Buffer>,
+  { zstd, bound }: { readonly zstd: ZstdFactory; readonly bound: InflationBound },
+): AsyncGenerator<Buffer> {
+  const decoder = compression === 'gzip' ? createGunzip({ chunkSize: CHUNK_SIZE }) : zstd()
+  const read = { bytes: 0 }
+  let plain = 0
+  for await (const chunk of through(counted(packed, read), decoder, damaged(compression))) {
+    plain += chunk.length
+    checkInflation(plain, read.bytes, bound)
+    yield chunk
+  }
+}
+
+// docker and podman take these, too: it must not look like a damaged tar.
+function refuseOther(start: Buffer): void {
+  const name = OTHERS.find(([magic]) => start.subarray(0, magic.length).equals(magic))?.[1]
+  if (name === undefined) return
+  throw new TsrunError('not-implemented', `it is compressed by ${name}, which is not supported`, {
+    hint: `inflate it with ${name} -dc first, or compress it with gzip or zstd`,
+  })
+}
+
+async function* counted(
+  source: AsyncIterable<Buffer>,
+  count: { bytes: number },
+): AsyncGenerator<Buffer> {
+  for await (const chunk of source) {
+    count.bytes += chunk.length
+    yield chunk
+  }
 }
 
 async function readStart(iterator: AsyncIterator<Buffer>): Promise<Buffer> {
@@ -48,47 +93,20 @@ async function readStart(iterator: AsyncIterator<Buffer>): Promise<Buffer> {
 }
 
 async function* resume(start: Buffer, iterator: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  try {
-    if (start.length > 0) yield start
-    for (;;) {
-      const { value, done } = await iterator.next()
-      if (done === true) return
-      yield value
-    }
-  } finally {
-    await iterator.return?.()
+  if (start.length > 0) yield start
+  for (;;) {
+    const { value, done } = await iterator.next()
+    if (done === true) return
+    yield value
   }
 }
 
-async function* through(
-  packed: AsyncIterable<Buffer>,
-  decoder: Transform,
-  compression: Compression,
-): AsyncGenerator<Buffer> {
-  let sourceError: { error: unknown } | undefined
-  async function* guarded(): AsyncGenerator<Buffer> {
-    try {
-      yield* packed
-    } catch (error) {
-      sourceError = { error }
-      throw error
-    }
-  }
-  const pumping = pipeline(guarded, decoder, { end: true }).then(
-    () => undefined,
-    (error: unknown) => ({ error }),
-  )
-  try {
-    for await (const chunk of decoder) yield chunk as Buffer
-  } catch (cause) {
-    if (sourceError !== undefined) throw (sourceError as { error: unknown }).error
-    if (cause instanceof TsrunError) throw cause
+function damaged(compression: Compression): (cause: unknown) => unknown {
+  return (cause) => {
+    if (cause instanceof TsrunError) return cause
     const detail = cause instanceof Error ? cause.message : String(cause)
-    throw new TsrunError('invalid-argument', `its ${compression} data is damaged: ${detail}`, {
+    return new TsrunError('invalid-argument', `its ${compression} data is damaged: ${detail}`, {
       cause,
     })
-  } finally {
-    decoder.destroy()
-    await pumping
   }
 }

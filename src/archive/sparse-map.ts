@@ -15,8 +15,9 @@ export interface SparseFile {
 }
 
 const BLOCK = 512
-const MAX_PIECES = 1_000_000
-const MAX_MAP_BYTES = 32 * 1024 * 1024
+const MAX_PIECES = 200_000
+/** The map is read again from its start for each piece of it that arrives. */
+const MAX_MAP_BYTES = 4 * 1024 * 1024
 
 /** What the PAX records say of a sparse file; undefined when the file is a plain one. */
 export function sparseFileOf(

@@ -37,6 +37,10 @@ export interface TarEntry {
   readonly content: AsyncIterable<Buffer>
 }
 
+/** As Go's archive/tar, which docker, podman and containerd read with: no real header comes near. */
+const MAX_PAX_BYTES = 1024 * 1024
+/** A global header is copied into each entry. */
+const MAX_GLOBAL_PAX_BYTES = 64 * 1024
 const XATTR_PREFIX = 'SCHILY.xattr.'
 /** chown(2) takes (uid_t)-1 as "leave it". */
 const MAX_ID = 0xffff_fffe
@@ -118,6 +122,7 @@ function byteExactExtract(): Extract {
   const decodeGnu = internals._decodeLongHeader
   internals._decodeLongHeader = (bytes) => {
     const { type } = internals._header
+    checkLongHeader(type, bytes.length)
     if (type === 'pax-global-header') internals._paxGlobal = decodePaxRecords(bytes)
     else if (type === 'pax-header')
       internals._pax = Object.assign(
@@ -128,6 +133,15 @@ function byteExactExtract(): Extract {
     else decodeGnu.call(extractor, bytes)
   }
   return extractor
+}
+
+function checkLongHeader(type: string, length: number): void {
+  const maximum = type === 'pax-global-header' ? MAX_GLOBAL_PAX_BYTES : MAX_PAX_BYTES
+  if (length <= maximum) return
+  throw new TsrunError(
+    'invalid-argument',
+    `a header for long names is larger than ${maximum} bytes`,
+  )
 }
 
 // Resolves to the source's own failure: only then is the tar not to blame.

@@ -7,6 +7,7 @@ import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { parseDigest } from '../oci/digest.ts'
 import type { Descriptor } from '../oci/image.ts'
 import { syncFolder } from '../util/atomic-write.ts'
+import { checkFreeSpace, SpaceWatch } from '../util/free-space.ts'
 import type { Ingest } from './content-store.ts'
 
 export interface BlobIngestOptions {
@@ -21,11 +22,13 @@ export interface BlobIngestOptions {
 
 /** Opens the ingest at `options.path`; what is there already is kept when it can be a part of the blob. */
 export async function openBlobIngest(options: BlobIngestOptions): Promise<BlobIngest> {
+  const { digest, size: wanted } = options.descriptor
   const file = await open(options.path, 'r+')
   try {
     const { size } = await file.stat()
-    const offset = size <= options.descriptor.size ? size : 0
+    const offset = size <= wanted ? size : 0
     if (offset !== size) await file.truncate(0)
+    checkSpaceFor(options.path, digest, wanted - offset)
     return new BlobIngest(options, file, offset)
   } catch (error) {
     await file.close()
@@ -147,6 +150,16 @@ export function storeError(digest: string, cause: unknown): TsrunError {
   )
 }
 
+// A manifest may say any size: better now than when the disk is full.
+function checkSpaceFor(path: string, digest: string, bytes: number): void {
+  try {
+    checkFreeSpace(path, bytes)
+  } catch (cause) {
+    const kind = cause instanceof TsrunError ? cause.kind : 'internal'
+    throw new TsrunError(kind, `cannot store blob "${digest}"`, { cause })
+  }
+}
+
 /** Writes all of `source` to the existing file `path`, durably; returns what it turned out to be. */
 export async function writeHashed(
   path: string,
@@ -154,10 +167,12 @@ export async function writeHashed(
 ): Promise<Pick<Descriptor, 'digest' | 'size'>> {
   const hash = createHash('sha256')
   const file = await open(path, 'r+')
+  const space = new SpaceWatch(path)
   let size = 0
   try {
     for await (const chunk of source) {
       hash.update(chunk)
+      space.willWrite(chunk.length)
       try {
         await file.writeFile(chunk)
       } catch (cause) {

@@ -1,5 +1,5 @@
 /** Archives that a command is given: by path, or on standard input. */
-import { createReadStream } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { TsrunError } from '../errors.ts'
 
 /** The file, or standard input when undefined. */
@@ -7,6 +7,12 @@ export function openInput(path: string | undefined): AsyncIterable<Buffer> {
   const stream =
     path === undefined ? process.stdin : createReadStream(path, { highWaterMark: 256 * 1024 })
   return stream as AsyncIterable<Buffer>
+}
+
+/** Bytes of the file; of a pipe nothing is known before its end. */
+export function sizeOfInput(path: string | undefined): number | undefined {
+  const stats = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false })
+  return stats?.isFile() === true ? stats.size : undefined
 }
 
 /** Says which archive it was that `cause` is about. */

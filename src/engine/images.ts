@@ -6,7 +6,7 @@ import type { Image, ImageStore, RemovedImage } from '../images/image-store.ts'
 import type { ImportProgress } from '../images/import-archive.ts'
 import { openImageStore } from '../images/open-image-store.ts'
 import { hostPlatform, type Platform, parsePlatform } from '../oci/platform.ts'
-import { inputError, openInput } from './archive-input.ts'
+import { inputError, openInput, sizeOfInput } from './archive-input.ts'
 import type { Engine } from './engine.ts'
 import { recordEvent } from './events/event-log.ts'
 import { applyChange } from './image-changes.ts'
@@ -118,7 +118,8 @@ export async function loadImages(
       return await importFolder(imagesOf(engine), path, options)
     }
     const { importArchive } = await import('../images/import-archive.ts')
-    return await importArchive(imagesOf(engine), openInput(path), options)
+    const packedSize = sizeOfInput(path)
+    return await importArchive(imagesOf(engine), openInput(path), { ...options, packedSize })
   } catch (cause) {
     throw inputError('load', path, cause)
   }
@@ -146,6 +147,7 @@ export async function importImage(
     return await importRootfs(store, openInput(path), {
       ...options,
       process: config,
+      packedSize: sizeOfInput(path),
       platform: platformOf(platform),
       created: new Date(),
     })

@@ -1,7 +1,7 @@
 /** Stores a new layer that is made here: compressed for registries, with both of its digests. */
 import { createHash } from 'node:crypto'
-import { Readable } from 'node:stream'
 import { createGzip } from 'node:zlib'
+import { through } from '../archive/through.ts'
 import type { ContentStore } from '../content/content-store.ts'
 import type { Descriptor } from '../oci/image.ts'
 import { OCI_LAYER_GZIP } from '../oci/media-types.ts'
@@ -27,8 +27,7 @@ export async function addLayer(
       yield chunk
     }
   }
-  const source = Readable.from(hashed(), { objectMode: false })
-  const packed = source.compose(createGzip({ level: 6 })) as AsyncIterable<Buffer>
+  const packed = through(hashed(), createGzip({ level: 6 }))
   const { digest, size } = await content.writeStream(packed)
   return {
     descriptor: { mediaType: OCI_LAYER_GZIP, digest, size },

@@ -4,6 +4,7 @@ import { readTarEntries, type TarEntry } from '../archive/tar-entries.ts'
 import { errnoCodeOf, SyscallError, TsrunError } from '../errors.ts'
 import { isHostRoot } from '../util/host-user.ts'
 import { splitPath } from '../util/split-path.ts'
+import { LAYER_LIMITS, type LayerLimits } from './layer-limits.ts'
 import { LayerTree } from './layer-tree.ts'
 import { LayerWriter, type PendingLink } from './layer-writer.ts'
 
@@ -13,6 +14,7 @@ export interface ApplyOptions {
   /** The lowest layer: it has nothing below it to hide. */
   readonly isBase: boolean
   readonly overlayXattrs: 'trusted' | 'user'
+  readonly limits?: LayerLimits | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -30,11 +32,13 @@ export async function applyLayer(
   plain: AsyncIterable<Buffer>,
   options: ApplyOptions,
 ): Promise<AppliedLayer> {
-  const tree = new LayerTree()
+  const { limits = LAYER_LIMITS } = options
+  const tree = new LayerTree(limits.names)
   using writer = new LayerWriter({
     folder: options.folder,
     tree,
     overlayXattrs: options.overlayXattrs,
+    maxEntries: limits.entries,
   })
   try {
     for await (const entry of readTarEntries(plain)) {

@@ -59,6 +59,8 @@ export async function commitLayer(store: ImageStore, request: NewImage): Promise
   await storeLayers(manifest, config, {
     content: store.content,
     snapshots: store.snapshots,
+    // Made here: it was as large a moment ago.
+    maxInflated: Number.POSITIVE_INFINITY,
     open: () => {
       throw new RangeError('the layer was stored a moment ago')
     },

@@ -27,6 +27,7 @@ interface DockerEntry {
 }
 
 const MAX_LINKS = 40
+const MAX_IMAGES = 1000
 const LAYER_TYPES = { none: OCI_LAYER, gzip: OCI_LAYER_GZIP, zstd: OCI_LAYER_ZSTD } as const
 
 /** Writes an OCI manifest for each entry of manifest.json. */
@@ -75,6 +76,8 @@ function parseEntries(bytes: Buffer): readonly DockerEntry[] {
   const root = JsonCursor.root(value, problems)
   if (!Array.isArray(value))
     throw new TsrunError('invalid-argument', 'its manifest.json is not a list')
+  if (value.length > MAX_IMAGES)
+    throw new TsrunError('invalid-argument', `its manifest.json has more than ${MAX_IMAGES} images`)
   for (const entry of root.items()) {
     if (!entry.object()) continue
     entry.field('Config').required().nonEmptyString()

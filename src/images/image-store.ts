@@ -47,17 +47,21 @@ export class ImageStore {
   readonly names: ImageNames
   readonly snapshots: Snapshotter
   readonly hostPlatform: Platform
+  /** Bytes that compressed data may become when the user has set a limit of his own. */
+  readonly maxInflated: number | undefined
 
   constructor(parts: {
     content: ContentStore
     names: ImageNames
     snapshots: Snapshotter
     hostPlatform: Platform
+    maxInflated?: number | undefined
   }) {
     this.content = parts.content
     this.names = parts.names
     this.snapshots = parts.snapshots
     this.hostPlatform = parts.hostPlatform
+    this.maxInflated = parts.maxInflated
   }
 
   /** All images, one for each target, in the order in which they came. */

@@ -26,6 +26,8 @@ export interface ImportProgress {
 
 export interface ImportOptions {
   readonly platform?: Platform | undefined
+  /** Of the archive as it is, when it is known before its end. */
+  readonly packedSize?: number | undefined
   readonly onProgress?: (event: ImportProgress) => void
   readonly signal?: AbortSignal | undefined
 }
@@ -62,7 +64,7 @@ export async function importArchive(
   packed: AsyncIterable<Buffer>,
   options: ImportOptions = {},
 ): Promise<readonly Image[]> {
-  return await importContents(store, () => readContents(store, packed), options)
+  return await importContents(store, () => readContents(store, packed, options.packedSize), options)
 }
 
 /** Imports every image of what `read` brings into the store. On failure nothing new stays. */
@@ -95,6 +97,7 @@ async function importHeld(
     await storeLayers(image.manifest, image.config, {
       content: store.content,
       snapshots: store.snapshots,
+      maxInflated: store.maxInflated,
       open: () => missing(),
       onProgress: ({ descriptor: { digest, size } }, phase, bytes) =>
         options.onProgress?.({ type: 'layer', digest, phase, bytes, size }),
@@ -128,11 +131,13 @@ async function findImages(
 async function readContents(
   store: ImageStore,
   packed: AsyncIterable<Buffer>,
+  packedSize: number | undefined,
 ): Promise<ArchiveContents> {
   const documents = new Map<string, Buffer>()
   const files = new Map<string, Pick<Descriptor, 'digest' | 'size'>>()
   const links = new Map<string, string>()
-  for await (const entry of readTarEntries(inflate(packed, createZstdInflate))) {
+  const plain = inflate(packed, createZstdInflate, { packedSize, maximum: store.maxInflated })
+  for await (const entry of readTarEntries(plain)) {
     const path = entryComponents(entry.name).join('/')
     if (files.size + links.size > MAX_FILES)
       throw new TsrunError('invalid-argument', `it has more than ${MAX_FILES} files`)

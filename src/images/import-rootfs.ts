@@ -13,6 +13,8 @@ export interface ImportRootfsOptions {
   /** What a container of it runs by default. */
   readonly process: ImageProcess
   readonly platform?: Platform | undefined
+  /** Of the tar as it is, when it is known before its end. */
+  readonly packedSize?: number | undefined
   /** Time of the image. */
   readonly created: Date
   readonly signal?: AbortSignal | undefined
@@ -26,7 +28,9 @@ export async function importRootfs(
 ): Promise<Image> {
   const { os, architecture, variant } = options.platform ?? store.hostPlatform
   using _ = await store.content.hold()
-  const { descriptor, diffId } = await addLayer(store.content, inflate(packed, createZstdInflate))
+  const bound = { packedSize: options.packedSize, maximum: store.maxInflated }
+  const plain = inflate(packed, createZstdInflate, bound)
+  const { descriptor, diffId } = await addLayer(store.content, plain)
   const created = options.created.toISOString()
   return await writeImage(store, {
     config: {

@@ -29,6 +29,8 @@ export interface LayerFetcherOptions {
     signal: AbortSignal,
   ) => AsyncIterable<Buffer>
   readonly onProgress: (work: LayerWork, phase: LayerPhase, bytes: number) => void
+  /** Bytes that a compressed layer may become, in place of the rule of {@link checkInflation}. */
+  readonly maxInflated?: number | undefined
   readonly signal: AbortSignal
 }
 
@@ -100,7 +102,7 @@ async function fetchAndUnpack(
   options.onProgress(work, 'unpacking', work.descriptor.size)
   return await unpackLayer(
     options.content.stream(work.descriptor.digest),
-    unpackOptions(work, draft, options.signal),
+    unpackOptions(work, draft, options),
   )
 }
 
@@ -113,7 +115,7 @@ async function downloadAndUnpack(
   const channel = new ByteChannel()
   const stop = new AbortController()
   const signal = AbortSignal.any([options.signal, stop.signal])
-  const unpacking = unpackLayer(channel, unpackOptions(work, draft, signal)).then(
+  const unpacking = unpackLayer(channel, unpackOptions(work, draft, { ...options, signal })).then(
     (applied) => ({ applied }),
     (error: unknown) => {
       // A layer that does not unpack is still fetched to its end: if the blob itself is damaged, that is
@@ -162,13 +164,18 @@ async function download(
   await ingest.commit()
 }
 
-function unpackOptions(work: LayerWork, draft: LayerDraft, signal: AbortSignal) {
+function unpackOptions(
+  work: LayerWork,
+  draft: LayerDraft,
+  { signal, maxInflated }: LayerFetcherOptions,
+) {
   return {
     folder: draft.folder,
     diffId: work.diffId,
     digest: work.descriptor.digest,
     isBase: work.below.length === 0,
     overlayXattrs: overlayXattrs(),
+    inflation: { packedSize: work.descriptor.size, maximum: maxInflated },
     signal,
   } as const
 }

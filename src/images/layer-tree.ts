@@ -1,6 +1,7 @@
 /** What a layer holds so far, as far as later entries depend on it: its folders, symbolic links and whiteouts. */
 import { entryComponents } from '../archive/entry-path.ts'
 import { TsrunError } from '../errors.ts'
+import { LAYER_LIMITS } from './layer-limits.ts'
 
 export interface FolderState {
   /** Nobody has named it: it exists because something inside was named. Its attributes come from below. */
@@ -11,6 +12,8 @@ export interface FolderState {
 }
 
 const MAX_LINKS = 40 // path_resolution(7)
+/** PATH_MAX with its NUL: what links on the way have made longer than that, no system call takes. */
+const MAX_PATH = 4095
 
 /**
  * All keys are paths below the layer's root without leading slash, as byte strings; the root is ''.
@@ -21,6 +24,13 @@ export class LayerTree {
   readonly folders = new Map<string, FolderState>([['', impliedFolder()]])
   readonly #links = new Map<string, string>()
   readonly #whiteouts = new Set<string>()
+  readonly #maxKept: number
+  #kept = 0
+
+  /** `maxKept`: characters of all names. */
+  constructor(maxKept = LAYER_LIMITS.names) {
+    this.#maxKept = maxKept
+  }
 
   /**
    * The real path of the folder that `path` leads to. `make` is called for each folder on the way that
@@ -46,8 +56,9 @@ export class LayerTree {
         continue
       }
       if (!this.folders.has(next)) {
+        checkLength(next)
         make(next)
-        this.folders.set(next, impliedFolder())
+        this.addFolder(next, impliedFolder())
       }
       current = next
     }
@@ -59,10 +70,18 @@ export class LayerTree {
     const components = entryComponents(name)
     const base = components.at(-1)
     if (base === undefined) return ''
-    return join(this.resolveFolder(components.slice(0, -1).join('/'), make), base)
+    const path = join(this.resolveFolder(components.slice(0, -1).join('/'), make), base)
+    checkLength(path)
+    return path
+  }
+
+  addFolder(path: string, state: FolderState): void {
+    this.#keep(path.length)
+    this.folders.set(path, state)
   }
 
   noteLink(path: string, target: string): void {
+    this.#keep(path.length + target.length)
     this.forget(path)
     this.#links.set(path, target)
   }
@@ -74,6 +93,7 @@ export class LayerTree {
   }
 
   noteWhiteout(path: string): void {
+    this.#keep(path.length)
     this.#whiteouts.add(path)
   }
 
@@ -86,6 +106,13 @@ export class LayerTree {
     return this.#links.get(path)
   }
 
+  // What is forgotten again still counts: real layers come nowhere near.
+  #keep(characters: number): void {
+    this.#kept += characters
+    if (this.#kept > this.#maxKept)
+      throw new TsrunError('invalid-argument', 'its layer has too many names of folders and links')
+  }
+
   /** The folder at `path` and all below it are gone. */
   forgetFolder(path: string): void {
     const below = `${path}/`
@@ -93,6 +120,11 @@ export class LayerTree {
       for (const key of map.keys()) if (key === path || key.startsWith(below)) map.delete(key)
     }
   }
+}
+
+function checkLength(path: string): void {
+  if (path.length > MAX_PATH)
+    throw new TsrunError('invalid-argument', `it leads to a path of more than ${MAX_PATH} bytes`)
 }
 
 function join(folder: string, base: string): string {

@@ -2,11 +2,15 @@
 import type { TarEntry } from '../archive/tar-entries.ts'
 import { TsrunError } from '../errors.ts'
 import { type FileAttributes, FileBatch } from '../native/file-batch.ts'
+import { filesystemSize, SpaceWatch } from '../util/free-space.ts'
+import { binarySize } from '../util/size.ts'
+import { LAYER_LIMITS } from './layer-limits.ts'
 import type { LayerTree } from './layer-tree.ts'
 import { writeStreamedFile } from './streamed-file.ts'
 
 /** Larger files are written chunk by chunk as they arrive, past the batches. */
 const MAX_BATCHED_FILE = 128 * 1024
+const ENTRY_COST = 1024
 
 type Attributes = Pick<TarEntry, 'mode' | 'uid' | 'gid' | 'mtime' | 'atime' | 'xattrs'>
 
@@ -16,6 +20,7 @@ export interface LayerWriterOptions {
   readonly tree: LayerTree
   /** `trusted` for root, `user` in a user namespace (overlayfs `userxattr`). */
   readonly overlayXattrs: 'trusted' | 'user'
+  readonly maxEntries?: number | undefined
 }
 
 /** A hard link whose target this layer does not have: one of the layers below must. */
@@ -32,11 +37,23 @@ export class LayerWriter implements Disposable {
   readonly #opaque: string
   readonly #makesDevices: boolean
   readonly #batch: FileBatch
+  readonly #folder: string
+  readonly #space: SpaceWatch
+  readonly #maxEntries: number
+  #entries = 0
 
-  constructor({ folder, tree, overlayXattrs }: LayerWriterOptions) {
+  constructor({
+    folder,
+    tree,
+    overlayXattrs,
+    maxEntries = LAYER_LIMITS.entries,
+  }: LayerWriterOptions) {
     this.#tree = tree
     this.#opaque = `${overlayXattrs}.overlay.opaque`
     this.#makesDevices = overlayXattrs === 'trusted'
+    this.#folder = folder
+    this.#maxEntries = maxEntries
+    this.#space = new SpaceWatch(folder)
     this.#batch = new FileBatch(folder)
   }
 
@@ -49,14 +66,16 @@ export class LayerWriter implements Disposable {
     const isNew = path !== '' && !this.#tree.folders.has(path)
     const attributes = attributesOf(entry)
     const { mtime, atime } = attributes
-    this.#tree.folders.set(path, { implied: false, mtime, atime })
+    this.#tree.addFolder(path, { implied: false, mtime, atime })
     if (isNew) this.#makeFolder(path, 0o700)
     this.#batch.folderAttributes(path, attributes)
   }
 
   async file(path: string, entry: TarEntry): Promise<void> {
+    checkHoles(entry, this.#folder)
     await this.#makeRoom(path)
     this.size += entry.size
+    this.#space.willWrite(entry.size)
     const attributes = attributesOf(entry)
     const isSmall = entry.size <= MAX_BATCHED_FILE && entry.sparse === undefined
     if (!isSmall) return await this.#streamFile(path, entry, attributes)
@@ -122,6 +141,7 @@ export class LayerWriter implements Disposable {
 
   /** To be awaited after each entry: keeps the batches small. */
   async continue(): Promise<void> {
+    this.#countEntry()
     if (this.#batch.isFull) await this.#batch.start()
   }
 
@@ -131,7 +151,7 @@ export class LayerWriter implements Disposable {
     for (const [path, { implied, mtime, atime }] of this.#tree.folders) {
       if (implied && path !== '') continue
       this.#batch.times(path, atime, mtime)
-      await this.continue()
+      if (this.#batch.isFull) await this.#batch.start()
     }
     await this.#batch.finish()
   }
@@ -147,6 +167,13 @@ export class LayerWriter implements Disposable {
 
   [Symbol.dispose](): void {
     this.#batch[Symbol.dispose]()
+  }
+
+  #countEntry(): void {
+    if (++this.#entries > this.#maxEntries)
+      throw new TsrunError('invalid-argument', `it has more than ${this.#maxEntries} entries`)
+    // What an empty file costs, about: an inode and its name.
+    this.#space.willWrite(ENTRY_COST)
   }
 
   // A folder that stood there goes with all it has; other things are replaced by the batch itself.
@@ -180,6 +207,17 @@ export class LayerWriter implements Disposable {
 
 function attributesOf({ uid, gid, mode, mtime, atime, xattrs }: Attributes): FileAttributes {
   return { uid, gid, mode, mtime, atime: atime ?? mtime, xattrs: usableXattrs(xattrs) }
+}
+
+// Holes cost nothing until somebody copies the file, and then everything.
+function checkHoles({ sparse }: TarEntry, folder: string): void {
+  if (sparse === undefined) return
+  const maximum = filesystemSize(folder)
+  if (sparse.size <= maximum) return
+  throw new TsrunError(
+    'invalid-argument',
+    `it has ${binarySize(sparse.size)} with its holes, where the whole file system of the store has ${binarySize(maximum)}`,
+  )
 }
 
 // What overlayfs says about layers is not the image's to say: a redirect would show other folders.

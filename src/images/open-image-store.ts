@@ -6,9 +6,10 @@ import { lockFile, tryLockFile } from '../native/file-lock.ts'
 import { hostPlatform } from '../oci/platform.ts'
 import { OverlaySnapshotter } from '../snapshots/overlay-snapshotter.ts'
 import { ImageStore } from './image-store.ts'
+import { maxInflatedOf } from './max-inflated.ts'
 
 /** `<data root>/images` is an OCI image layout, `<data root>/snapshots` holds unpacked layers. Nothing is created yet. */
-export function openImageStore(dataRoot: string): ImageStore {
+export function openImageStore(dataRoot: string, env = process.env): ImageStore {
   const locks = { lock: lockFile, tryLock: tryLockFile }
   const images = join(dataRoot, 'images')
   return new ImageStore({
@@ -16,5 +17,6 @@ export function openImageStore(dataRoot: string): ImageStore {
     names: new ImageNames(images, locks),
     snapshots: new OverlaySnapshotter(join(dataRoot, 'snapshots')),
     hostPlatform: hostPlatform(process.arch),
+    maxInflated: maxInflatedOf(env),
   })
 }

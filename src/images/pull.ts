@@ -74,6 +74,7 @@ export async function pullImage(
   await storeLayers(manifest, config, {
     content: store.content,
     snapshots: store.snapshots,
+    maxInflated: store.maxInflated,
     open: (layer, offset, signal) => client.streamBlob(layer, offset, signal),
     onProgress: (work, phase, bytes) => {
       const { digest, size } = work.descriptor

@@ -83,6 +83,7 @@ class ImagePush {
   readonly #options: PushOptions
   readonly #limit = createLimiter(PARALLEL_BLOBS)
   /** A blob that two manifests share goes once. */
+  readonly #manifests = new Set<string>()
   readonly #blobs = new Map<string, Promise<void>>()
 
   constructor(
@@ -113,6 +114,9 @@ class ImagePush {
   }
 
   async manifest(descriptor: Descriptor, name: string): Promise<void> {
+    if (name === descriptor.digest && this.#manifests.has(name)) return
+    // An index may name another ten thousand times.
+    this.#manifests.add(descriptor.digest)
     const bytes = this.#read(descriptor)
     if (isIndexType(descriptor.mediaType)) {
       for (const child of parseImageIndex(bytes).manifests) {

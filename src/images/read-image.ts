@@ -81,8 +81,13 @@ export function blobsOf(
   const blobs: string[] = []
   const chainIds: string[] = []
   const open: { descriptor: Descriptor; depth: number }[] = [{ descriptor: target, depth: 0 }]
+  // An index may name another ten thousand times, and that one a third. By depth, for one further up is read on.
+  const seen = new Set<string>()
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { descriptor, depth } = next
+    const key = `${depth} ${descriptor.digest}`
+    if (seen.has(key)) continue
+    seen.add(key)
     if (!source.content.has(descriptor.digest)) continue
     blobs.push(descriptor.digest)
     const bytes = source.content.read(descriptor.digest, MAX_MANIFEST_BYTES)
@@ -96,7 +101,7 @@ export function blobsOf(
     blobs.push(manifest.config.digest, ...manifest.layers.map(({ digest }) => digest))
     if (source.content.has(manifest.config.digest)) chainIds.push(...chainsOf(source, manifest))
   }
-  return { blobs, chainIds }
+  return { blobs: [...new Set(blobs)], chainIds: [...new Set(chainIds)] }
 }
 
 function chainsOf(source: ImageSource, manifest: ImageManifest): readonly string[] {

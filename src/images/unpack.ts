@@ -1,6 +1,7 @@
 /** Unpacks one layer from its compressed stream into a draft, and verifies what came out. */
 import { createHash } from 'node:crypto'
 import { inflate } from '../archive/compression.ts'
+import type { InflationBound } from '../archive/inflation-bound.ts'
 import { TsrunError } from '../errors.ts'
 import { createZstdInflate } from '../native/zstd.ts'
 import { parseDigest } from '../oci/digest.ts'
@@ -14,6 +15,8 @@ export interface UnpackOptions {
   readonly digest: string
   readonly isBase: boolean
   readonly overlayXattrs: 'trusted' | 'user'
+  /** Bounds what the compressed stream may become. */
+  readonly inflation?: InflationBound | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -25,7 +28,7 @@ export async function unpackLayer(
   const { algorithm, hex } = parseDigest(options.diffId)
   const hash = createHash(algorithm)
   async function* hashed(): AsyncGenerator<Buffer> {
-    for await (const chunk of inflate(packed, createZstdInflate)) {
+    for await (const chunk of inflate(packed, createZstdInflate, options.inflation)) {
       hash.update(chunk)
       yield chunk
     }

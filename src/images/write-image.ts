@@ -33,6 +33,8 @@ export async function writeImage(store: ImageStore, image: NewImage): Promise<Im
   await storeLayers(manifest, config, {
     content: store.content,
     snapshots: store.snapshots,
+    // Made here: it was as large a moment ago.
+    maxInflated: Number.POSITIVE_INFINITY,
     open: () => {
       throw new RangeError('a layer of a new image is not in the store')
     },

@@ -5,6 +5,7 @@ import { inflate } from '../../archive/compression.ts'
 import { readTarEntries, type TarEntry } from '../../archive/tar-entries.ts'
 import { writeTar } from '../../archive/tar-writer.ts'
 import { TsrunError } from '../../errors.ts'
+import { maxInflatedOf } from '../../images/max-inflated.ts'
 import { writeStreamedFile } from '../../images/streamed-file.ts'
 import { OwnedFd } from '../../native/owned-fd.ts'
 import { createZstdInflate } from '../../native/zstd.ts'
@@ -91,11 +92,15 @@ export async function tarToContainer(
       'invalid-argument',
       `cannot unpack to "${container.record.name}:${to}": it must be a directory`,
     )
-  await writeTree(opened, readTarEntries(inflate(tar, createZstdInflate)), {
-    onSkipped: options.onSkipped,
-    privileged: true,
-    owner: options.archive ? userOf(container) : undefined,
-  })
+  await writeTree(
+    opened,
+    readTarEntries(inflate(tar, createZstdInflate, { maximum: maxInflatedOf() })),
+    {
+      onSkipped: options.onSkipped,
+      privileged: true,
+      owner: options.archive ? userOf(container) : undefined,
+    },
+  )
 }
 
 async function copy(

@@ -4,9 +4,10 @@ import { inflate } from '../../archive/compression.ts'
 import { readTarEntries } from '../../archive/tar-entries.ts'
 import { writeTar } from '../../archive/tar-writer.ts'
 import { TsrunError } from '../../errors.ts'
+import { maxInflatedOf } from '../../images/max-inflated.ts'
 import { OwnedFd } from '../../native/owned-fd.ts'
 import { createZstdInflate } from '../../native/zstd.ts'
-import { inputError, openInput } from '../archive-input.ts'
+import { inputError, openInput, sizeOfInput } from '../archive-input.ts'
 import type { Engine } from '../engine.ts'
 import { readTree } from '../files/read-tree.ts'
 import { writeTree } from '../files/write-tree.ts'
@@ -36,7 +37,8 @@ export async function importVolume(
 ): Promise<void> {
   await using files = await openVolume(engine, name)
   try {
-    const entries = readTarEntries(inflate(openInput(path), createZstdInflate))
+    const bound = { packedSize: sizeOfInput(path), maximum: maxInflatedOf() }
+    const entries = readTarEntries(inflate(openInput(path), createZstdInflate, bound))
     await writeTree(files.root, entries, { onSkipped, privileged: true })
   } catch (cause) {
     throw inputError('import', path, cause)
