@@ -3,6 +3,7 @@
  * them, and what a health check costs. Prints figures; asserts nothing but that the commands succeed.
  */
 import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   existsSync,
   mkdirSync,
@@ -23,11 +24,20 @@ const PODMAN_CONF = '[containers]\ndefault_ulimits = []\npids_limit = 0\n'
 /** Measures with `rounds` rounds in the folder `work`. `builds` are `{ name, command }`. */
 export async function benchEngine(work, builds, rounds) {
   const image = await buildBusyboxImage()
-  const engines = builds.map((build) => ({ ...build, run: engineOf(build, work) }))
-  for (const { run } of engines) run('load', '-i', image)
-  const podman = podmanOf(work, image)
+  const network = await ownNetwork()
   try {
-    benchRun(engines, podman, rounds)
+    await benchAll({ work, builds, rounds, image, network })
+  } finally {
+    network.end()
+  }
+}
+
+async function benchAll({ work, builds, rounds, image, network }) {
+  const engines = builds.map((build) => ({ ...build, run: engineOf(build, work, network) }))
+  for (const { run } of engines) run('load', '-i', image)
+  const podman = podmanOf(work, image, network)
+  try {
+    for (const options of [['--network', 'none'], []]) benchRun(engines, podman, rounds, options)
   } finally {
     // podman leaves its store mounted on itself.
     if (podman !== undefined) spawnSync('umount', ['-l', join(work, 'podman', 'root', 'overlay')])
@@ -37,24 +47,27 @@ export async function benchEngine(work, builds, rounds) {
   benchHealth(engines[0])
 }
 
-function engineOf({ name, command }, work) {
-  const globals = [
+function engineOf({ name, command }, work, network) {
+  const line = [
+    ...network.enter,
+    command,
     '--data-root',
     join(work, `${name}-data`),
     '--state-root',
     join(work, `${name}-state`),
   ]
-  const run = (...args) => checked(command, [...globals, ...args])
-  return Object.assign(run, { line: [command, ...globals] })
+  return Object.assign((...args) => checked([...line, ...args]), { line })
 }
 
-function podmanOf(work, image) {
+function podmanOf(work, image, network) {
   if (spawnSync('podman', ['--version']).status !== 0) return undefined
   const folder = join(work, 'podman')
   mkdirSync(folder)
   writeFileSync(join(folder, 'containers.conf'), PODMAN_CONF)
   const env = { ...process.env, CONTAINERS_CONF: join(folder, 'containers.conf'), TMPDIR: folder }
-  const globals = [
+  const line = [
+    ...network.enter,
+    'podman',
     `--root=${join(folder, 'root')}`,
     `--runroot=${join(folder, 'run')}`,
     `--tmpdir=${join(folder, 'tmp')}`,
@@ -64,24 +77,24 @@ function podmanOf(work, image) {
     // crun raises RLIMIT_MEMLOCK for device rules, which not every machine allows.
     '--runtime=runc',
   ]
-  const run = (...args) => checked('podman', [...globals, ...args], env)
+  const run = (...args) => checked([...line, ...args], env)
   run('load', '--quiet', '--input', image)
   return run
 }
 
 /** Interleaved, so that a busy moment hits all alike. */
-function benchRun(engines, podman, rounds) {
+function benchRun(engines, podman, rounds, options) {
   const times = new Map()
   const note = (name, run) => {
     const begin = performance.now()
-    run('run', '--rm', '--network', 'none', 'busybox', 'true')
+    run('run', '--rm', ...options, 'busybox', 'true')
     times.set(name, [...(times.get(name) ?? []), performance.now() - begin])
   }
   for (let i = 0; i < rounds; i++) {
     for (const { name, run } of engines) note(name, run)
     if (podman !== undefined) note('podman', podman)
   }
-  console.log('\nrun --rm busybox true')
+  console.log(`\nrun --rm ${[...options, 'busybox', 'true'].join(' ')}`)
   for (const [name, values] of times) {
     const ratio = times.has('podman')
       ? ` ${(median(values) / median(times.get('podman'))).toFixed(2)} of podman`
@@ -159,7 +172,22 @@ function benchHealth({ name, run }) {
   run('rm', '-f', 'checked')
 }
 
-function checked(command, args, env = process.env) {
+/**
+ * A network namespace, where the default networks of the engines get their bridges; gone with us. Everybody is
+ * started through nsenter(1).
+ */
+async function ownNetwork() {
+  const holder = spawn('unshare', ['-n', 'sh', '-c', 'ip link set lo up; echo; exec cat'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  await once(holder.stdout, 'data')
+  return {
+    enter: ['nsenter', `--net=/proc/${holder.pid}/ns/net`, '--'],
+    end: () => holder.kill('SIGKILL'),
+  }
+}
+
+function checked([command, ...args], env = process.env) {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     encoding: 'utf8',
     env,
