@@ -22,6 +22,8 @@ export interface CopySources {
   readonly excludes: readonly string[]
   /** Keep the folders of a source's path (`--parents`). */
   readonly parents: boolean
+  /** Without `chown`: owners stay as they are (from a stage), else all becomes root's (from the context). */
+  readonly keepOwners: boolean
 }
 
 export interface CopyRequest extends CopySources {
@@ -33,8 +35,6 @@ export interface CopyRequest extends CopySources {
   readonly destination: string
   /** `user[:group]`, names looked up in `root`. */
   readonly chown: string | undefined
-  /** Without `chown`: owners stay as they are (from a stage), else all becomes root's (from the context). */
-  readonly keepOwners: boolean
   /** Octal, or symbolic as chmod(1) has it. */
   readonly chmod: string | undefined
   /**
@@ -42,13 +42,6 @@ export interface CopyRequest extends CopySources {
    * of the sources.
    */
   readonly latestTime: bigint | undefined
+  /** Hears, in a sentence, of what is left out: a socket, a device where nobody may make one. */
+  readonly warn?: (message: string) => void
 }
-
-/** The two functions of copy-into-root.ts, as types. */
-export type CopyIntoRoot = (request: CopyRequest) => Promise<void>
-
-/**
- * A digest of what the sources are now: names, kinds, modes, link targets and content, not times nor owners.
- * The same for the same sources on any machine; throws as copying would when a pattern matches nothing.
- */
-export type HashSources = (sources: CopySources) => Promise<string>

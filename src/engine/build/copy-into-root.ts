@@ -1,0 +1,186 @@
+/** COPY and ADD: what the build context, a stage or the Dockerfile itself has goes into a root filesystem. */
+import { posix } from 'node:path'
+import type { TarEntry } from '../../archive/tar-entries.ts'
+import { parseModeChange } from '../../dockerfile/file-mode.ts'
+import { errnoCodeOf, SyscallError, TsrunError } from '../../errors.ts'
+import { fromByteText, toByteText } from '../../util/byte-text.ts'
+import { splitPath } from '../../util/split-path.ts'
+import { resolveOwner } from './copy-owner.ts'
+import type { CopyRequest, InlineFile } from './copy-request.ts'
+import { type CopySource, findSources } from './find-sources.ts'
+import { RootWriter } from './root-writer.ts'
+import { folderEntry, keptPath, sourceEntries } from './source-entries.ts'
+
+/** Copies all of the request, or throws with part of it copied: the root is then of no use. */
+export async function copyIntoRoot(request: CopyRequest): Promise<void> {
+  const target = targetOf(request)
+  using writer = new RootWriter({
+    root: request.root,
+    owner: ownerOf(request),
+    mode: request.chmod === undefined ? undefined : parseModeChange(request.chmod),
+    latestTime: request.latestTime,
+    conflicts: 'merge',
+    onSkipped: skippedBy(request),
+  })
+  try {
+    for (const word of request.patterns) {
+      for (const source of findSources(request, word)) {
+        using _ = source
+        await copySource(request, source, target, writer)
+      }
+    }
+    for (const file of request.inline) await copyInline(request, file, target, writer)
+    await writer.finish()
+  } catch (error) {
+    await writer.abandon()
+    throw copyError(request, error)
+  }
+}
+
+interface Target {
+  /** A byte string below the root. */
+  readonly path: string
+  /** Written as a folder: with a slash at its end, or `.`. */
+  readonly isFolder: boolean
+}
+
+function targetOf({ destination, workingDirectory, patterns, inline }: CopyRequest): Target {
+  if (destination.includes('\0'))
+    throw new TsrunError(
+      'invalid-argument',
+      `cannot copy to ${JSON.stringify(destination)}: it has a NUL byte`,
+    )
+  const isFolder = destination === '' || /(^|\/)\.{0,2}$/.test(destination)
+  if (patterns.length + inline.length > 1 && !isFolder)
+    throw new TsrunError(
+      'invalid-argument',
+      `cannot copy several sources to ${JSON.stringify(destination)}: it must be a folder`,
+      { hint: `write it as ${JSON.stringify(`${destination}/`)}` },
+    )
+  const absolute = posix.resolve('/', workingDirectory, destination)
+  return { path: toByteText(absolute.slice(1)), isFolder }
+}
+
+function ownerOf({ root, chown, keepOwners }: CopyRequest) {
+  if (chown !== undefined) return resolveOwner(root, chown)
+  return keepOwners ? undefined : { uid: 0, gid: 0 }
+}
+
+function skippedBy(request: CopyRequest) {
+  return (path: string, reason: string) =>
+    request.warn?.(`"${fromByteText(path)}" is not copied: ${reason}`)
+}
+
+async function copySource(
+  request: CopyRequest,
+  source: CopySource,
+  target: Target,
+  writer: RootWriter,
+): Promise<void> {
+  const top = await placeOf(request, source, target, writer)
+  for await (const entry of sourceEntries(request, source, skippedBy(request)))
+    await writer.write(join(top, entry.name), placed(entry, top), entry.name === '')
+}
+
+async function placeOf(
+  request: CopyRequest,
+  source: CopySource,
+  target: Target,
+  writer: RootWriter,
+): Promise<string> {
+  if (request.parents) return await makeParents(request, source, target, writer)
+  const [, base] = splitPath(source.named)
+  if (!source.isFolder) return await filePlace(target, base, writer)
+  if ((await writer.at(target.path)) === 'file')
+    throw new TsrunError(
+      'failed-precondition',
+      `cannot copy a folder to "/${fromByteText(target.path)}": a file stands there`,
+    )
+  return target.path
+}
+
+/** The folders of the source's path, with the attributes that they have there, where they are not there yet. */
+async function makeParents(
+  request: CopyRequest,
+  source: CopySource,
+  target: Target,
+  writer: RootWriter,
+): Promise<string> {
+  const kept = keptPath(source)
+  const names = kept.split('/')
+  const pivot = source.named.slice(0, source.named.length - kept.length)
+  for (let depth = 1; depth < names.length; depth++) {
+    const path = names.slice(0, depth).join('/')
+    const entry = await folderEntry(request, pivot + path)
+    if (entry !== undefined) await writer.write(join(target.path, path), entry, true)
+  }
+  return join(target.path, kept)
+}
+
+// Hard links name another entry of the same source.
+function placed(entry: TarEntry, top: string): TarEntry {
+  return entry.type === 'link' ? { ...entry, linkName: join(top, entry.linkName) } : entry
+}
+
+async function filePlace({ path, isFolder }: Target, base: string, writer: RootWriter) {
+  if (isFolder) return join(writer.makeFolder(path), base)
+  return (await writer.at(path)) === 'folder' ? join(path, base) : path
+}
+
+async function copyInline(
+  request: CopyRequest,
+  { name, content }: InlineFile,
+  target: Target,
+  writer: RootWriter,
+): Promise<void> {
+  const bytes = Buffer.from(content)
+  const place = await filePlace(target, toByteText(name), writer)
+  await writer.write(place, {
+    type: 'file',
+    name: toByteText(name),
+    linkName: '',
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    size: bytes.length,
+    mtime: request.latestTime ?? BigInt(Date.now()) * 1_000_000n,
+    atime: undefined,
+    deviceMajor: 0,
+    deviceMinor: 0,
+    xattrs: [],
+    sparse: undefined,
+    content: once(bytes),
+  })
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes
+}
+
+function join(folder: string, path: string): string {
+  return folder === '' || path === '' ? folder + path : `${folder}/${path}`
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space is left',
+  EDQUOT: 'a quota is used up',
+  EROFS: 'its file system is read-only',
+  EISDIR: 'a directory stands there',
+  EACCES: 'it may not be read or written (EACCES)',
+  EPERM: 'it is not permitted (EPERM)',
+  ENAMETOOLONG: 'its name or path is too long',
+}
+
+// A batch names the entry whose system call failed.
+function copyError(request: CopyRequest, error: unknown): unknown {
+  const errno = errnoCodeOf(error)
+  if (error instanceof TsrunError || errno === undefined) return error
+  const named = error instanceof SyscallError ? error.path : undefined
+  const what = named === undefined ? `from ${request.folderName}` : `to "/${fromByteText(named)}"`
+  const isFull = errno === 'ENOSPC' || errno === 'EDQUOT'
+  return new TsrunError(
+    isFull || errno === 'EROFS' ? 'failed-precondition' : 'internal',
+    `cannot copy ${what}: ${REASONS[errno] ?? errno}`,
+    { cause: error, errno, ...(isFull ? { hint: 'free space on the data root' } : {}) },
+  )
+}

@@ -1,0 +1,49 @@
+/** A digest of what COPY and ADD would copy, by which a build finds the layer it has already made of it. */
+import { createHash, type Hash } from 'node:crypto'
+import type { TarEntry } from '../../archive/tar-entries.ts'
+import type { CopySources } from './copy-request.ts'
+import { findSources } from './find-sources.ts'
+import { sourceEntries } from './source-entries.ts'
+
+/**
+ * The same for the same sources on any machine: names, kinds, modes, owners where they are kept, link targets,
+ * xattrs and content, not times. Throws as copying would when a path is not there.
+ */
+export async function hashSources(sources: CopySources): Promise<string> {
+  const hash = createHash('sha256')
+  for (const [index, word] of sources.patterns.entries()) {
+    record(hash, ['source', String(index)])
+    for (const source of findSources(sources, word)) {
+      using _ = source
+      record(hash, ['named', source.named])
+      for await (const entry of sourceEntries(sources, source, ignoreSkipped)) {
+        if (sources.keepOwners) record(hash, ['owner', String(entry.uid), String(entry.gid)])
+        await add(hash, entry)
+      }
+    }
+  }
+  for (const { name, content } of sources.inline) record(hash, ['inline', name, content])
+  return `sha256:${hash.digest('hex')}`
+}
+
+// Whoever copies says what cannot be copied.
+function ignoreSkipped(): void {}
+
+async function add(hash: Hash, entry: TarEntry): Promise<void> {
+  const { type, name, linkName, mode, deviceMajor, deviceMinor, xattrs } = entry
+  const device = [deviceMajor, deviceMinor].map(String)
+  record(hash, [type, name, linkName, mode.toString(8), ...device])
+  for (const [key, value] of xattrs) record(hash, ['xattr', key, value.toString('latin1')])
+  if (type !== 'file') return
+  const content = createHash('sha256')
+  const pieces = entry.sparse?.pieces ?? []
+  for (const { offset, length } of pieces) record(content, [String(offset), String(length)])
+  for await (const chunk of entry.content) content.update(chunk)
+  record(hash, ['content', String(entry.sparse?.size ?? entry.size), content.digest('hex')])
+}
+
+// Each part with its length before it: no two lists give the same bytes.
+function record(hash: Hash, parts: readonly string[]): void {
+  const texts = parts.map((part) => `${Buffer.byteLength(part)}:${part}`)
+  hash.update(`${parts.length} ${texts.join('')}\n`)
+}
