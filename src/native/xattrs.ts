@@ -2,6 +2,7 @@
 import { SyscallError } from '../errors.ts'
 import { errnoName, errnoNumber } from '../linux/errno.ts'
 import { newBatch, runBatch } from './run-batch.ts'
+import { trySyscall } from './syscalls.ts'
 
 const MAX_SIZE = 65536 // XATTR_SIZE_MAX and XATTR_LIST_MAX, <linux/limits.h>
 
@@ -31,6 +32,11 @@ export function listXattrs(path: Buffer): readonly string[] {
     .bytes(names)
     .toString('latin1', 0, size - 1)
     .split('\0')
+}
+
+/** Whether an open file has any: a quick look, where few files do. */
+export function hasXattrs(fd: number): boolean {
+  return trySyscall('flistxattr', [fd, 0, 0]) > 0
 }
 
 /** Sets attributes of an open file; a file system that knows none leaves it without (EOPNOTSUPP). */

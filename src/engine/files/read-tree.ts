@@ -11,6 +11,7 @@ import {
   read as readCallback,
   readdirSync,
   readlinkSync,
+  readSync,
 } from 'node:fs'
 import { promisify } from 'node:util'
 import type { TarEntry, TarEntryType } from '../../archive/tar-entries.ts'
@@ -19,11 +20,12 @@ import { openPlainFile } from '../../native/open-file-in-root.ts'
 import { entryPath, openEntry, selfPath } from '../../native/open-in-root.ts'
 import { OwnedFd } from '../../native/owned-fd.ts'
 import { dataPieces } from '../../native/sparse-pieces.ts'
-import { listXattrs, readXattr } from '../../native/xattrs.ts'
+import { hasXattrs, listXattrs, readXattr } from '../../native/xattrs.ts'
 
 const read = promisify(readCallback)
 const CHUNK = 256 * 1024
 const MAX_PATH = 4095
+const SMALL = 64 * 1024
 /** Below this a file is not looked at for holes. */
 const SPARSE_FROM = 64 * 1024
 
@@ -105,9 +107,7 @@ class TreeReader {
   }
 
   #enter(place: OwnedFd, path: string): void {
-    const folder = new OwnedFd(
-      openSync(`${selfPath(place)}/.`, constants.O_RDONLY | constants.O_DIRECTORY),
-    )
+    const folder = openFolder(place)
     this.#open.push({ folder, path, names: [] })
     const names = readdirSync(selfPath(folder), { encoding: 'latin1' })
     this.#open.at(-1)?.names.push(...names.sort())
@@ -135,10 +135,12 @@ class TreeReader {
       if (linkName !== undefined) yield { ...base, linkName }
       return
     }
-    const xattrs =
-      type === 'file' || type === 'directory' ? xattrsOf(place, from, this.#options.moreXattrs) : []
-    if (type !== 'file') yield { ...base, xattrs }
-    else yield* fileEntry(place, { ...base, xattrs })
+    const { moreXattrs } = this.#options
+    if (type === 'file') yield* fileEntry(place, base, (file) => xattrsOf(file, from, moreXattrs))
+    else if (type === 'directory') {
+      using folder = openFolder(place)
+      yield { ...base, xattrs: xattrsOf(folder, from, moreXattrs) }
+    } else yield base
   }
 
   #linkOf(stats: BigIntStats, path: string): string | undefined {
@@ -150,6 +152,10 @@ class TreeReader {
     if (known === undefined) this.#linked.set(key, path)
     return known
   }
+}
+
+function openFolder(place: OwnedFd): OwnedFd {
+  return new OwnedFd(openSync(`${selfPath(place)}/.`, constants.O_RDONLY | constants.O_DIRECTORY))
 }
 
 function typeOf(stats: BigIntStats): TarEntryType | undefined {
@@ -182,9 +188,14 @@ function attributesOf(stats: BigIntStats) {
 async function* nothing(): AsyncGenerator<Buffer> {}
 
 // The file is opened behind the descriptor that was looked at: nobody can put a device in between.
-async function* fileEntry(place: OwnedFd, entry: TarEntry): AsyncGenerator<TarEntry> {
+async function* fileEntry(
+  place: OwnedFd,
+  base: TarEntry,
+  xattrsFrom: (file: OwnedFd) => TarEntry['xattrs'],
+): AsyncGenerator<TarEntry> {
   using file = openPlainFile(place.fd)
   if (file === undefined) return
+  const entry = { ...base, xattrs: xattrsFrom(file) }
   const stats = fstatSync(file.fd)
   const mayHaveHoles = stats.size >= SPARSE_FROM && stats.blocks * 512 < stats.size
   const pieces = mayHaveHoles
@@ -208,7 +219,11 @@ async function* readPieces(
   for (const { offset, length } of pieces) {
     for (let done = 0; done < length; ) {
       const chunk = Buffer.alloc(Math.min(CHUNK, length - done))
-      const { bytesRead } = await read(fd, chunk, 0, chunk.length, offset + done)
+      // To wait for a thread costs more than to read a small file.
+      const bytesRead =
+        length <= SMALL
+          ? readSync(fd, chunk, 0, chunk.length, offset + done)
+          : (await read(fd, chunk, 0, chunk.length, offset + done)).bytesRead
       yield bytesRead === 0 ? chunk : chunk.subarray(0, bytesRead)
       done += bytesRead === 0 ? chunk.length : bytesRead
     }
@@ -233,6 +248,7 @@ function xattrsOf(
   from: EntryPlace | undefined,
   more: RegExp | undefined,
 ): [string, Buffer][] {
+  if (!hasXattrs(place.fd)) return []
   // A file that was found by following a link has no folder in which to look it up again.
   if (from === undefined && !fstatSync(place.fd).isDirectory()) return []
   const path =
