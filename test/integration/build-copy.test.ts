@@ -5,101 +5,38 @@ import {
   existsSync,
   linkSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   statSync,
-  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { copyIntoRoot } from '../../src/engine/build/copy-into-root.ts'
-import type { CopyRequest } from '../../src/engine/build/copy-request.ts'
 import { hashSources } from '../../src/engine/build/hash-sources.ts'
 import { openFolder } from '../../src/native/open-folder.ts'
 import { OwnedFd } from '../../src/native/owned-fd.ts'
 import { readXattr, writeXattrs } from '../../src/native/xattrs.ts'
+import { CopyFolders, type Files, filesOf, make, type Wanted } from '../support/copy-folders.ts'
 import { missing } from '../support/requires.ts'
-import { createTempDir } from '../support/temp-dir.ts'
 
-const folder = createTempDir('tsrun-copy-')
-afterAll(() => folder[Symbol.dispose]())
-
+const folder = new CopyFolders()
+const copy = folder.copy.bind(folder)
 let context = ''
 let root = ''
-let count = 0
 
 beforeEach(() => {
-  const own = join(folder.path, String(++count))
-  context = join(own, 'context')
-  root = join(own, 'root')
-  for (const path of [context, root]) mkdirSync(path, { recursive: true })
+  folder.renew()
+  context = folder.context
+  root = folder.root
 })
-
-/** Files of a folder: a text is a file's, an object a folder, `-> x` a link. */
-interface Files {
-  readonly [name: string]: string | Files
-}
-
-function make(where: string, files: Files): void {
-  for (const [name, content] of Object.entries(files)) {
-    const path = join(where, name)
-    if (typeof content !== 'string') {
-      mkdirSync(path, { recursive: true })
-      make(path, content)
-    } else if (content.startsWith('-> ')) symlinkSync(content.slice(3), path)
-    else writeFileSync(path, content)
-  }
-}
-
-function filesOf(where: string): Files {
-  const names = readdirSync(where).sort()
-  return Object.fromEntries(
-    names.map((name) => {
-      const path = join(where, name)
-      const stats = lstatSync(path)
-      if (stats.isSymbolicLink()) return [name, `-> ${readlinkSync(path)}`]
-      return [name, stats.isDirectory() ? filesOf(path) : readFileSync(path, 'utf8')]
-    }),
-  )
-}
+afterAll(() => folder[Symbol.dispose]())
 
 function setXattr(path: string, value: string): void {
   using file = new OwnedFd(openSync(path, 'r'))
   writeXattrs(file.fd, [['user.tsrun', Buffer.from(value)]])
-}
-
-type Wanted = Partial<Omit<CopyRequest, 'folder' | 'root' | 'patterns'>> & {
-  readonly from?: string
-}
-
-/** `COPY <words>`: the last one is the destination. */
-async function copy(words: string, wanted: Wanted = {}): Promise<void> {
-  const all = words.split(' ')
-  using source = openFolder(wanted.from ?? context)
-  using target = openFolder(root)
-  await copyIntoRoot({
-    kind: 'copy',
-    folderName: 'the build context',
-    ignore: undefined,
-    inline: [],
-    excludes: [],
-    parents: false,
-    workingDirectory: '/',
-    destination: all.at(-1) ?? '',
-    chown: undefined,
-    keepOwners: false,
-    chmod: undefined,
-    latestTime: undefined,
-    ...wanted,
-    folder: source,
-    root: target,
-    patterns: all.slice(0, -1),
-  })
 }
 
 function ignoring(...lines: readonly string[]): Wanted {
@@ -176,8 +113,10 @@ describe.skipIf(missing('root'))('copyIntoRoot()', () => {
       return [(mode & 0o7777).toString(8), uid, gid, mtimeMs]
     }
     await copy('d /plain')
-    expect(['plain', 'plain/f', 'plain/s'].map(facts)).toEqual([
-      ['2750', 0, 0, 2_000_000],
+    await copy('. /deep')
+    expect(facts('deep/d')).toEqual(['2750', 0, 0, 2_000_000])
+    expect(facts('plain').slice(0, 3)).toEqual(['755', 0, 0])
+    expect(['plain/f', 'plain/s'].map(facts)).toEqual([
       ['644', 0, 0, 2_000_000],
       ['4711', 0, 0, 2_000_000],
     ])
@@ -299,12 +238,12 @@ describe.skipIf(missing('root'))('copyIntoRoot()', () => {
   })
 
   test('stays in both roots, whatever links there are', async () => {
-    make(folder.path, { [`secret${count}`]: 'secret' })
+    writeFileSync(`${folder.path}/secret`, 'secret')
     const up = '../'.repeat(30)
     make(context, {
-      abs: `-> ${folder.path}/secret${count}`,
+      abs: `-> ${folder.path}/secret`,
       up: `-> ${up}etc`,
-      d: { l: `-> ${up}${folder.path}/secret${count}`, '\n name': 'x' },
+      d: { l: `-> ${up}${folder.path}/secret`, '\n name': 'x' },
     })
     for (const word of ['abs', 'up', 'up/passwd', 'd/l'])
       await expect(copy(`${word} /x`)).rejects.toThrow('has no such file')

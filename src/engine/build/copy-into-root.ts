@@ -10,16 +10,17 @@ import type { CopyRequest, InlineFile } from './copy-request.ts'
 import { type CopySource, findSources } from './find-sources.ts'
 import { RootWriter } from './root-writer.ts'
 import { folderEntry, keptPath, sourceEntries } from './source-entries.ts'
+import { isArchive, unpackSource } from './unpack-source.ts'
 
 /** Copies all of the request, or throws with part of it copied: the root is then of no use. */
 export async function copyIntoRoot(request: CopyRequest): Promise<void> {
   const target = targetOf(request)
   using writer = new RootWriter({
     root: request.root,
-    owner: ownerOf(request),
+    owner: request.chown === undefined ? undefined : resolveOwner(request.root, request.chown),
+    keepOwners: request.keepOwners,
     mode: request.chmod === undefined ? undefined : parseModeChange(request.chmod),
     latestTime: request.latestTime,
-    conflicts: 'merge',
     onSkipped: skippedBy(request),
   })
   try {
@@ -61,11 +62,6 @@ function targetOf({ destination, workingDirectory, patterns, inline }: CopyReque
   return { path: toByteText(absolute.slice(1)), isFolder }
 }
 
-function ownerOf({ root, chown, keepOwners }: CopyRequest) {
-  if (chown !== undefined) return resolveOwner(root, chown)
-  return keepOwners ? undefined : { uid: 0, gid: 0 }
-}
-
 function skippedBy(request: CopyRequest) {
   return (path: string, reason: string) =>
     request.warn?.(`"${fromByteText(path)}" is not copied: ${reason}`)
@@ -77,9 +73,12 @@ async function copySource(
   target: Target,
   writer: RootWriter,
 ): Promise<void> {
+  if (request.kind === 'add' && (await isArchive(source)))
+    return await unpackSource(source, writer.makeFolder(target.path), writer)
   const top = await placeOf(request, source, target, writer)
   for await (const entry of sourceEntries(request, source, skippedBy(request)))
-    await writer.write(join(top, entry.name), placed(entry, top), entry.name === '')
+    if (entry.name !== '' || !source.isFolder || request.parents)
+      await writer.write(join(top, entry.name), placed(entry, top))
 }
 
 async function placeOf(
@@ -91,12 +90,11 @@ async function placeOf(
   if (request.parents) return await makeParents(request, source, target, writer)
   const [, base] = splitPath(source.named)
   if (!source.isFolder) return await filePlace(target, base, writer)
-  if ((await writer.at(target.path)) === 'file')
-    throw new TsrunError(
-      'failed-precondition',
-      `cannot copy a folder to "/${fromByteText(target.path)}": a file stands there`,
-    )
-  return target.path
+  if ((await writer.at(target.path)) !== 'file') return writer.makeFolder(target.path)
+  throw new TsrunError(
+    'failed-precondition',
+    `cannot copy a folder to "/${fromByteText(target.path)}": a file stands there`,
+  )
 }
 
 /** The folders of the source's path, with the attributes that they have there, where they are not there yet. */
@@ -112,7 +110,8 @@ async function makeParents(
   for (let depth = 1; depth < names.length; depth++) {
     const path = names.slice(0, depth).join('/')
     const entry = await folderEntry(request, pivot + path)
-    if (entry !== undefined) await writer.write(join(target.path, path), entry, true)
+    if (entry !== undefined)
+      await writer.write(join(target.path, path), entry, { keepsFolder: true })
   }
   return join(target.path, kept)
 }

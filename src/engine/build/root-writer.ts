@@ -9,22 +9,32 @@ import type { OwnedFd } from '../../native/owned-fd.ts'
 import { fromByteText } from '../../util/byte-text.ts'
 import { isHostRoot } from '../../util/host-user.ts'
 import { splitPath } from '../../util/split-path.ts'
+import type { Owner } from './copy-owner.ts'
 import { RootModel, type RootNode } from './root-model.ts'
 
 export interface RootWriterOptions {
   readonly root: OwnedFd
-  /** Who gets what is made; the owner that an entry names when absent. */
-  readonly owner: { readonly uid: number; readonly gid: number } | undefined
+  /** Who gets what is made; root, or whom an entry names, when absent. */
+  readonly owner: Owner | undefined
+  /** Entries keep their owners where nobody is named. */
+  readonly keepOwners: boolean
   readonly mode: ModeChange | undefined
   /** Nanoseconds that no time may be after, and what nobody has named gets. */
   readonly latestTime: bigint | undefined
   /** Hears of what was not made. */
   readonly onSkipped: (path: string, reason: string) => void
+}
+
+export interface WriteStyle {
+  /** A folder that is there keeps its owner and mode. */
+  readonly keepsFolder?: true
   /**
-   * `merge`: folders join folders, also those that links lead to, and replace nothing else. `replace`: what is of
-   * another kind goes, as unpacking an archive does.
+   * What is of another kind than the entry goes, as unpacking an archive does. Without, folders join folders, also
+   * those that links lead to, and nothing else takes the place of one or gives it.
    */
-  readonly conflicts: 'merge' | 'replace'
+  readonly replaces?: true
+  /** The owner that the entry names, unless the copy is for somebody. */
+  readonly keepsOwner?: true
 }
 
 /** Larger files are written as they are read, past the batches. */
@@ -58,14 +68,14 @@ export class RootWriter implements Disposable {
     return this.#folder(path)
   }
 
-  /** Makes `entry` at `path`. `keepExisting`: a folder that is there keeps its owner and mode. */
-  async write(path: string, entry: TarEntry, keepExisting = false): Promise<void> {
+  /** Makes `entry` at `path`. */
+  async write(path: string, entry: TarEntry, style: WriteStyle = {}): Promise<void> {
     const [folder, base] = splitPath(path)
     refuseReserved(base, entry)
     const parent = this.#folder(folder)
     const real = base === '' ? '' : join(parent, base)
-    if (entry.type === 'directory') await this.#writeFolder(real, entry, keepExisting)
-    else await this.#writeOther(real, entry)
+    if (entry.type === 'directory') await this.#writeFolder(real, entry, style)
+    else await this.#writeOther(real, entry, style)
     if (this.#batch.isFull) await this.#batch.start()
   }
 
@@ -95,7 +105,7 @@ export class RootWriter implements Disposable {
 
   #folder(path: string): string {
     return this.#model.resolveFolder(path, (missing) => {
-      const { uid, gid } = this.#options.owner ?? { uid: 0, gid: 0 }
+      const { uid, gid } = this.#options.owner ?? ROOT
       this.#batch.makeFolder(missing, 0o755, false)
       this.#batch.folderAttributes(missing, { uid, gid, mode: 0o755, xattrs: [] })
       this.#model.note(missing, { kind: 'folder', isNew: true })
@@ -104,34 +114,33 @@ export class RootWriter implements Disposable {
     })
   }
 
-  async #writeFolder(path: string, entry: TarEntry, keepExisting: boolean): Promise<void> {
+  async #writeFolder(path: string, entry: TarEntry, style: WriteStyle): Promise<void> {
     let there = path
     let node = this.#model.at(path)
-    if (node.kind === 'link' && this.#options.conflicts === 'merge') {
+    if (node.kind === 'link' && style.replaces !== true) {
       there = this.#model.resolveFolder(path, () => {
         throw conflict(path, 'it is a link to nothing')
       })
       node = this.#model.at(there)
     }
     if (node.kind !== 'folder') {
-      if (node.kind !== 'none' && this.#options.conflicts === 'merge')
+      if (node.kind !== 'none' && style.replaces !== true)
         throw conflict(path, 'a directory cannot replace a file')
       this.#batch.makeFolder(there, 0o700, node.kind !== 'none')
       this.#model.note(there, { kind: 'folder', isNew: true })
-    } else if (keepExisting) return
-    const attributes = this.#attributesOf(entry)
+    } else if (style.keepsFolder === true) return
+    const attributes = this.#attributesOf(entry, style)
     this.#batch.folderAttributes(there, attributes)
     this.#times.set(there, attributes)
   }
 
-  async #writeOther(path: string, entry: TarEntry): Promise<void> {
+  async #writeOther(path: string, entry: TarEntry, style: WriteStyle): Promise<void> {
     if (path === '') throw conflict(path, 'a file cannot replace the root')
     if (this.#model.at(path).kind === 'folder') {
-      if (this.#options.conflicts === 'merge')
-        throw conflict(path, 'a file cannot replace a directory')
+      if (style.replaces !== true) throw conflict(path, 'a file cannot replace a directory')
       await this.#removeFolder(path)
     }
-    const attributes = this.#attributesOf(entry)
+    const attributes = this.#attributesOf(entry, style)
     switch (entry.type) {
       case 'file':
         await this.#writeFile(path, entry, attributes)
@@ -200,9 +209,9 @@ export class RootWriter implements Disposable {
       if (key === path || key.startsWith(`${path}/`)) this.#times.delete(key)
   }
 
-  #attributesOf(entry: TarEntry): FileAttributes {
-    const { owner, mode, latestTime } = this.#options
-    const { uid, gid } = owner ?? entry
+  #attributesOf(entry: TarEntry, style: WriteStyle): FileAttributes {
+    const { owner, mode, latestTime, keepOwners } = this.#options
+    const { uid, gid } = owner ?? (keepOwners || style.keepsOwner === true ? entry : ROOT)
     const clamp = (time: bigint) =>
       latestTime !== undefined && time > latestTime ? latestTime : time
     return {
@@ -216,6 +225,7 @@ export class RootWriter implements Disposable {
   }
 }
 
+const ROOT = { uid: 0, gid: 0 }
 const EMPTY = Buffer.alloc(0)
 
 // What overlayfs says about layers is no content: a redirect would show other folders.
