@@ -20,6 +20,10 @@ export async function renameContainer(engine: Engine, id: string, text: string):
       `cannot rename container "${name}": the new name is the name it has`,
     )
   containers.rename(record, name)
+  if (record.networks !== undefined) {
+    const { renameInNetworks } = await import('./networks/rename-in-networks.ts')
+    await renameInNetworks(engine, record, name)
+  }
   const renamed = containerEvent({ ...record, name }, 'rename', { oldName: `/${record.name}` })
   recordEvent(engine.dataRoot, renamed)
 }

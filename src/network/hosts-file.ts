@@ -1,4 +1,4 @@
-/** /etc/hosts of a container: localhost, what the user added, itself, and the others in its networks. Pure. */
+/** /etc/hosts of a container: localhost, what the user added, and itself. Pure. */
 import { TsrunError } from '../errors.ts'
 import { parseAddress } from './ip-address.ts'
 import { isHostName } from './network-option.ts'
@@ -16,9 +16,6 @@ export interface HostEntry {
   readonly names: readonly string[]
 }
 
-const BEGIN = "# others in this container's networks, kept by tsrun\n"
-const END = '# end\n'
-
 /** `name:address`, also `name=address`; `host-gateway` stands for the host as the container reaches it. */
 export function parseAddHost(text: string, gateway: string | undefined): HostEntry {
   const at = text.search(/[:=]/)
@@ -33,20 +30,10 @@ export function parseAddHost(text: string, gateway: string | undefined): HostEnt
   return { address, names: [name] }
 }
 
-/** The lines that do not change while the container runs. */
+/** `base` with the lines of `entries` behind it. */
 export function ownHosts(base: string, entries: readonly HostEntry[]): string {
   const text = base === '' || base.endsWith('\n') ? base : `${base}\n`
   return `${text}${linesOf(entries)}`
-}
-
-/** `hosts` with the section about others replaced; what a program in the container has added stays. */
-export function withOthers(hosts: string, others: readonly HostEntry[]): string {
-  const begin = hosts.indexOf(BEGIN)
-  const end = hosts.indexOf(END, begin)
-  const before = begin < 0 || end < 0 ? hosts : hosts.slice(0, begin)
-  const after = begin < 0 || end < 0 ? '' : hosts.slice(end + END.length)
-  const section = others.length === 0 ? '' : `${BEGIN}${linesOf(others)}${END}`
-  return `${before}${section}${after}`
 }
 
 /** `hosts` without the lines of `gone` and with those of `come`; every other line stays. */

@@ -2,7 +2,8 @@
  * Networks as folders, with who is in them:
  *
  *   <data root>/networks/.lock             flock(2): who makes and removes networks, and who gives ports
- *   <data root>/networks/<name>/           network.json, leases.json; its lock is flock(2) on the folder
+ *   <data root>/networks/<name>/           network.json, leases.json, names; its lock is flock(2) on the folder
+ *   <data root>/networks/.resolvers/<id>   settings of a container's resolver, which reads `names`, too
  *
  * Files are written whole. A lease is written before anything is made for it and taken away after all of that is
  * gone, so that whoever comes after a kill knows what there may be.
@@ -12,25 +13,28 @@ import { join } from 'node:path'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { lockFile, takeLock } from '../native/file-lock.ts'
 import { type OwnedFd, openIfThere } from '../native/owned-fd.ts'
+import { writeFileAtomic } from '../util/atomic-write.ts'
+import { readTextIfThere } from '../util/if-there.ts'
 import { readJsonFile, writeJsonFile } from '../util/json-file.ts'
 import { type LeaseBook, type NetworkRecord, NO_LEASES } from './network-record.ts'
+import { namesText } from './resolver-files.ts'
 
 const REMOVED = '~'
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/
 
 export class NetworkStore {
-  readonly #folder: string
+  readonly folder: string
 
   constructor(dataRoot: string) {
-    this.#folder = join(dataRoot, 'networks')
+    this.folder = join(dataRoot, 'networks')
   }
 
   /** Waits for the lock under which networks are made and removed. */
   async lock(): Promise<OwnedFd> {
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
-    const lock = await lockFile(join(this.#folder, '.lock'), 'exclusive')
-    for (const name of readdirSync(this.#folder))
-      if (name.endsWith(REMOVED)) rmSync(join(this.#folder, name), { recursive: true, force: true })
+    mkdirSync(this.folder, { recursive: true, mode: 0o700 })
+    const lock = await lockFile(join(this.folder, '.lock'), 'exclusive')
+    for (const name of readdirSync(this.folder))
+      if (name.endsWith(REMOVED)) rmSync(join(this.folder, name), { recursive: true, force: true })
     return lock
   }
 
@@ -52,7 +56,7 @@ export class NetworkStore {
 
   names(): readonly string[] {
     try {
-      return readdirSync(this.#folder).filter((name) => NAME.test(name))
+      return readdirSync(this.folder).filter((name) => NAME.test(name))
     } catch (error) {
       if (errnoCodeOf(error) === 'ENOENT') return []
       throw error
@@ -108,11 +112,34 @@ export class NetworkStore {
 
   /** The caller holds {@link lockLeases}. No power cut matters: after it no container runs. */
   writeLeases(name: string, book: LeaseBook): void {
+    // Without the name first: a lease that is left over is found and taken back, a name is not.
+    writeFileAtomic(join(this.#directory(name), 'names'), namesText(name, book.leases), {
+      durable: false,
+    })
     writeJsonFile(join(this.#directory(name), 'leases.json'), book, { durable: false })
   }
 
+  /** The settings of the container's resolver. */
+  resolver(containerId: string): string | undefined {
+    return readTextIfThere(this.#resolver(containerId))
+  }
+
+  writeResolver(containerId: string, settings: string): void {
+    mkdirSync(join(this.folder, '.resolvers'), { recursive: true, mode: 0o700 })
+    writeFileAtomic(this.#resolver(containerId), settings, { durable: false })
+  }
+
+  /** None is no error. */
+  removeResolver(containerId: string): void {
+    rmSync(this.#resolver(containerId), { force: true })
+  }
+
+  #resolver(containerId: string): string {
+    return join(this.folder, '.resolvers', containerId)
+  }
+
   #directory(name: string): string {
-    return join(this.#folder, name)
+    return join(this.folder, name)
   }
 }
 

@@ -1,6 +1,6 @@
 /** /etc/resolv.conf of a container, as docker makes it. Pure. */
 import { TsrunError } from '../errors.ts'
-import { parseAddress } from './ip-address.ts'
+import { type Address, parseAddress } from './ip-address.ts'
 
 export interface DnsOptions {
   readonly servers: readonly string[]
@@ -42,6 +42,34 @@ export function containerResolvConf(host: string, given: DnsOptions, isolated: b
     ...(options.length === 0 ? [] : [`options ${options.join(' ')}`]),
     '',
   ].join('\n')
+}
+
+/** The address at which the resolver of a container answers; docker's. */
+const RESOLVER = '127.0.0.11'
+
+/** The file of a container that asks its own resolver, which gets {@link forwardServers}. */
+export function resolverConf(host: string, given: DnsOptions): string {
+  const text = containerResolvConf(host, { ...given, servers: [RESOLVER] }, true)
+  const [, options = ''] = /^options (.*)$/m.exec(text) ?? []
+  const rest = text.replace(/^options .*\n/m, '')
+  // Every name is asked for as it is first: containers have names without dots.
+  const own = options.split(' ').some((word) => given.options.includes(word) && isDots(word))
+  const kept = options.split(' ').filter((word) => word !== '' && (own || !isDots(word)))
+  return `${rest}options ${[...kept, ...(own ? [] : ['ndots:0'])].join(' ')}\n`
+}
+
+/** Whom the resolver asks: it asks from the host, so that the host's own loopback is as good as any other address. */
+export function forwardServers(host: string, given: DnsOptions): readonly Address[] {
+  const text = containerResolvConf(host, { ...given, search: [], options: [] }, false)
+  const found = text.split('\n').flatMap((line) => {
+    const [word, server = ''] = line.split(' ')
+    return word === 'nameserver' ? (parseAddress(server) ?? []) : []
+  })
+  return found.length > 0 ? found : PUBLIC_SERVERS.flatMap((server) => parseAddress(server) ?? [])
+}
+
+function isDots(word: string): boolean {
+  return word.startsWith('ndots:')
 }
 
 /** Throws `invalid-argument` for what cannot stand in the file. */

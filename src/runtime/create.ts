@@ -18,6 +18,8 @@ export interface NewNetwork {
   readonly namespace: number
   /** Descriptor of an rtnetlink(7) socket of the namespace. */
   readonly socket: number
+  /** Pidfd of the container's init. */
+  readonly process: number
 }
 
 export interface CreateOptions {

@@ -193,7 +193,7 @@ function moveInto({ config, options }: Driven, pid: number, descriptor: number):
   moveNetDevices(pid, config, inside.fd)
   if (options.setUpNetwork === undefined) return
   using namespace = new OwnedFd(openSync(`/proc/${pid}/ns/net`, constants.O_RDONLY))
-  options.setUpNetwork({ namespace: namespace.fd, socket: inside.fd })
+  options.setUpNetwork({ namespace: namespace.fd, socket: inside.fd, process: pidfd.fd })
 }
 
 function hookState({ given, options, bundle }: Assembly, status: string, pid: number): HookState {

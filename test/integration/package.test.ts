@@ -81,7 +81,14 @@ describe.skipIf(missing('root', 'command:npm'))('the npm package', () => {
   it('carries the natives of both architectures, the licences, and no sources', () => {
     for (const architecture of ['x86_64', 'aarch64']) {
       const folder = join(installed, 'dist/native', architecture)
-      const parts = ['koffi.node', 'libtsrun.so', 'tsrun-init', 'tsrun-monitor', 'tsrun-reaper']
+      const parts = [
+        'koffi.node',
+        'libtsrun.so',
+        'tsrun-init',
+        'tsrun-monitor',
+        'tsrun-reaper',
+        'tsrun-resolver',
+      ]
       expect(readdirSync(folder)).toEqual(expect.arrayContaining(parts))
       const machine = readFileSync(join(folder, 'tsrun-init')).readUInt16LE(18)
       expect(machine).toBe(architecture === 'x86_64' ? 62 : 183)

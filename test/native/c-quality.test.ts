@@ -10,6 +10,7 @@ const nativeBindings = fileURLToPath(new URL('../../native-bindings', import.met
 const CORE = ['interpreter.c', 'verify.c', 'freestanding.c']
 const LAUNCHER = ['launch.c', 'launch-main.c', 'launch-standalone.c', 'load-interpreter.c']
 const sources = readdirSync(nativeBindings).filter((name) => name.endsWith('.c'))
+const RESOLVER = sources.filter((name) => name.startsWith('resolver'))
 const fuzz = readdirSync(join(nativeBindings, 'fuzz'))
   .filter((name) => name.endsWith('.c'))
   .map((name) => join('fuzz', name))
@@ -102,7 +103,15 @@ describe('native-bindings', () => {
   })
 
   it.skipIf(!has('clang-format'))('is laid out by clang-format (needs clang-format)', () => {
-    const ours = ['init-main.c', 'memory.c', 'library.c', ...LAUNCHER, ...CORE, ...fuzz]
+    const ours = [
+      'init-main.c',
+      'memory.c',
+      'library.c',
+      ...LAUNCHER,
+      ...CORE,
+      ...RESOLVER,
+      ...fuzz,
+    ]
     run('clang-format', ['--dry-run', '-Werror', ...ours])
   })
 })

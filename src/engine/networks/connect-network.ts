@@ -9,10 +9,12 @@ import { statusOf } from '../container-status.ts'
 import type { Engine } from '../engine.ts'
 import { networkFor } from './create-network.ts'
 import { type Endpoint, EndpointReader } from './endpoints.ts'
-import { attachInterface, joinNetwork, leadsOut, publishFrom } from './join-networks.ts'
+import { attachInterface, joinNetwork, publishFrom } from './join-networks.ts'
+import { leadsOut } from './leads-out.ts'
 import { leaveNetwork } from './leave-networks.ts'
 import { networksOf } from './network-engine.ts'
-import { rewriteOwnNames } from './network-files.ts'
+import { rewriteOwnNames, writeResolvConf } from './network-files.ts'
+import { hasNames, settleResolver, updateResolver } from './resolver.ts'
 import { freeInterface, openRunningNetwork, type RunningNetwork } from './running-network.ts'
 import { wantedPorts } from './wanted-ports.ts'
 
@@ -70,6 +72,7 @@ export async function disconnectNetwork(
   engine.containers.write({ ...record, networks: rest.map(({ attachment }) => attachment) })
   if (left === undefined || !member.runs) return
   rewriteOwnNames(engine, record, { gone: left })
+  updateResolver(engine, record, networksAt(rest))
   await reroute(engine, record, rest, left)
 }
 
@@ -117,6 +120,13 @@ async function enterRunning(
   })
   attachInterface(networks, joined, inside, !hasDefaultRoute(inside.socket))
   rewriteOwnNames(engine, record, { come: joined.lease })
+  const all = [...networksAt(before), network]
+  if (all.some(hasNames) && settleResolver(engine, record, all, inside))
+    writeResolvConf(engine, record, all)
+}
+
+function networksAt(endpoints: readonly Endpoint[]): readonly NetworkRecord[] {
+  return endpoints.flatMap(({ network }) => network ?? [])
 }
 
 /** Gives what led through the network that was left to the next that leads out: default routes and ports. */

@@ -12,9 +12,11 @@ import type { ContainerRecord } from '../container-record.ts'
 import { statusOf } from '../container-status.ts'
 import type { Engine } from '../engine.ts'
 import { networkFor } from './create-network.ts'
+import { leadsOut } from './leads-out.ts'
 import { leaveNetworks } from './leave-networks.ts'
 import { type NetworkEngine, networksOf } from './network-engine.ts'
 import { writeNetworkFiles } from './network-files.ts'
+import { hasNames, settleResolver } from './resolver.ts'
 import { wantedPorts } from './wanted-ports.ts'
 
 /** One network that a container is in. */
@@ -46,7 +48,7 @@ export async function joinNetworks(
           interface: `eth${i}`,
         }),
       )
-    await writeNetworkFiles(engine, record, joined)
+    writeNetworkFiles(engine, record, joined)
   } catch (error) {
     await leaveNetworks(engine, record)
     throw error
@@ -56,11 +58,17 @@ export async function joinNetworks(
     attach(inside) {
       const way = joined.find(({ network }) => leadsOut(network))
       for (const one of joined) attachInterface(networks, one, inside, one === way)
+      const all = joined.map(({ network }) => network)
+      if (all.some(hasNames)) settleResolver(engine, record, all, inside)
     },
   }
 }
 
-export type Inside = Pick<NetworkInside, 'namespace' | 'socket'>
+/** The inside of a container, and its init. */
+export interface Inside extends Pick<NetworkInside, 'namespace' | 'socket'> {
+  /** A pidfd. */
+  readonly process: number
+}
 
 /** Makes the interface of a lease. */
 export function attachInterface(
@@ -79,11 +87,6 @@ export function attachInterface(
       { cause },
     )
   }
-}
-
-/** Whether containers have their default routes through it. */
-export function leadsOut({ internal, subnets }: NetworkRecord): boolean {
-  return !internal && subnets.some(({ gateway }) => gateway !== undefined)
 }
 
 /** What a container gets in a network beside its address. */

@@ -4,11 +4,11 @@ import type { ContainerRecord } from '../container-record.ts'
 import type { Engine } from '../engine.ts'
 import { findNetwork } from './endpoints.ts'
 import { networksOf } from './network-engine.ts'
-import { refreshNames } from './network-files.ts'
 
 /** Everything of `record`; what is not there is no error. */
 export async function leaveNetworks(engine: Engine, record: ContainerRecord): Promise<void> {
   for (const { network } of record.networks ?? []) await leaveNetwork(engine, record.id, network)
+  networksOf(engine).store.removeResolver(record.id)
 }
 
 /** Leaves one network; the lease that the container had in it. */
@@ -34,6 +34,5 @@ export async function leaveNetwork(
     ...book,
     leases: book.leases.filter((other) => !has(other)),
   })
-  await refreshNames(engine, network)
   return lease
 }

@@ -2,6 +2,7 @@
 import { constants, openSync } from 'node:fs'
 import { openRouteSocketIn } from '../../native/open-socket-in.ts'
 import { OwnedFd } from '../../native/owned-fd.ts'
+import { pidfdOpen } from '../../native/syscalls.ts'
 import { findLink } from '../../network/links.ts'
 import { isAlive } from '../../runtime/process-liveness.ts'
 import type { ContainerRecord } from '../container-record.ts'
@@ -13,7 +14,11 @@ export interface RunningNetwork extends Inside, Disposable {}
 export async function openRunningNetwork({
   state: { pid = 0, startTime = 0 },
 }: ContainerRecord): Promise<RunningNetwork | undefined> {
-  if (!isAlive(pid, startTime)) return undefined
+  const pidfd = pidfdOpen(pid)
+  if (pidfd === undefined || !isAlive(pid, startTime)) {
+    pidfd?.close()
+    return undefined
+  }
   const namespace = new OwnedFd(openSync(`/proc/${pid}/ns/net`, constants.O_RDONLY))
   try {
     // The number may have become another's before the file was opened.
@@ -22,12 +27,15 @@ export async function openRunningNetwork({
     return {
       namespace: namespace.fd,
       socket: socket.fd,
+      process: pidfd.fd,
       [Symbol.dispose]() {
         socket.close()
+        pidfd.close()
         namespace.close()
       },
     }
   } catch (error) {
+    pidfd.close()
     namespace.close()
     throw error
   }

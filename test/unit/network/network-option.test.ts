@@ -1,6 +1,6 @@
 /** --network in all forms, and the files that follow from it. */
 import { describe, expect, it } from 'vitest'
-import { ownHosts, parseAddHost, withOthers } from '../../../src/network/hosts-file.ts'
+import { ownHosts, parseAddHost, withEntries } from '../../../src/network/hosts-file.ts'
 import { parseNetworkMode } from '../../../src/network/network-option.ts'
 import { checkNetworkName } from '../../../src/network/network-store.ts'
 import { checkDnsOptions, containerResolvConf } from '../../../src/network/resolv-conf.ts'
@@ -75,13 +75,14 @@ describe('parseNetworkMode()', () => {
 })
 
 describe('/etc/hosts', () => {
-  it('has what was added, and others that come and go', () => {
+  it('has what was added, and addresses that come and go', () => {
     const own = ownHosts('127.0.0.1\tlocalhost\n', [parseAddHost('db:host-gateway', '10.0.0.1')])
     expect(own).toBe('127.0.0.1\tlocalhost\n10.0.0.1\tdb\n')
-    const one = withOthers(own, [{ address: '10.0.0.3', names: ['web', 'www'] }])
-    expect(one).toContain('10.0.0.3\tweb www\n')
-    const edited = `${one}1.2.3.4\tadded-by-a-program\n`
-    expect(withOthers(edited, [])).toBe(`${own}1.2.3.4\tadded-by-a-program\n`)
+    const entry = { address: '10.0.0.3', names: ['web', 'www'] }
+    const one = withEntries(own, [], [entry])
+    expect(one).toBe(`${own}10.0.0.3\tweb www\n`)
+    const edited = `${one}1.2.3.4\tadded-by-a-program`
+    expect(withEntries(edited, [entry], [])).toBe(`${own}1.2.3.4\tadded-by-a-program\n`)
     expect(parseAddHost('v6=[fd00::1]', undefined)).toEqual({ address: 'fd00::1', names: ['v6'] })
     for (const text of ['', 'x', ':1.2.3.4', 'x:', 'x:y', 'a b:1.2.3.4', 'x:host-gateway'])
       expect(() => parseAddHost(text, undefined), text).toThrow('cannot use --add-host')

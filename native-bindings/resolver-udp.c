@@ -1,0 +1,173 @@
+// Questions over UDP. One that is forwarded has a socket of its own, whose port the kernel has chosen and
+// which takes nothing but what the asked server sends, and a number of its own: an answer cannot be guessed.
+#include "resolver.h"
+
+#include <linux/errno.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/poll.h>
+
+#define AF_INET 2
+#define AF_INET6 10
+#define SOCKET_FLAGS 02004000 // SOCK_CLOEXEC | SOCK_NONBLOCK
+#define SOCK_DGRAM 2
+#define MSG_FLAGS 0x4040 // MSG_NOSIGNAL | MSG_DONTWAIT
+#define PATIENCE_MS 2000 // with one server; a client of glibc waits 5 s
+#define PER_WAKE 32
+#define DNS_PORT 0x3500 // 53 in network order
+
+struct forward {
+  int fd; // 0: free
+  uint16_t client_number;
+  uint16_t length;
+  uint32_t question_length;
+  uint32_t server;
+  struct settings settings;
+  struct sockaddr_in client;
+  uint64_t deadline;
+  uint8_t query[MAX_QUERY];
+};
+static struct forward forwards[MAX_FORWARDS];
+
+// A socket connected, or about to be, to port 53 of the server.
+int connect_to(const struct address *server, int kind) {
+  struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = DNS_PORT};
+  struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = DNS_PORT};
+  int is_v4 = server->length == 4;
+  int fd = (int)SYS3(socket, is_v4 ? AF_INET : AF_INET6, kind | SOCKET_FLAGS, 0);
+  if (fd < 0) return fd;
+  if (is_v4)
+    memcpy(&v4.sin_addr, server->bytes, 4);
+  else
+    memcpy(&v6.sin6_addr, server->bytes, 16);
+  long result = is_v4 ? SYS3(connect, fd, &v4, sizeof v4) : SYS3(connect, fd, &v6, sizeof v6);
+  if (result == 0 || result == -EINPROGRESS) return fd;
+  close_fd(&fd);
+  return (int)result;
+}
+
+static void end_forward(struct forward *forward) {
+  close_fd(&forward->fd);
+  forward->fd = 0;
+}
+
+static void send_to_client(int socket, const struct forward *forward, const uint8_t *bytes,
+                           uint32_t length) {
+  (void)SYS6(sendto, socket, bytes, length, MSG_FLAGS, &forward->client, sizeof forward->client);
+}
+
+// Asks the server that is due, or the one behind it; when none is left the client hears of that.
+static void ask_server(int socket, struct forward *forward) {
+  if (forward->fd > 0) close_fd(&forward->fd);
+  forward->fd = 0;
+  for (; forward->server < forward->settings.server_count; forward->server++) {
+    int fd = connect_to(&forward->settings.servers[forward->server], SOCK_DGRAM);
+    if (fd < 0) continue;
+    uint16_t number = random_word();
+    memcpy(forward->query, &number, 2);
+    if (SYS6(sendto, fd, forward->query, forward->length, MSG_FLAGS, 0, 0) == forward->length) {
+      forward->fd = fd;
+      forward->deadline = now_ms() + PATIENCE_MS;
+      return;
+    }
+    close_fd(&fd);
+  }
+  memcpy(forward->query, &forward->client_number, 2);
+  uint32_t length = put_refusal(forward->query, forward->length, CODE_FAILED, packet_out);
+  send_to_client(socket, forward, packet_out, length);
+}
+
+static void next_server(int socket, struct forward *forward) {
+  forward->server++;
+  ask_server(socket, forward);
+}
+
+// A free place, or that of the oldest question: who asks too much forgets his own.
+static struct forward *take_place(void) {
+  struct forward *oldest = &forwards[0];
+  for (uint32_t i = 0; i < MAX_FORWARDS; i++) {
+    if (forwards[i].fd == 0) return &forwards[i];
+    if (forwards[i].deadline < oldest->deadline) oldest = &forwards[i];
+  }
+  end_forward(oldest);
+  return oldest;
+}
+
+static void begin_forward(int socket, const struct sockaddr_in *client, uint32_t length,
+                          const struct settings *settings) {
+  struct query query;
+  struct forward *forward = take_place();
+  if (parse_query(packet_in, length, &query) != CODE_OK) return;
+  forward->client = *client;
+  forward->settings = *settings;
+  forward->server = 0;
+  forward->length = (uint16_t)length;
+  forward->question_length = query.question_length;
+  memcpy(forward->query, packet_in, length);
+  memcpy(&forward->client_number, packet_in, 2);
+  ask_server(socket, forward);
+}
+
+void receive_questions(int socket) {
+  for (int i = 0; i < PER_WAKE; i++) {
+    struct sockaddr_in client = {0};
+    struct settings settings;
+    uint32_t client_size = sizeof client, out = 0;
+    long length = SYS6(recvfrom, socket, packet_in, MAX_PACKET, MSG_FLAGS, &client, &client_size);
+    if (length < 0) return;
+    enum verdict verdict =
+        resolve(packet_in, (uint32_t)length, UDP_LIMIT, packet_out, &out, &settings);
+    if (verdict == VERDICT_FORWARD) begin_forward(socket, &client, (uint32_t)length, &settings);
+    if (verdict == VERDICT_ANSWER)
+      (void)SYS6(sendto, socket, packet_out, out, MSG_FLAGS, &client, sizeof client);
+  }
+}
+
+// A server that cannot, or will not, is as good as none while there is another.
+static int is_useless(const struct forward *forward) {
+  int code = packet_in[3] & 0xf;
+  return (code == CODE_FAILED || code == CODE_REFUSED) &&
+         forward->server + 1 < forward->settings.server_count;
+}
+
+static void receive_reply(int socket, struct forward *forward) {
+  for (int i = 0; i < PER_WAKE; i++) {
+    long length = SYS6(recvfrom, forward->fd, packet_in, MAX_PACKET, MSG_FLAGS, 0, 0);
+    if (length == -EAGAIN || length == -EINTR) return;
+    if (length < 0) return next_server(socket, forward);
+    if (!is_reply_to(packet_in, (uint32_t)length, forward->query,
+                     DNS_HEADER + forward->question_length))
+      continue;
+    if (is_useless(forward)) return next_server(socket, forward);
+    memcpy(packet_in, &forward->client_number, 2);
+    send_to_client(socket, forward, packet_in, (uint32_t)length);
+    return end_forward(forward);
+  }
+}
+
+uint32_t watch_forwards(struct pollfd *to) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < MAX_FORWARDS; i++)
+    if (forwards[i].fd > 0) to[count++] = (struct pollfd){.fd = forwards[i].fd, .events = POLLIN};
+  return count;
+}
+
+void handle_forwards(int socket, const struct pollfd *polled, uint32_t count) {
+  uint64_t now = now_ms();
+  for (uint32_t i = 0; i < MAX_FORWARDS; i++) {
+    struct forward *forward = &forwards[i];
+    for (uint32_t k = 0; k < count && forward->fd > 0; k++)
+      if (polled[k].fd == forward->fd && polled[k].revents != 0) {
+        receive_reply(socket, forward);
+        break;
+      }
+    if (forward->fd > 0 && forward->deadline <= now) next_server(socket, forward);
+  }
+}
+
+uint64_t first_forward_deadline(void) {
+  uint64_t first = ~UINT64_C(0);
+  for (uint32_t i = 0; i < MAX_FORWARDS; i++)
+    if (forwards[i].fd > 0 && forwards[i].deadline < first) first = forwards[i].deadline;
+  return first;
+}
