@@ -11,6 +11,7 @@ import { buildSpec } from '../spec/build-spec.ts'
 import { cdiDevices } from '../spec/cdi-names.ts'
 import { stopSignal } from '../spec/command.ts'
 import type { SpecHost } from '../spec/spec-input.ts'
+import type { Ids } from '../spec/user-namespace.ts'
 import { cdiEditsOf } from './cdi-devices.ts'
 import type { ContainerRecord, VolumeRecord } from './container-record.ts'
 import { engineMounts, reaperPath } from './engine-files.ts'
@@ -45,11 +46,14 @@ export interface BuildInput {
   readonly identity: readonly IdentityFile[]
   /** What it shares with others. */
   readonly joined: Joined
+  /** Those of its user namespace. */
+  readonly ids?: Ids | undefined
 }
 
 /** The config.json of a container whose root is mounted at `rootPath`. */
 export function buildContainerConfig(input: BuildInput): RuntimeConfig {
-  const { id, directory, rootPath, image, request, host, volumeMounts, identity, joined } = input
+  const { id, directory, rootPath, image, request, host, volumeMounts, identity, joined, ids } =
+    input
   const own = (name: string) => identity.find((file) => file.name === name)?.content.toString()
   const config = buildSpec({
     containerId: id,
@@ -62,7 +66,8 @@ export function buildContainerConfig(input: BuildInput): RuntimeConfig {
     defaultSeccompProfile,
     volumeMounts,
     ...joined,
-    engineMounts: engineMounts(directory, request, identity),
+    ...(ids === undefined ? {} : { userNamespace: ids }),
+    engineMounts: engineMounts(directory, request, identity, ids !== undefined),
     ...(request.init === true ? { initPath: reaperPath(directory) } : {}),
   })
   const edits = cdiEditsOf(cdiDevices(request))

@@ -2,6 +2,7 @@
 import { TsrunError } from '../errors.ts'
 import type { NetworkAttachment } from '../network/network-option.ts'
 import type { ReachedLimit } from '../runtime/limits-reached.ts'
+import type { Ids } from '../spec/user-namespace.ts'
 import type { HealthConfig } from './health-config.ts'
 import type { RunRequest } from './run-request.ts'
 
@@ -79,6 +80,8 @@ export interface ContainerRecord {
   /** `80/tcp`, of the image. */
   readonly exposedPorts?: readonly string[]
   readonly user: string
+  /** The ids of its user namespace. */
+  readonly ids?: Ids
   readonly labels: Readonly<Record<string, string>>
   /** As the user gave it; `inspect` shows it. */
   readonly request: RunRequest

@@ -57,8 +57,10 @@ export function engineMounts(
   directory: string,
   request: RunRequest,
   identity: readonly IdentityFile[],
+  hasOwnIds = false,
 ): readonly Mount[] {
-  const options = ['rbind', 'rprivate', ...(request.readOnly === true ? ['ro'] : [])]
+  const access = request.readOnly === true ? ['ro'] : []
+  const options = ['rbind', 'rprivate', ...access, ...(hasOwnIds ? ['idmap'] : [])]
   const names = [
     ...(request.noHosts === true ? [] : ['hosts']),
     ...(request.noHostname === true ? [] : ['hostname']),

@@ -8,6 +8,7 @@ import { detachMount } from '../native/overlay-mount.ts'
 import type { NamespaceType, RuntimeConfig } from '../oci/runtime-config.ts'
 import { NAMESPACE_OPTIONS, type NamespaceOption, namespaceMode } from '../spec/namespaces.ts'
 import type { SpecInput } from '../spec/spec-input.ts'
+import { userNamespaceMode } from '../spec/user-namespace.ts'
 import { existsAt } from '../util/if-there.ts'
 import type { ContainerRecord } from './container-record.ts'
 import { statusOf } from './container-status.ts'
@@ -28,6 +29,9 @@ export function joinedNamespaces(engine: Engine, request: RunRequest, id: string
     const { type } = NAMESPACE_OPTIONS[option]
     joined[type] = `/proc/${pidOf(engine, option, mode.container)}/ns/${type}`
   }
+  const users = userNamespaceMode(request)
+  if (users.kind === 'container')
+    joined.user = `/proc/${pidOf(engine, 'userns', users.container)}/ns/user`
   const shmSource = shmSourceOf(engine, request, id)
   return { joined, ...(shmSource === undefined ? {} : { shmSource }) }
 }

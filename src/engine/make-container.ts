@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TsrunError } from '../errors.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import { asksForIds, type Ids } from '../spec/user-namespace.ts'
 import { nameFile } from '../util/name-file.ts'
 import { buildContainerConfig, completeRecord, newRecord } from './build-container.ts'
 import { type ImageOptions, imageOf } from './container-image.ts'
@@ -18,7 +19,7 @@ import { lookUpHost } from './host-facts.ts'
 import { type IdentityFile, identityFiles } from './identity-files.ts'
 import { joinedNamespaces, mountShm } from './joined-namespaces.ts'
 import { releaseContainer } from './release-container.ts'
-import { mountRoot } from './root-filesystem.ts'
+import { mapRoot, mountRoot } from './root-filesystem.ts'
 import type { RunRequest } from './run-request.ts'
 
 export interface MakeOptions extends ImageOptions {
@@ -60,7 +61,9 @@ export async function makeContainer<Result>(
     const rootPath = await mountRoot(engine, id, request, image)
     options.onPhase?.('spec')
     const { workingDirectory } = options
-    const place = { record: claimed, request, image, rootPath, workingDirectory }
+    const ids = await idsFor(engine, claimed, request, rootPath)
+    const named: ContainerRecord = ids === undefined ? claimed : { ...claimed, ids }
+    const place = { record: named, request, image, rootPath, workingDirectory }
     const volumes = await volumesOf(engine, place)
     mountShm(engine, id, request)
     const identity = identityFiles(request, image, rootPath)
@@ -68,9 +71,11 @@ export async function makeContainer<Result>(
       ...{ id, directory, rootPath, image, request, host, identity },
       volumeMounts: volumes.mounts,
       joined: joinedNamespaces(engine, request, id),
+      ids,
     })
-    const record = completeRecord(claimed, config, directory, volumes.records)
+    const record = completeRecord(named, config, directory, volumes.records)
     writeBundle(directory, config, record, identity)
+    if (ids !== undefined) await mapRoot(engine, record)
     recordEvent(engine.dataRoot, containerEvent(record, 'create'))
     return await complete({ unfinished, record, config })
   } catch (error) {
@@ -78,6 +83,18 @@ export async function makeContainer<Result>(
     await discardContainer(engine, id, 'remove')
     throw error
   }
+}
+
+/** Most containers have the ids of the host: what is for others is loaded for them alone. */
+async function idsFor(
+  engine: Engine,
+  record: ContainerRecord,
+  request: RunRequest,
+  rootPath: string,
+): Promise<Ids | undefined> {
+  if (!asksForIds(request)) return undefined
+  const { claimIds } = await import('./user-ids.ts')
+  return await claimIds(engine, record, request, rootPath)
 }
 
 async function removeNamed(engine: Engine, name: string | undefined): Promise<void> {

@@ -30,6 +30,7 @@ interface ActiveRecord {
 }
 
 export class OverlaySnapshotter implements Snapshotter {
+  readonly root: string
   readonly #layers: string
   readonly #active: string
   readonly #drafts: string
@@ -37,6 +38,7 @@ export class OverlaySnapshotter implements Snapshotter {
 
   /** Nothing is created before something is stored. */
   constructor(root: string) {
+    this.root = root
     this.#layers = join(root, 'layers')
     this.#active = join(root, 'active')
     this.#drafts = join(root, 'drafts')

@@ -18,6 +18,8 @@ import type { Mount } from './mount.ts'
  * which spares each layer that a chain it is told of, or an active snapshot, stands on.
  */
 export interface Snapshotter {
+  /** All folders that it hands out are below it. */
+  readonly root: string
   hasLayer(chainId: string): boolean
   /** Undefined when the layer is there. Waits while another process makes it. */
   startLayer(chainId: string): Promise<LayerDraft | undefined>

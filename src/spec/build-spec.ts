@@ -120,7 +120,7 @@ function buildLinux(
   })
   const seccomp = chooseSeccomp(input, security, capabilities)
   return {
-    ...(userNamespace ?? {}),
+    ...(input.joined?.user === undefined ? (userNamespace ?? {}) : {}),
     ...(Object.keys(sysctl).length === 0 ? {} : { sysctl }),
     resources: buildResources(options, rules, host.devices),
     ...cgroupOf(input),

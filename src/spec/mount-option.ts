@@ -94,14 +94,7 @@ function recursionOf(fields: MountFields): string {
 function idmapOf(fields: MountFields): readonly string[] {
   const text = fields.text('idmap')
   if (text === undefined || text === 'false') return []
-  if (text === 'true') {
-    refuseOption(
-      'mount',
-      fields.whole,
-      'the container has no user namespace whose ids it could take: write idmap=uids=…;gids=…',
-    )
-  }
-  return [`idmap=${text}`]
+  return [text === 'true' ? 'idmap' : `idmap=${text}`]
 }
 
 function readVolume(fields: MountFields): UserMount {

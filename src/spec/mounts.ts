@@ -19,6 +19,7 @@ export function buildMounts(input: SpecInput, security: SecurityOptions): readon
   const direct = userMounts(input).flatMap((mount) => directMount(mount) ?? [])
   const user = [...direct, ...(input.volumeMounts ?? []), ...(shmMount(input) ?? [])]
   refuseDuplicates(user)
+  if (input.userNamespace === undefined) refuseOwnIds(user)
   const taken = new Set(user.map(({ destination }) => destination))
   const kept = [...defaultMounts(input, security), ...(input.engineMounts ?? [])].filter(
     ({ destination }) =>
@@ -184,6 +185,18 @@ function refuseDuplicates(mounts: readonly Mount[]): void {
       )
     }
     seen.add(destination)
+  }
+}
+
+function refuseOwnIds(mounts: readonly Mount[]): void {
+  for (const { destination, options = [] } of mounts) {
+    const option = options.find((text) => text === 'idmap' || text === 'ridmap')
+    if (option === undefined) continue
+    throw new TsrunError(
+      'invalid-argument',
+      `cannot use ${option} for the mount on "${destination}": the container has no user namespace whose ids it could take`,
+      { hint: 'add --userns auto, or write idmap=uids=…;gids=…' },
+    )
   }
 }
 

@@ -50,7 +50,9 @@ export function buildNamespaces(input: SpecInput): readonly Namespace[] {
     if (namespace !== undefined) namespaces.push(namespace)
   }
   if (options.network !== 'host') namespaces.push({ type: 'network' })
-  if (userNamespace !== undefined) namespaces.push({ type: 'user' })
+  const user = input.joined?.user
+  if (userNamespace !== undefined)
+    namespaces.push({ type: 'user', ...(user === undefined ? {} : { path: user }) })
   return namespaces
 }
 

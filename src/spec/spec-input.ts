@@ -29,6 +29,14 @@ export interface SpecOptions {
   readonly ipc?: string | undefined
   readonly uts?: string | undefined
   readonly cgroupns?: string | undefined
+  /** `host`, `auto[:…]`, `keep-id[:…]`, `nomap`, `container:NAME`, or `private` with maps. */
+  readonly userns?: string | undefined
+  /** `container_id:from_id[:amount]`. */
+  readonly uidMaps?: readonly string[] | undefined
+  readonly gidMaps?: readonly string[] | undefined
+  /** Whose ranges of /etc/subuid and /etc/subgid. */
+  readonly subuidName?: string | undefined
+  readonly subgidName?: string | undefined
   /** Octal digits. */
   readonly umask?: string | undefined
   /** `true` when the command is systemd, `always` or `false`, which is the default. */
@@ -162,7 +170,7 @@ export interface SpecInput {
   readonly shmSource?: string
   /** Host path of the first process of --init. */
   readonly initPath?: string
-  /** Present for a rootless container. */
+  /** The ids of a container that has some of its own. */
   readonly userNamespace?: {
     readonly uidMappings: readonly IdMapping[]
     readonly gidMappings: readonly IdMapping[]

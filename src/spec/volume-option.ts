@@ -58,20 +58,14 @@ function readOptions(optionText: string, text: string, isVolume: boolean): Read 
       if (isVolume) refuseOption('volume', text, `a volume has no propagation such as "${option}"`)
       read.propagation = option
     } else if (ATTRIBUTES.has(option)) read.attributes.push(option)
-    else if (/^r?idmap=/.test(option)) read.attributes.push(option)
+    else if (/^r?idmap(?:=|$)/.test(option)) read.attributes.push(option)
     else if (option === 'copy' || option === 'nocopy') {
       if (!isVolume) refuseOption('volume', text, `"${option}" is for volumes, not for paths`)
       read.copyUp = option === 'copy'
     } else if (option === 'U') read.chown = true
     else if (option === 'O') read.overlay = true
-    else if (option === 'idmap') {
-      refuseOption(
-        'volume',
-        text,
-        'the container has no user namespace whose ids it could take: write idmap=uids=…;gids=…',
-      )
-      // Relabelling is for SELinux, which the supported hosts do not have on; docker ignores it there too.
-    } else if (option !== 'z' && option !== 'Z' && !CONSISTENCY.has(option))
+    // Relabelling is for SELinux, which the supported hosts do not have on; docker ignores it there too.
+    else if (option !== 'z' && option !== 'Z' && !CONSISTENCY.has(option))
       refuseOption('volume', text, `${JSON.stringify(option)} is not an option of a volume`)
   }
   const { readOnly, bind, propagation, attributes, copyUp, chown, overlay } = read

@@ -30,7 +30,7 @@ export async function* checkKernelLeftovers(engine: Engine): AsyncGenerator<Find
 function* checkMounts(engine: Engine): Generator<Finding> {
   const folder = dirname(engine.containers.directory('x'))
   for (const { mountPoint } of parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'))) {
-    const id = /^([0-9a-f]{64})\/(?:rootfs|shm|mount-\d+(?:\.image)?)$/.exec(
+    const id = /^([0-9a-f]{64})\/(?:rootfs|mapped|shm|mount-\d+(?:\.image)?)$/.exec(
       mountPoint.slice(folder.length + 1),
     )?.[1]
     if (id === undefined || !mountPoint.startsWith(`${folder}/`) || !isAtRest(engine, id)) continue

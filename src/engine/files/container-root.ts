@@ -7,6 +7,7 @@ import { entryPath, openInRoot } from '../../native/open-in-root.ts'
 import { OwnedFd } from '../../native/owned-fd.ts'
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
 import { openProcess } from '../../runtime/process-liveness.ts'
+import type { Ids } from '../../spec/user-namespace.ts'
 import { toByteText } from '../../util/byte-text.ts'
 import { splitPath } from '../../util/split-path.ts'
 import { type ContainerRecord, shortId } from '../container-record.ts'
@@ -19,6 +20,8 @@ export interface ContainerRoot extends Disposable {
   readonly root: OwnedFd
   readonly record: ContainerRecord
   readonly config: RuntimeConfig
+  /** Its files have these ids of the host, for it runs in a user namespace. */
+  readonly seenIds?: Ids | undefined
 }
 
 /**
@@ -69,7 +72,7 @@ function openRunning(engine: Engine, record: ContainerRecord): ContainerRoot | u
   try {
     const root = openFolder(`/proc/${pid}/root`)
     using after = openProcess(pid, startTime)
-    if (after !== undefined) return rootOf(engine, record, root)
+    if (after !== undefined) return { ...rootOf(engine, record, root), seenIds: record.ids }
     root.close()
     return undefined
   } catch (error) {
@@ -105,7 +108,7 @@ async function mountStopped(
     lock.close()
   }
   try {
-    await remountRoot(engine, record)
+    await remountRoot(engine, record, 'as stored')
     const opened = rootOf(
       engine,
       record,

@@ -13,6 +13,7 @@ import { fromByteText, toByteText } from '../../util/byte-text.ts'
 import type { Engine } from '../engine.ts'
 import { type ContainerRoot, openContainerRoot } from './container-root.ts'
 import { type CopyRoot, type CopySource, openSource, openTarget } from './copy-place.ts'
+import { ownerInside, ownerOutside, withOwners } from './shift-ids.ts'
 import { openToOverwrite, type WriteTreeOptions, writeTree } from './write-tree.ts'
 
 export interface CopyOptions {
@@ -34,7 +35,7 @@ export async function copyFromContainer(
 ): Promise<number> {
   using container = await openContainerRoot(engine, id)
   using host = openHost()
-  using source = openSource(inContainer(container), toByteText(from), options.followLink)
+  using source = sourceIn(container, from, options)
   const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
   return await copy(source, { root: host, where: '' }, hostPath(to), {
     ...options,
@@ -52,7 +53,7 @@ export async function* tarFromContainer(
   options: CopyOptions,
 ): AsyncGenerator<Buffer> {
   using container = await openContainerRoot(engine, id)
-  using source = openSource(inContainer(container), toByteText(from), options.followLink)
+  using source = sourceIn(container, from, options)
   yield* writeTar(source.entries(source.contentsOnly ? '.' : source.name, options))
 }
 
@@ -68,11 +69,16 @@ export async function copyToContainer(
   using source = openSource({ root: host, where: '' }, hostPath(from), options.followLink)
   using container = await openContainerRoot(engine, id)
   requireWritable(container)
-  return await copy(source, inContainer(container), toByteText(to), {
-    ...options,
-    privileged: true,
-    owner: options.archive ? userOf(container) : undefined,
-  })
+  return await copy(
+    shifted(source, ownerOutside, container),
+    inContainer(container),
+    toByteText(to),
+    {
+      ...options,
+      privileged: true,
+      owner: options.archive ? userOf(container) : undefined,
+    },
+  )
 }
 
 /** Unpacks a tar, also a compressed one, into a folder of the container. */
@@ -92,15 +98,12 @@ export async function tarToContainer(
       'invalid-argument',
       `cannot unpack to "${container.record.name}:${to}": it must be a directory`,
     )
-  await writeTree(
-    opened,
-    readTarEntries(inflate(tar, createZstdInflate, { maximum: maxInflatedOf() })),
-    {
-      onSkipped: options.onSkipped,
-      privileged: true,
-      owner: options.archive ? userOf(container) : undefined,
-    },
-  )
+  const entries = readTarEntries(inflate(tar, createZstdInflate, { maximum: maxInflatedOf() }))
+  await writeTree(opened, withOwners(entries, ownerOutside, container.seenIds), {
+    onSkipped: options.onSkipped,
+    privileged: true,
+    owner: options.archive ? userOf(container) : undefined,
+  })
 }
 
 async function copy(
@@ -147,6 +150,24 @@ class TarSize {
   }
 }
 
+function sourceIn(container: ContainerRoot, from: string, options: CopyOptions): CopySource {
+  const source = openSource(inContainer(container), toByteText(from), options.followLink)
+  return shifted(source, ownerInside, container)
+}
+
+function shifted(
+  source: CopySource,
+  change: typeof ownerInside,
+  { seenIds }: ContainerRoot,
+): CopySource {
+  if (seenIds === undefined) return source
+  return {
+    ...source,
+    entries: (...words) => withOwners(source.entries(...words), change, seenIds),
+    [Symbol.dispose]: () => source[Symbol.dispose](),
+  }
+}
+
 function inContainer({ root, record }: ContainerRoot): CopyRoot {
   return { root, where: ` in container ${record.name}` }
 }
@@ -161,8 +182,12 @@ function hostPath(path: string): string {
   return toByteText(`${resolve(path)}${end}`)
 }
 
-function userOf({ config }: ContainerRoot): { readonly uid: number; readonly gid: number } {
-  return { uid: config.process?.user?.uid ?? 0, gid: config.process?.user?.gid ?? 0 }
+function userOf({ config, seenIds }: ContainerRoot): {
+  readonly uid: number
+  readonly gid: number
+} {
+  const { uid = 0, gid = 0 } = config.process?.user ?? {}
+  return ownerOutside({ uid, gid }, seenIds)
 }
 
 function requireWritable({ config, record }: ContainerRoot): void {

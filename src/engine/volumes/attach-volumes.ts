@@ -1,5 +1,6 @@
 /** Gives a container in the making its volumes: makes those that are missing, fills empty ones, says what is to be mounted. */
 import { join } from 'node:path'
+import { TsrunError } from '../../errors.ts'
 import type { Mount } from '../../oci/runtime-config.ts'
 import type { ContainerImage } from '../build-container.ts'
 import type { ContainerRecord, VolumeRecord } from '../container-record.ts'
@@ -92,23 +93,42 @@ async function attach(
   record: VolumeRecord,
 ): Promise<Attached> {
   const directory = engine.containers.directory(input.record.id)
+  if (planned.overlay && input.record.ids !== undefined)
+    throw new TsrunError(
+      'not-implemented',
+      `cannot use O for the mount on "${planned.destination}" in a user namespace: an overlay cannot map its ids`,
+      { hint: 'use a volume, whose ids are mapped, or a copy' },
+    )
   if (planned.type === 'image') await prepareImage(engine, record)
   const { path, options } =
     planned.type === 'volume'
       ? await openVolume(engine, input, planned)
       : { path: planned.source, options: [] }
-  stageMount(engine, directory, { ...record, source: path })
+  stageMount(engine, directory, { ...record, source: path }, input.record.ids)
   const source = record.stage === undefined ? path : join(directory, record.stage)
-  if (planned.chown) chownForUser(source, input)
+  const mapping = mappingOptions(input, planned)
+  if (planned.chown)
+    chownForUser(source, input, mapping.length === 0 ? input.record.ids : undefined)
   const mount = planned.overlay
     ? await overlayOf(engine, record, source)
     : {
         destination: planned.destination,
         type: 'bind',
         source,
-        options: [...planned.options, ...options.filter((o) => !planned.options.includes(o))],
+        options: [
+          ...planned.options,
+          ...options.filter((o) => !planned.options.includes(o)),
+          ...mapping,
+        ],
       }
   return { record: { ...record, ...(planned.type === 'volume' ? { source: path } : {}) }, mount }
+}
+
+/** What a volume keeps has the ids in the container: containers with different ids share it. */
+function mappingOptions({ record }: AttachInput, planned: PlannedMount): readonly string[] {
+  if (record.ids === undefined || planned.overlay) return []
+  const isMapped = planned.options.some((option) => /^r?idmap(?:=|$)/.test(option))
+  return isMapped || planned.type !== 'volume' ? [] : ['idmap']
 }
 
 async function openVolume(

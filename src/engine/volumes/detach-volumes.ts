@@ -1,17 +1,22 @@
 /** What becomes of a container's volumes after it: their mounts go when it has ended, anonymous ones with it. */
+import type { Ids } from '../../spec/user-namespace.ts'
 import type { ContainerRecord, VolumeRecord } from '../container-record.ts'
 import type { Engine } from '../engine.ts'
 import { mountVolume, unmountVolume } from './mount-volume.ts'
 import { stageMount } from './stage-mounts.ts'
 
 /** Mounts again what a container that has been made before takes its volumes from. */
-export async function remountVolumes(engine: Engine, record: ContainerRecord): Promise<void> {
+export async function remountVolumes(
+  engine: Engine,
+  record: ContainerRecord,
+  ids: Ids | undefined,
+): Promise<void> {
   for (const volume of record.volumes) {
     if (volume.name !== undefined) {
       using locked = await engine.volumes.lock(volume.name, 'exclusive')
       if (locked !== undefined) mountVolume(locked)
     }
-    stageMount(engine, engine.containers.directory(record.id), volume)
+    stageMount(engine, engine.containers.directory(record.id), volume, ids)
   }
 }
 

@@ -8,9 +8,11 @@ import { TsrunError } from '../../errors.ts'
 import { bindDescriptor } from '../../native/mount-at.ts'
 import { openPathInRoot } from '../../native/open-file-in-root.ts'
 import { mountOverlay } from '../../snapshots/mount-overlay.ts'
+import type { Ids } from '../../spec/user-namespace.ts'
 import { imageOf } from '../container-image.ts'
 import type { VolumeRecord } from '../container-record.ts'
 import type { Engine } from '../engine.ts'
+import { mountMappedOverlay } from '../mount-mapped-overlay.ts'
 
 /** Fetches the image unless it is here, and keeps its layers for as long as the container is there. */
 export async function prepareImage(engine: Engine, record: VolumeRecord): Promise<void> {
@@ -26,14 +28,22 @@ export async function prepareImage(engine: Engine, record: VolumeRecord): Promis
 }
 
 /** Mounts what `record` needs in the container's folder; nothing for a mount that has its source elsewhere. */
-export function stageMount(engine: Engine, directory: string, record: VolumeRecord): void {
+export function stageMount(
+  engine: Engine,
+  directory: string,
+  record: VolumeRecord,
+  ids?: Ids | undefined,
+): void {
   const { stage, type, subpath, source, destination } = record
   if (stage === undefined) return
   const target = join(directory, stage)
   const root = type === 'image' ? imageRoot(target, subpath) : source
   if (type === 'image') {
     if (!existsSync(root)) mkdirSync(root, { mode: 0o700 })
-    mountOverlay(engine.snapshotter().mounts(record.snapshot ?? ''), root)
+    const mounts = engine.snapshotter().mounts(record.snapshot ?? '')
+    const place = { root: engine.snapshotter().root, stage: join(directory, 'mapped') }
+    if (ids === undefined) mountOverlay(mounts, root)
+    else mountMappedOverlay(mounts, ids, { ...place, target: root })
   }
   if (subpath === undefined) return
   using part = openPathInRoot(root, subpath)

@@ -1,5 +1,5 @@
 /**
- * Sources of bind mounts: opened by init at their turn, so that they see the mounts before them and
+ * The root and the sources of bind mounts: opened by init at their turn, so that they see the mounts before them and
  * keep what the host has locked; in a user namespace, where init has no right to a path, by a helper.
  *
  *   init                                    helper, in the caller's user namespace
@@ -25,6 +25,7 @@ import {
 } from './helper-process.ts'
 import { emitMapIds } from './idmapped-mounts.ts'
 import { isBind, type MountOptions, parseMountOptions } from './mount-options.ts'
+import { directoryFlags } from './path-in-root.ts'
 
 const HAVE = 'h'
 const PLEASE = 'p'
@@ -33,11 +34,18 @@ const PLEASE = 'p'
 export function emitSourceHelper(c: CreateContext): HelperProcess | undefined {
   const binds = bindMounts(c)
   // A helper of a user without root has no rights beyond those of init.
-  if (!c.inUserNamespace || binds.length === 0 || c.options.features.rootless) return undefined
+  if (!c.inUserNamespace || c.options.features.rootless) return undefined
   return c.b.at('source helper', () =>
     emitHelperProcess(c.b, (socket) => {
+      c.b.at('/root/path', () => emitServe(c, socket, () => emitOpenPlace(c)))
       for (const { mount, index } of binds) {
-        c.b.at(`/mounts/${index}`, () => emitServe(c, socket, mount, index))
+        c.b.at(`/mounts/${index}`, () =>
+          emitServe(c, socket, () => {
+            const tree = emitOpenTree(c, mount, parseMountOptions(mount.options ?? []))
+            emitIdMap(c, tree, index)
+            return tree
+          }),
+        )
       }
     }),
   )
@@ -51,7 +59,7 @@ function bindMounts(
     .filter(({ mount }) => isBind(mount, parseMountOptions(mount.options ?? [])))
 }
 
-function emitServe(c: CreateContext, socket: Slot, mount: Mount, index: number): void {
+function emitServe(c: CreateContext, socket: Slot, emitOpen: () => Slot): void {
   const { b } = c
   const next = b.label()
   const asked = b.label()
@@ -63,11 +71,21 @@ function emitServe(c: CreateContext, socket: Slot, mount: Mount, index: number):
   const namespace = descriptorOf(b, message)
   b.run('setns', [namespace, CLONE_NEWNS])
   b.run('close', [namespace])
-  const tree = emitOpenTree(c, mount, parseMountOptions(mount.options ?? []))
-  emitIdMap(c, tree, index)
-  emitSendDescriptor(b, socket, 'm', tree)
-  b.run('close', [tree])
+  const opened = emitOpen()
+  emitSendDescriptor(b, socket, 'm', opened)
+  b.run('close', [opened])
   b.place(next)
+}
+
+/** Init's descriptor of the folder that the root filesystem is at. */
+export function emitOpenRoot(c: CreateContext): Slot {
+  return c.sourceHelper === undefined
+    ? emitOpenPlace(c)
+    : emitOpenOrAsk(c, c.sourceHelper, (tolerate) => emitOpenPlace(c, tolerate))
+}
+
+function emitOpenPlace({ b, rootfs }: CreateContext, tolerate: readonly string[] = []): Slot {
+  return b.sys('openat', [AT_FDCWD, b.string(rootfs), directoryFlags(b), 0], { tolerate })
 }
 
 /** Init's detached copy of the source of mount `index`, with the mounts below it for `rbind`. */
@@ -87,17 +105,25 @@ export function emitOpenSource(
   if (c.idMaps.has(index)) {
     return emitAsk(b, sourceHelper.socket)
   }
+  return emitOpenOrAsk(c, sourceHelper, (tolerate) => emitOpenTree(c, mount, options, tolerate))
+}
+
+// With its own rights first: most need no others.
+function emitOpenOrAsk(
+  { b }: CreateContext,
+  helper: HelperProcess,
+  emitOpen: (tolerate: readonly string[]) => Slot,
+): Slot {
   const done = b.label()
   const ask = b.label()
-  // With its own rights first: most sources need no others.
-  const tree = emitOpenTree(c, mount, options, ['EACCES', 'EPERM'])
-  b.branch(tree, 'lt', 0, ask)
-  emitSendWord(b, sourceHelper.socket, HAVE)
+  const opened = emitOpen(['EACCES', 'EPERM'])
+  b.branch(opened, 'lt', 0, ask)
+  emitSendWord(b, helper.socket, HAVE)
   b.jump(done)
   b.place(ask)
-  b.set(tree, emitAsk(b, sourceHelper.socket))
+  b.set(opened, emitAsk(b, helper.socket))
   b.place(done)
-  return tree
+  return opened
 }
 
 function emitIdMap(c: CreateContext, tree: Slot, index: number): void {

@@ -25,6 +25,7 @@ import type { CreateContext, ProcessContext } from './create-context.ts'
 import { MOUNT_ATTR_SIZE, type MountAttributes, mountAttr } from './kernel-structs.ts'
 import { emitMaskLabel } from './lsm-label.ts'
 import { type Propagation, parsePropagation } from './mount-options.ts'
+import { emitOpenRoot } from './mount-sources.ts'
 import { directoryFlags } from './path-in-root.ts'
 
 const EINVAL = 22
@@ -85,7 +86,7 @@ export function emitRootMount(c: CreateContext): Slot {
       const first = type === MS_PRIVATE ? MS_PRIVATE : MS_SLAVE
       emitSetAttributes(b, host, { propagation: first }, true)
     }
-    const place = b.sys('openat', [AT_FDCWD, b.string(c.rootfs), directoryFlags(b), 0])
+    const place = emitOpenRoot(c)
     const root = emitCloneTree(b, place, true)
     // pivot_root refuses a shared root; what it is to be in the end it becomes after that.
     if (type === MS_SHARED) emitSetAttributes(b, root, { propagation: MS_PRIVATE }, false)

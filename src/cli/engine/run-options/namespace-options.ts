@@ -19,6 +19,31 @@ export const NAMESPACE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     describe: 'its own processes alone, or whose',
     value: 'private|host|container:name|ns:path',
   },
+  gidmap: {
+    type: 'list',
+    describe: 'a range of group ids of its own, for --uidmap is not for both',
+    value: 'inside:outside:amount',
+  },
+  subgidname: {
+    type: 'string',
+    describe: 'the group ids that /etc/subgid gives to a name',
+    value: 'name',
+  },
+  subuidname: {
+    type: 'string',
+    describe: 'the ids that /etc/subuid gives to a name, for both when it stands alone',
+    value: 'name',
+  },
+  uidmap: {
+    type: 'list',
+    describe: 'a range of ids of its own, for users and groups unless --gidmap is given',
+    value: 'inside:outside:amount',
+  },
+  userns: {
+    type: 'string',
+    describe: 'the ids of the host, a free range of its own, or whose',
+    value: 'host|auto|auto:size=n|container:name',
+  },
   uts: {
     type: 'string',
     describe: 'its own host name, or whose',
@@ -31,7 +56,12 @@ export function namespaceRequest(options: CommandOptions): Partial<RunRequest> {
     cgroupns: options.string('cgroupns'),
     domainname: options.string('domainname'),
     ipc: options.string('ipc'),
+    gidMaps: options.list('gidmap'),
     pid: options.string('pid'),
+    subgidName: options.string('subgidname'),
+    subuidName: options.string('subuidname'),
+    uidMaps: options.list('uidmap'),
+    userns: options.string('userns'),
     uts: options.string('uts'),
   }
 }

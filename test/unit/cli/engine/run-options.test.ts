@@ -114,7 +114,6 @@ describe('runRequestOf()', () => {
     [['--image-volume', 'ignore'], /--image-volume "ignore": volumes of images/],
     [['--health-startup-cmd', 'x'], /--health-startup-cmd "x": .*--health-start-period/],
     [['--use-api-socket'], /--use-api-socket/],
-    [['--userns', 'auto'], /--userns "auto"/],
     [['--runtime', 'runc'], /--runtime "runc"/],
   ])('refuses %j by name', async (args, message) => {
     await expect(request(...args, 'image')).rejects.toThrow(message)
