@@ -8,6 +8,7 @@ import {
   type NetlinkMessage,
   type NetlinkRequest,
   NLM_F_ACK,
+  NLM_F_DUMP,
 } from '../linux/netlink-message.ts'
 import { OwnedFd } from './owned-fd.ts'
 import { newBatch, runBatch } from './run-batch.ts'
@@ -17,8 +18,14 @@ const AF_NETLINK = 16
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000
 const NETLINK_ROUTE = 0
 const NETLINK_NETFILTER = 12
+const IFREQ_SIZE = 40 // struct ifreq: char name[16], then a union with the index
+const IFNAMSIZ = 16
+const SIOCGIFINDEX = 0x8933
+const MSG_TRUNC = 0x20
 /** The kernel's datagrams of a dump are at most 32 KiB (NLMSG_GOODSIZE and net/netlink/af_netlink.c). */
-const DATAGRAM_SIZE = 65_536
+const DUMP_SIZE = 65_536
+/** Room for one message about a link with its statistics, or for an errno. */
+const ANSWER_SIZE = 8192
 
 let lastSequence = 0
 
@@ -48,8 +55,9 @@ export function askKernel(
   send.run('sendto', [socket, send.bytes(bytes), bytes.length, 0, 0, 0])
   runBatch(send)
   const messages: NetlinkMessage[] = []
+  const size = (request.flags & NLM_F_DUMP) === NLM_F_DUMP ? DUMP_SIZE : ANSWER_SIZE
   for (;;) {
-    for (const message of receive(socket)) {
+    for (const message of receive(socket, size)) {
       // What is left of an answer that nobody read to its end is not ours.
       if (message.sequence !== sequence) continue
       const errno = endOfAnswer(message)
@@ -79,7 +87,7 @@ export function askKernelAll(
   send.run('sendto', [socket, send.bytes(bytes), bytes.length, 0, 0, 0])
   runBatch(send)
   for (;;) {
-    for (const message of receive(socket)) {
+    for (const message of receive(socket, ANSWER_SIZE)) {
       const index = message.sequence - first
       const errno = endOfAnswer(message)
       if (index < 0 || index >= requests.length || errno === undefined) continue
@@ -89,10 +97,24 @@ export function askKernelAll(
   }
 }
 
-function receive(socket: number): readonly NetlinkMessage[] {
+/** The index of a link, by an ioctl that waits for nobody who is changing links (netdevice(7)); undefined for none. */
+export function linkIndexOf(socket: number, name: string): number | undefined {
+  const bytes = Buffer.alloc(IFREQ_SIZE)
+  if (Buffer.byteLength(name) >= IFNAMSIZ) return undefined
+  bytes.write(name)
   const batch = newBatch()
-  const buffer = batch.zeros(DATAGRAM_SIZE)
-  const length = batch.sys('recvfrom', [socket, buffer, DATAGRAM_SIZE, 0, 0, 0])
+  const request = batch.bytes(bytes)
+  const found = batch.sys('ioctl', [socket, SIOCGIFINDEX, request], { tolerate: ['ENODEV'] })
   const result = runBatch(batch)
-  return decodeMessages(result.bytes(buffer).subarray(0, result.value(length)))
+  return result.value(found) < 0 ? undefined : result.bytes(request).readInt32LE(IFNAMSIZ)
+}
+
+function receive(socket: number, size: number): readonly NetlinkMessage[] {
+  const batch = newBatch()
+  const buffer = batch.zeros(size)
+  const length = batch.sys('recvfrom', [socket, buffer, size, MSG_TRUNC, 0, 0])
+  const result = runBatch(batch)
+  const received = result.value(length)
+  if (received > size) throw new RangeError(`a netlink message of ${received} bytes`)
+  return decodeMessages(result.bytes(buffer).subarray(0, received))
 }

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { errnoCodeOf, SyscallError, TsrunError } from '../errors.ts'
 import { setLinkUp } from '../linux/rtnetlink.ts'
-import { askKernel, askKernelAll, openRouteSocket } from '../native/netlink-socket.ts'
+import { askKernel, askKernelAll, linkIndexOf, openRouteSocket } from '../native/netlink-socket.ts'
 import type { Firewall, GuardedBridge, SetChange } from './firewall.ts'
 import { contains, overlaps, parseAddress, parseSubnet } from './ip-address.ts'
 import { findLink, removeLink, routesOf } from './links.ts'
@@ -61,7 +61,7 @@ export class BridgeDriver implements NetworkDriver {
 
   attach(network: NetworkRecord, lease: Lease, inside: NetworkInside): void {
     using host = openRouteSocket()
-    const bridge = findLink(host.fd, network.interface)
+    const bridge = linkIndexOf(host.fd, network.interface)
     if (bridge === undefined)
       throw new TsrunError(
         'failed-precondition',
@@ -181,13 +181,13 @@ function makeVeth(
   network: NetworkRecord,
   lease: Lease,
   inside: NetworkInside,
-  bridge: LinkDetails,
+  bridge: number,
 ): void {
   const mtu = network.mtu === undefined ? {} : { mtu: network.mtu }
   const request = newVeth(
     { name: lease.hostInterface, ...mtu },
     { name: inside.interface, mac: lease.mac, namespace: inside.namespace, ...mtu },
-    bridge.index,
+    bridge,
   )
   const what = `making the veth pair ${lease.hostInterface}`
   try {
@@ -201,13 +201,13 @@ function makeVeth(
 }
 
 function letReturn(host: number, port: string): void {
-  const link = findLink(host, port)
-  if (link !== undefined) askKernel(host, setHairpin(link.index), `setting up ${port}`)
+  const index = linkIndexOf(host, port)
+  if (index !== undefined) askKernel(host, setHairpin(index), `setting up ${port}`)
 }
 
 function configureInside(network: NetworkRecord, lease: Lease, inside: NetworkInside): void {
-  const link = findLink(inside.socket, inside.interface)
-  if (link === undefined) throw new RangeError(`${inside.interface} was just made`)
+  const index = linkIndexOf(inside.socket, inside.interface)
+  if (index === undefined) throw new RangeError(`${inside.interface} was just made`)
   const requests = network.subnets.flatMap(({ subnet, gateway }) => {
     const parsed = parseSubnet(subnet)
     const own = parsed?.address.family === 4 ? lease.ipv4 : lease.ipv6
@@ -216,12 +216,12 @@ function configureInside(network: NetworkRecord, lease: Lease, inside: NetworkIn
     const by = gateway === undefined ? undefined : parseAddress(gateway)
     const leads = inside.isDefault && !network.internal && by !== undefined
     return [
-      assignAddress(link.index, address, parsed.prefix),
-      ...(leads ? [addDefaultRoute(link.index, by)] : []),
+      assignAddress(index, address, parsed.prefix),
+      ...(leads ? [addDefaultRoute(index, by)] : []),
     ]
   })
   // Routes need it up; it could not be made so: veth_open() wants a peer, which it gets after that.
-  const all = [setLinkUp(link.index), ...requests]
+  const all = [setLinkUp(index), ...requests]
   askKernelAll(inside.socket, all, () => `configuring ${inside.interface}`)
 }
 

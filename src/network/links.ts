@@ -25,12 +25,10 @@ export function findLink(socket: number, name: string): LinkDetails | undefined 
 
 /** Deletes the link of this name; none is no error. */
 export function removeLink(socket: number, name: string): void {
-  const link = findLink(socket, name)
-  if (link === undefined) return
   try {
-    askKernel(socket, deleteLink(link.index), `deleting the interface ${name}`)
+    askKernel(socket, deleteLink(name), `deleting the interface ${name}`)
   } catch (error) {
-    // Its other end went with its namespace meanwhile.
+    // Its other end may have gone with its namespace.
     if (!(error instanceof SyscallError && error.code === 'ENODEV')) throw error
   }
 }

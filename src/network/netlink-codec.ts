@@ -135,9 +135,10 @@ export function setHairpin(index: number): NetlinkRequest {
   return { type: RTM_NEWLINK, flags: NLM_F_REQUEST | NLM_F_ACK, payload }
 }
 
-/** Deletes the link; the other end of a veth goes with it. */
-export function deleteLink(index: number): NetlinkRequest {
-  return { type: RTM_DELLINK, flags: NLM_F_REQUEST | NLM_F_ACK, payload: linkHead(index) }
+/** Deletes the link of this name; the other end of a veth goes with it. */
+export function deleteLink(name: string): NetlinkRequest {
+  const payload = Buffer.concat([linkHead(), textAttribute(IFLA_IFNAME, name)])
+  return { type: RTM_DELLINK, flags: NLM_F_REQUEST | NLM_F_ACK, payload }
 }
 
 /** Asks for one link by name; the kernel answers ENODEV when there is none. */
