@@ -41,6 +41,7 @@ const SAME_WITH_EVERY_ENGINE = new Set([
   'process-attributes',
   'refused-programs',
   'restart-policy',
+  'rootless-network',
   'seccomp',
   'security-labels',
   'spec-config',

@@ -1,8 +1,4 @@
 /** From a request and an image to the container's config.json and record. */
-import { TsrunError } from '../errors.ts'
-import { parseNetworkMode } from '../network/network-option.ts'
-import { parseExpose, parsePublish } from '../network/port-publish.ts'
-import { checkDnsOptions } from '../network/resolv-conf.ts'
 import type { ImageProcess } from '../oci/image.ts'
 import type { Mount, RuntimeConfig } from '../oci/runtime-config.ts'
 import { defaultSeccompProfile } from '../seccomp/default-profile.ts'
@@ -19,6 +15,7 @@ import { checkCommand, healthConfigOf } from './health-config.ts'
 import { deviceStats } from './host-facts.ts'
 import type { IdentityFile } from './identity-files.ts'
 import type { Joined } from './joined-namespaces.ts'
+import { networkOf } from './networks/wanted-network.ts'
 import { readInRoot } from './read-in-root.ts'
 import type { RunRequest } from './run-request.ts'
 
@@ -110,35 +107,6 @@ export function newRecord(
     owned: false,
     state: { status: 'creating' },
   }
-}
-
-function networkOf(request: RunRequest): Pick<ContainerRecord, 'networkMode' | 'networks'> {
-  if (request.networks === undefined) return { networkMode: request.network ?? 'none' }
-  const mode = parseNetworkMode({
-    networks: request.networks,
-    aliases: request.networkAliases ?? [],
-    ipv4: request.ip,
-    ipv6: request.ip6,
-    mac: request.macAddress,
-  })
-  checkDnsOptions({
-    servers: request.dns ?? [],
-    search: request.dnsSearch ?? [],
-    options: request.dnsOptions ?? [],
-  })
-  for (const text of request.publish ?? []) parsePublish(text)
-  for (const text of request.expose ?? []) parseExpose(text)
-  if (mode.kind === 'networks')
-    return { networkMode: mode.attachments[0]?.network ?? '', networks: mode.attachments }
-  const wantsPorts = (request.publish ?? []).length > 0
-  if (wantsPorts && mode.kind !== 'host')
-    throw new TsrunError(
-      'invalid-argument',
-      'cannot publish ports: the container has no network of its own to publish them from',
-      { hint: 'use --network bridge, or publish them where the network is made' },
-    )
-  if (mode.kind === 'container') return { networkMode: `container:${mode.container}` }
-  return { networkMode: mode.kind === 'path' ? `ns:${mode.path}` : mode.kind }
 }
 
 function exposedOf(image: ContainerImage | undefined): Pick<ContainerRecord, 'exposedPorts'> {

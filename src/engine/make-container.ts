@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TsrunError } from '../errors.ts'
+import { parseUserMode } from '../network/user-mode/user-mode-program.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { asksForIds, type Ids } from '../spec/user-namespace.ts'
 import { nameFile } from '../util/name-file.ts'
@@ -97,6 +98,11 @@ async function idsFor(
   return await claimIds(engine, record, request, rootPath)
 }
 
+/** Whether its names are known only when it starts. */
+function isNamedLater({ networks, networkMode }: ContainerRecord): boolean {
+  return networks !== undefined || parseUserMode(networkMode) !== undefined
+}
+
 async function removeNamed(engine: Engine, name: string | undefined): Promise<void> {
   if (name === undefined) {
     throw new TsrunError('invalid-argument', 'cannot use --replace: it needs the --name to replace')
@@ -119,7 +125,7 @@ function writeBundle(
     network,
     init: record.request.init === true,
     identity,
-    ...(record.networks === undefined ? { names: record.request } : {}),
+    ...(isNamedLater(record) ? {} : { names: record.request }),
   })
   const path = join(directory, 'config.json')
   nameFile(path, () => writeFileSync(path, JSON.stringify(config), { mode: 0o600 }))

@@ -36,9 +36,10 @@ export async function stopContainer(
     if (lock !== undefined) cancelRestart(engine, id)
   }
   await endContainer(engine, id, options)
-  // Else its monitor does that.
+  // Else its monitor does that; or, outside of a user's own namespace, the next command that is inside.
+  const isInside = process.geteuid?.() === 0
   const record = engine.containers.read(id)
-  if (record !== undefined && !isWatched(record)) await cleanUpContainer(engine, id)
+  if (record !== undefined && isInside && !isWatched(record)) await cleanUpContainer(engine, id)
 }
 
 /** As {@link stopContainer}, for a caller that holds the container's lock: its end is not written down. */

@@ -2,6 +2,7 @@
 import { TsrunError } from '../errors.ts'
 import { parseAddress } from './ip-address.ts'
 import { parseMac } from './netlink-codec.ts'
+import { parseUserMode, type UserModeName } from './user-mode/user-mode-program.ts'
 
 /** A container's wish to be in one network; kept in its record. */
 export interface NetworkAttachment {
@@ -18,6 +19,8 @@ export type NetworkMode =
   | { readonly kind: 'none' | 'host' }
   | { readonly kind: 'container'; readonly container: string }
   | { readonly kind: 'path'; readonly path: string }
+  /** A namespace of its own, which this program serves. */
+  | { readonly kind: 'user'; readonly program: UserModeName; readonly options: readonly string[] }
   /** A namespace of its own, in these networks. */
   | { readonly kind: 'networks'; readonly attachments: readonly NetworkAttachment[] }
 
@@ -54,6 +57,8 @@ export function parseNetworkMode(options: NetworkOptions): NetworkMode {
 
 function modeOf(text: string): NetworkMode {
   if (text === 'none' || text === 'host') return { kind: text }
+  const userMode = parseUserMode(text)
+  if (userMode !== undefined) return { kind: 'user', ...userMode }
   const [kind = '', ...rest] = text.split(':')
   const value = rest.join(':')
   if (kind === 'container' && value !== '') return { kind: 'container', container: value }
@@ -64,9 +69,10 @@ function modeOf(text: string): NetworkMode {
 /** A mode as its text, a network as an attachment. */
 function parseOne(text: string): string | NetworkAttachment {
   if (text === 'none' || text === 'host' || /^(container|ns):/.test(text)) return text
+  if (parseUserMode(text) !== undefined) return text
   if (text.includes(':') && !text.includes('='))
     throw new TsrunError('not-implemented', `cannot use the network "${text}"`, {
-      hint: 'it is one of none, host, container:NAME, ns:PATH or the name of a network',
+      hint: 'it is one of none, host, container:NAME, ns:PATH, pasta, slirp4netns or the name of a network',
     })
   if (!text.includes('=')) return { network: text === 'default' ? DEFAULT_NETWORK : text }
   const fields: { network: string; aliases: string[]; ipv4?: string; ipv6?: string; mac?: string } =

@@ -69,7 +69,7 @@ export interface CreateOptions {
   /** Called when init is about to be let go on; with `startAtOnce` its program runs next. Throws to stop that. */
   readonly ready?: () => void
   /** Sets up the new network namespace, in which a loopback interface is up already. */
-  readonly setUpNetwork?: (inside: NewNetwork) => void
+  readonly setUpNetwork?: (inside: NewNetwork) => void | Promise<void>
   /** How the plan is started: the engine does it under its monitor. */
   readonly start?: (plan: Plan, options: StartOptions) => ExecutorSession
 }

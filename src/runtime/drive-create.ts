@@ -81,7 +81,7 @@ export async function driveCreate(begun: Assembly): Promise<CreatedContainer> {
           if (answersAhead) options.ready?.()
         },
         async sync(point, reported, descriptor) {
-          if (point === 'network') moveInto(assembly, reported, descriptor)
+          if (point === 'network') await moveInto(assembly, reported, descriptor)
           await answerSync(assembly, point, reported, record)
           if (point === 'ready') publish(assembly, record)
           if (point === 'ready' && !answersAhead) options.ready?.()
@@ -186,14 +186,18 @@ async function answerSync(
   await runHooks(config, 'createRuntime', state, options.signal)
 }
 
-function moveInto({ config, options }: Driven, pid: number, descriptor: number): void {
+async function moveInto(
+  { config, options }: Driven,
+  pid: number,
+  descriptor: number,
+): Promise<void> {
   using pidfd = pidfdOpen(pid)
   if (pidfd === undefined) return
   using inside = pidfdGetfd(pidfd.fd, descriptor)
   moveNetDevices(pid, config, inside.fd)
   if (options.setUpNetwork === undefined) return
   using namespace = new OwnedFd(openSync(`/proc/${pid}/ns/net`, constants.O_RDONLY))
-  options.setUpNetwork({ namespace: namespace.fd, socket: inside.fd, process: pidfd.fd })
+  await options.setUpNetwork({ namespace: namespace.fd, socket: inside.fd, process: pidfd.fd })
 }
 
 function hookState({ given, options, bundle }: Assembly, status: string, pid: number): HookState {

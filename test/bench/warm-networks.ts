@@ -5,6 +5,7 @@ import { type Engine, openEngine } from '../../src/engine/engine.ts'
 import { joinNetworks } from '../../src/engine/networks/join-networks.ts'
 import { leaveNetworks } from '../../src/engine/networks/leave-networks.ts'
 import { openRouteSocketIn } from '../../src/native/open-socket-in.ts'
+import { pidfdOpen } from '../../src/native/syscalls.ts'
 
 export interface WarmNetwork {
   /** Milliseconds. */
@@ -32,10 +33,12 @@ export async function joinBenchNetwork(
   const namespace = openSync(path, constants.O_RDONLY)
   // The container's init hands it over: it costs the network nothing.
   using socket = await openRouteSocketIn(namespace)
+  // There is no container: its part is ours.
+  using self = pidfdOpen(process.pid)
   try {
     const begin = performance.now()
     const { attach } = await joinNetworks(engine, record)
-    await attach({ namespace, socket: socket.fd })
+    await attach({ namespace, socket: socket.fd, process: self?.fd ?? -1 })
     return { up: performance.now() - begin, down: () => leave(engine, record) }
   } finally {
     closeSync(namespace)

@@ -75,6 +75,8 @@ export function makeOrdinaryUser(who: WhoToBe = {}): OrdinaryUser {
     `HOME=${directory}/home`,
     `XDG_RUNTIME_DIR=${runtimeDirectory}`,
     `TSRUN_NODE=${directory}/node`,
+    // What the host has for networks of users decides in the tests of those alone.
+    'TSRUN_NETWORK=none',
     ...Object.entries(more).map(([name, value]) => `${name}=${value}`),
   ]
   const commandLine: OrdinaryUser['commandLine'] = (argv, options = {}) => {

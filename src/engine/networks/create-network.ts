@@ -24,7 +24,7 @@ export interface NetworkRequest {
   readonly options: Readonly<Record<string, string>>
 }
 
-const RESERVED = ['none', 'host', 'default', DEFAULT_NETWORK]
+const RESERVED = ['none', 'host', 'default', 'pasta', 'slirp4netns', DEFAULT_NETWORK]
 
 /** Options of docker's bridge driver that have a meaning here. */
 const MTU = 'com.docker.network.driver.mtu'

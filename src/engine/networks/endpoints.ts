@@ -1,10 +1,13 @@
 /** Where containers are in networks, for those who only look: the wish in the record beside the lease. */
+import { join } from 'node:path'
 import type { NetworkAttachment } from '../../network/network-option.ts'
 import type { Lease, NetworkRecord } from '../../network/network-record.ts'
 import { NetworkStore } from '../../network/network-store.ts'
 import { parseExpose } from '../../network/port-publish.ts'
 import { describePorts, portsOf, type ShownPort, withExposed } from '../../network/shown-ports.ts'
+import { parseUserMode } from '../../network/user-mode/user-mode-program.ts'
 import type { ContainerRecord } from '../container-record.ts'
+import { readUserLease } from './user-ports.ts'
 
 /** One network that a container wants to be in. */
 export interface Endpoint {
@@ -18,17 +21,19 @@ export interface Endpoint {
 
 /** Reads each network once, for as many containers as are asked for. */
 export class EndpointReader {
+  readonly #dataRoot: string
   readonly #store: NetworkStore
   #networks: readonly NetworkRecord[] | undefined
   readonly #leases = new Map<string, ReadonlyMap<string, Lease>>()
 
   constructor(dataRoot: string) {
+    this.#dataRoot = dataRoot
     this.#store = new NetworkStore(dataRoot)
   }
 
   /** In the order in which the container has its interfaces. A lease of one that does not run is left over. */
   of(record: ContainerRecord, isLive: boolean): readonly Endpoint[] {
-    if (record.networks === undefined) return []
+    if (record.networks === undefined) return this.#userMode(record, isLive)
     this.#networks ??= this.#store.all()
     return record.networks.map((attachment) => {
       const network = findNetwork(this.#networks ?? [], attachment.network)
@@ -36,6 +41,14 @@ export class EndpointReader {
       const lease = isLive ? this.#leasesOf(network).get(record.id) : undefined
       return { name: network.name, attachment, network, ...(lease === undefined ? {} : { lease }) }
     })
+  }
+
+  #userMode({ id, networkMode }: ContainerRecord, isLive: boolean): readonly Endpoint[] {
+    const mode = parseUserMode(networkMode)
+    if (mode === undefined) return []
+    const lease = isLive ? readUserLease(join(this.#dataRoot, 'containers', id)) : undefined
+    const attachment = { network: mode.program }
+    return [{ name: mode.program, attachment, ...(lease === undefined ? {} : { lease }) }]
   }
 
   #leasesOf({ name }: NetworkRecord): ReadonlyMap<string, Lease> {

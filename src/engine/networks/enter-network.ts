@@ -2,12 +2,14 @@
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TsrunError } from '../../errors.ts'
+import { parseUserMode } from '../../network/user-mode/user-mode-program.ts'
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
 import type { CreateOptions } from '../../runtime/create.ts'
 import type { ContainerRecord } from '../container-record.ts'
 import { statusOf } from '../container-status.ts'
 import type { Engine } from '../engine.ts'
 import { joinNetworks } from './join-networks.ts'
+import { enterUserMode } from './user-mode.ts'
 
 /** What a create needs so that the container is where its record says. */
 export async function enterNetwork(
@@ -21,6 +23,8 @@ export async function enterNetwork(
     return { config: withNamespace(config, value) }
   if (record.networks === undefined && kind === 'container')
     return { config: withNamespace(config, namespaceOf(engine, record, value)) }
+  if (record.networks === undefined && parseUserMode(record.networkMode) !== undefined)
+    return { config, setUpNetwork: await enterUserMode(engine, record) }
   const { attach } = await joinNetworks(engine, record)
   return { config, setUpNetwork: attach }
 }

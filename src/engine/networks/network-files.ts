@@ -62,6 +62,36 @@ export function rewriteOwnNames(
   )
 }
 
+/** What is known of a network of a user's when its program is ready. */
+export interface UserModeNames {
+  readonly nameServer: string
+  readonly address: string | undefined
+  /** Where the container reaches the host. */
+  readonly host: string | undefined
+}
+
+/** Writes both files of a container whose network a program of the user's carries. */
+export function writeUserModeFiles(
+  directory: string,
+  { request, hostname }: ContainerRecord,
+  { nameServer, address, host }: UserModeNames,
+): void {
+  const { addHosts = [], dns = [], dnsSearch = [], dnsOptions = [] } = request
+  const own = address === undefined ? [] : [{ address, names: [hostname] }]
+  const added = addHosts.map((text) => parseAddHost(text, host))
+  writeInPlace(join(directory, 'hosts'), ownHosts(LOCALHOST, [...added, ...own]))
+  const servers = dns.length > 0 ? dns : [nameServer]
+  writeInPlace(
+    join(directory, 'resolv.conf'),
+    // The host's own servers, on its loopback interface too, are asked by the program.
+    containerResolvConf(
+      hostResolvConf('host'),
+      { servers, search: dnsSearch, options: dnsOptions },
+      false,
+    ),
+  )
+}
+
 function entriesOf({ ipv4, ipv6 }: Lease, names: readonly string[]): HostEntry[] {
   return [ipv4, ipv6].flatMap((address) => (address === undefined ? [] : [{ address, names }]))
 }

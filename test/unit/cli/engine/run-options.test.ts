@@ -33,8 +33,9 @@ async function request(...args: string[]) {
 describe('runRequestOf()', () => {
   it('takes the default network where none is named', async () => {
     expect((await request('image')).networks).toEqual([defaultNetwork(false, process.env)])
-    expect((await request('-p', '80', 'image')).networks).toEqual(['bridge'])
-    expect((await request('-P', 'image')).networks).toEqual(['bridge'])
+    const forPorts = [defaultNetwork(true, process.env)]
+    expect((await request('-p', '80', 'image')).networks).toEqual(forPorts)
+    expect((await request('-P', 'image')).networks).toEqual(forPorts)
     expect((await request('-p', '80', '--network', 'app', 'image')).networks).toEqual(['app'])
   })
 
