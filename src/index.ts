@@ -46,7 +46,7 @@ export async function start(options: ContainerOptions): Promise<Container> {
   requireRights()
   const engine = openEngine(engineOptionsOf(options))
   await engine.sweep()
-  const owned = await startOwned(engine, requestOf(options), options.signal)
+  const owned = await startOwned(engine, requestOf(options), { signal: options.signal })
   return new Container(engine, owned, options)
 }
 

@@ -123,7 +123,7 @@ export interface Stage {
 export interface Dockerfile {
   /** How it is called in messages. */
   readonly file: string
-  readonly escape: '\\' | '`'
+  readonly escapeChar: '\\' | '`'
   /** ARGs before the first FROM. */
   readonly globalArgs: readonly Settings[]
   readonly stages: readonly Stage[]

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { TsrunError } from '../errors.ts'
 import { OverlaySnapshotter } from '../snapshots/overlay-snapshotter.ts'
 import type { Snapshotter } from '../snapshots/snapshotter.ts'
+import { namesIn } from '../util/if-there.ts'
 import { whoCanChange } from '../util/who-can-change.ts'
 import { ContainerStore } from './container-store.ts'
 import { VolumeStore } from './volumes/volume-store.ts'
@@ -37,9 +38,15 @@ export function openEngine(options: EngineOptions): Engine {
     snapshotter: () => new OverlaySnapshotter(join(options.dataRoot, 'snapshots')),
     async sweep() {
       engine.volumes.removeAbandoned()
-      if (engine.containers.unfinished().length === 0) return
-      const { removeUnfinished } = await import('./remove-container.ts')
-      await removeUnfinished(engine)
+      if (engine.containers.unfinished().length > 0) {
+        const { removeUnfinished } = await import('./remove-container.ts')
+        await removeUnfinished(engine)
+      }
+      // After the containers that use them.
+      if (namesIn(join(options.dataRoot, 'build', 'work')).length > 0) {
+        const { removeAbandonedWork } = await import('./build/work-tree.ts')
+        removeAbandonedWork(engine)
+      }
     },
   }
   return engine

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describeError } from '../errors.ts'
 import type { ExitStatus } from '../native/syscalls.ts'
+import type { Mount } from '../oci/runtime-config.ts'
 import { createContainer } from '../runtime/create.ts'
 import type { ReachedLimit } from '../runtime/limits-reached.ts'
 import { cgroupOptionsOf } from '../runtime/rootless/cgroup-options.ts'
@@ -22,6 +23,7 @@ import { type OurEnds, PipeSet } from './pipe-set.ts'
 import { releaseContainer } from './release-container.ts'
 import { mountRoot, unmountRoot } from './root-filesystem.ts'
 import type { RunRequest } from './run-request.ts'
+import { startNetwork } from './start-network.ts'
 
 /** How an owned container ended. */
 export interface OwnedExit extends ExitStatus {
@@ -39,6 +41,13 @@ export interface OwnedContainer extends OurEnds {
   readonly exited: Promise<OwnedExit>
 }
 
+export interface OwnedOptions {
+  /** Ends the fetching of an image. */
+  readonly signal?: AbortSignal | undefined
+  /** What the caller has prepared and keeps until the container has started. */
+  readonly mounts?: readonly Mount[]
+}
+
 /**
  * Starts a container that this process supervises. When this process ends, however it does, the
  * container's processes are killed at once. Its unfinished mark stays locked for as long as it
@@ -47,7 +56,7 @@ export interface OwnedContainer extends OurEnds {
 export async function startOwned(
   engine: Engine,
   request: RunRequest,
-  signal?: AbortSignal,
+  { signal, mounts = [] }: OwnedOptions = {},
 ): Promise<OwnedContainer> {
   const image = await imageOf(engine, request, { signal })
   const host = lookUpHost(request, process.cwd())
@@ -73,13 +82,13 @@ export async function startOwned(
     const identity = identityFiles(request, image, rootPath)
     const config = buildContainerConfig({
       ...{ ...input, rootPath, identity },
-      volumeMounts: volumes.mounts,
+      volumeMounts: [...volumes.mounts, ...mounts],
       joined: joinedNamespaces(engine, request, id),
     })
     const record = completeRecord(claimed, config, directory, volumes.records)
     writeEngineFiles(directory, {
       hostname: record.hostname,
-      network: request.network ?? 'none',
+      network: record.networkMode === 'host' ? 'host' : 'none',
       init: request.init === true,
       identity,
     })
@@ -108,7 +117,7 @@ async function startSupervised(
     root: engine.stateRoot,
     id,
     bundle: directory,
-    config,
+    ...(await startNetwork(engine, record, config)),
     stdio: pipes.theirs,
     supervise: true,
     tethered: true,

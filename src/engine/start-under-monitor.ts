@@ -4,7 +4,7 @@ import { TsrunError } from '../errors.ts'
 import { type AttachClient, attachToMonitor } from '../monitor/attach-client.ts'
 import { MonitorLaunch } from '../monitor/launch-monitor.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
-import { type CreateOptions, createContainer } from '../runtime/create.ts'
+import { createContainer } from '../runtime/create.ts'
 import { readProcStat } from '../runtime/process-liveness.ts'
 import { cgroupOptionsOf } from '../runtime/rootless/cgroup-options.ts'
 import { nameFile } from '../util/name-file.ts'
@@ -16,6 +16,7 @@ import { saveHealthCheck } from './health-check.ts'
 import { monitorOptionsOf } from './monitor-options.ts'
 import { mayRestart } from './next-restart.ts'
 import { unmountRoot } from './root-filesystem.ts'
+import { startNetwork } from './start-network.ts'
 
 export type { AttachClient }
 
@@ -63,7 +64,7 @@ export async function startUnderMonitor(
   using monitor = new MonitorLaunch(monitorOptionsOf(engine, record, { foreground }))
   let client: AttachClient | undefined
   try {
-    const network = await networkFor(engine, record, config)
+    const network = await startNetwork(engine, record, config)
     const created = await createContainer({
       root: engine.stateRoot,
       id,
@@ -116,17 +117,6 @@ function restartsOf({ state }: ContainerRecord): Partial<ContainerRecord['state'
     ...(restartCount === undefined ? {} : { restartCount }),
     ...(restartStep === undefined ? {} : { restartStep }),
   }
-}
-
-/** Most of a start is not about networks: what is for them is loaded when the container is in one. */
-async function networkFor(
-  engine: Engine,
-  record: ContainerRecord,
-  config: RuntimeConfig,
-): Promise<Pick<CreateOptions, 'setUpNetwork'> & { readonly config: RuntimeConfig }> {
-  if (record.networkMode === 'none' || record.networkMode === 'host') return { config }
-  const { enterNetwork } = await import('./networks/enter-network.ts')
-  return await enterNetwork(engine, record, config)
 }
 
 function monitorBirth(pid: number): { readonly monitorStartTime?: number } {

@@ -11,6 +11,7 @@ import {
   repositoryName,
 } from '../oci/reference.ts'
 import type { Snapshotter } from '../snapshots/snapshotter.ts'
+import type { BuildCache } from './build-cache.ts'
 import { blobsOf, readImage } from './read-image.ts'
 import { findImages } from './rebuild-index.ts'
 
@@ -46,6 +47,7 @@ export class ImageStore {
   readonly content: ContentStore
   readonly names: ImageNames
   readonly snapshots: Snapshotter
+  readonly builds: BuildCache
   readonly hostPlatform: Platform
   /** Bytes that compressed data may become when the user has set a limit of his own. */
   readonly maxInflated: number | undefined
@@ -54,12 +56,14 @@ export class ImageStore {
     content: ContentStore
     names: ImageNames
     snapshots: Snapshotter
+    builds: BuildCache
     hostPlatform: Platform
     maxInflated?: number | undefined
   }) {
     this.content = parts.content
     this.names = parts.names
     this.snapshots = parts.snapshots
+    this.builds = parts.builds
     this.hostPlatform = parts.hostPlatform
     this.maxInflated = parts.maxInflated
   }
@@ -156,7 +160,7 @@ export class ImageStore {
   }
 
   /**
-   * Removes blobs and layers that no image needs, and parts of blobs that nobody fetches; returns the
+   * Removes blobs and layers that no image and no build needs, and parts of blobs that nobody fetches; returns the
    * chain IDs of removed layers. Does nothing while a pull or an import runs: what it has stored so far
    * has no name yet.
    */
@@ -183,8 +187,9 @@ export class ImageStore {
   }
 
   #unneeded(): { readonly blobs: readonly string[]; readonly usedChains: ReadonlySet<string> } {
-    const usedBlobs = new Set<string>()
-    const usedChains = new Set<string>()
+    const ofBuilds = this.builds.kept()
+    const usedBlobs = new Set(ofBuilds.blobs)
+    const usedChains = new Set(ofBuilds.chainIds)
     for (const { target } of this.names.list()) {
       const { blobs, chainIds } = blobsOf(this, target)
       for (const digest of blobs) usedBlobs.add(digest)

@@ -165,6 +165,16 @@ export class OverlaySnapshotter implements Snapshotter {
     removeTree(this.#activeFolder(key))
   }
 
+  async commit(key: string, { chainId, ...info }: LayerInfo): Promise<void> {
+    using draft = await this.startLayer(chainId)
+    if (draft !== undefined) {
+      // Upper folders and layers hold whiteouts and opaque folders in the same form.
+      renameSync(this.writableFolder(key), draft.folder)
+      await draft.commit(info)
+    }
+    this.remove(key)
+  }
+
   activeKeys(): readonly string[] {
     return namesIn(this.#active)
   }

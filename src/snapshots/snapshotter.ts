@@ -10,6 +10,7 @@ import type { Mount } from './mount.ts'
  *                          └ dispose ─► gone
  *
  *   prepare(key, parent) ─► active snapshot: the mounts that give a writable tree above `parent`
+ *                              ├ commit(key, layer) ─► layer, of what was written
  *                              └ remove(key) ─► gone, with what was written
  *
  * Drafts are unpacked in parallel and in any order, committed from the base up: a layer may need what
@@ -42,6 +43,11 @@ export interface Snapshotter {
   writableFolder(key: string): string
   /** Removes an active snapshot; one that is not there is no error. */
   remove(key: string): void
+  /**
+   * Makes the active snapshot a layer and removes it; where the layer is there already, what was written goes. Nothing
+   * may be mounted of it any more. `chainId` and `info` are those of its writable folder above its chain.
+   */
+  commit(key: string, info: LayerInfo): Promise<void>
   activeKeys(): readonly string[]
   /** Removes the layers that no given chain and no active snapshot uses; returns their chain IDs. */
   removeLayers(usedChainIds: ReadonlySet<string>): Promise<readonly string[]>

@@ -1,11 +1,9 @@
 /** `commit`: an image of what a container has made of its own. */
-import type { TarEntry } from '../../archive/tar-entries.ts'
 import { writeTar } from '../../archive/tar-writer.ts'
 import { TsrunError } from '../../errors.ts'
 import { commitLayer } from '../../images/commit-layer.ts'
 import type { ImageProcess } from '../../oci/image.ts'
 import { formatReference, parseReference } from '../../oci/reference.ts'
-import { splitPath } from '../../util/split-path.ts'
 import { type ContainerRecord, shortId } from '../container-record.ts'
 import { statusOf } from '../container-status.ts'
 import type { Engine } from '../engine.ts'
@@ -15,6 +13,7 @@ import { applyChange } from '../image-changes.ts'
 import { imagesOf } from '../images.ts'
 import { pauseContainer, unpauseContainer } from '../pause-container.ts'
 import { configOf } from './container-root.ts'
+import { layerEntries } from './layer-entries.ts'
 import { readUpper } from './upper-layer.ts'
 
 export interface CommitRequest {
@@ -54,7 +53,7 @@ export async function commitContainer(
   try {
     const image = await commitLayer(store, {
       base,
-      layer: writeTar(layerEntries(engine, record, request.onSkipped)),
+      layer: writeTar(layerEntries(readUpper(engine, record, request.onSkipped))),
       process,
       author: request.author ?? '',
       comment: request.message ?? '',
@@ -68,41 +67,6 @@ export async function commitContainer(
     if (isPausedForThis) await unpauseContainer(engine, id)
   }
 }
-
-/** The container's layer with whiteouts as image-spec layer.md writes them. */
-async function* layerEntries(
-  engine: Engine,
-  record: ContainerRecord,
-  onSkipped: CommitRequest['onSkipped'],
-): AsyncGenerator<TarEntry> {
-  for await (const { path, kind, isOpaque, entry } of readUpper(engine, record, onSkipped)) {
-    const [folder, base] = splitPath(path)
-    const inFolder = (name: string, of: string) => (of === '' ? name : `${of}/${name}`)
-    if (kind === 'removed') yield whiteout(inFolder(`.wh.${base}`, folder), entry)
-    else {
-      yield entry
-      if (isOpaque) yield whiteout(inFolder('.wh..wh..opq', path), entry)
-    }
-  }
-}
-
-function whiteout(name: string, { mtime, content: _own, ...entry }: TarEntry): TarEntry {
-  return {
-    ...entry,
-    name,
-    type: 'file',
-    mode: 0o600,
-    mtime,
-    size: 0,
-    deviceMajor: 0,
-    deviceMinor: 0,
-    xattrs: [],
-    sparse: undefined,
-    content: nothing(),
-  }
-}
-
-async function* nothing(): AsyncGenerator<Buffer> {}
 
 /** What the container runs becomes what the image runs, as docker has it. */
 function processOf(engine: Engine, record: ContainerRecord): ImageProcess {

@@ -7,7 +7,7 @@ import { fromByteText, toByteText } from '../../util/byte-text.ts'
 import type { ContainerRecord } from '../container-record.ts'
 import type { Engine } from '../engine.ts'
 import { configOf } from './container-root.ts'
-import { readTree } from './read-tree.ts'
+import { type ReadTreeOptions, readTree } from './read-tree.ts'
 
 /** One thing that the container has made, changed or removed. */
 export interface UpperEntry {
@@ -20,9 +20,10 @@ export interface UpperEntry {
   readonly entry: TarEntry
 }
 
-const OPAQUE = 'trusted.overlay.opaque'
+// Without root overlayfs keeps what it notes in `user.`: mount option userxattr.
+const OPAQUE = /^(trusted|user)\.overlay\.opaque$/
 /** A folder or file whose content is elsewhere: the features redirect_dir and metacopy of overlayfs. */
-const ELSEWHERE = /^trusted\.overlay\.(redirect|metacopy)$/
+const ELSEWHERE = /^(trusted|user)\.overlay\.(redirect|metacopy)$/
 
 /**
  * Everything in the container's own layer, outer folders first, but for the places that the engine itself made
@@ -35,11 +36,18 @@ export async function* readUpper(
 ): AsyncGenerator<UpperEntry> {
   using upper = openUpper(engine, record)
   const own = ownMountPoints(engine, record)
-  const entries = readTree(upper, '', {
-    moreXattrs: /^trusted\.overlay\./,
+  yield* readUpperFolder(upper, {
     isExcluded: (path, stats) => own.has(path) && (stats.isDirectory() || stats.size === 0n),
     ...(onSkipped === undefined ? {} : { onSkipped }),
   })
+}
+
+/** Everything in a folder that overlayfs has written, or one that is below others in an overlay. */
+export async function* readUpperFolder(
+  folder: OwnedFd,
+  options: Pick<ReadTreeOptions, 'isExcluded' | 'onSkipped'> = {},
+): AsyncGenerator<UpperEntry> {
+  const entries = readTree(folder, '', { ...options, moreXattrs: /^(trusted|user)\.overlay\./ })
   for await (const entry of entries) yield toUpperEntry(entry)
 }
 
@@ -78,10 +86,10 @@ function toUpperEntry(entry: TarEntry): UpperEntry {
   return {
     path,
     kind: isRemoved ? 'removed' : 'present',
-    isOpaque: entry.xattrs.some(([name, value]) => name === OPAQUE && value.toString() === 'y'),
+    isOpaque: entry.xattrs.some(([name, value]) => OPAQUE.test(name) && value.toString() === 'y'),
     entry: {
       ...entry,
-      xattrs: entry.xattrs.filter(([name]) => !name.startsWith('trusted.overlay.')),
+      xattrs: entry.xattrs.filter(([name]) => !/^(trusted|user)\.overlay\./.test(name)),
     },
   }
 }

@@ -1,0 +1,67 @@
+/** The build context: a folder, and what of it a build does not see. */
+import { statSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { ignoreFileNames } from '../../dockerfile/ignore-file.ts'
+import { TsrunError } from '../../errors.ts'
+import { openFolder } from '../../native/open-folder.ts'
+import { readTextIfThere } from '../../util/if-there.ts'
+import type { CopySources } from './copy-request.ts'
+import { hashSources } from './hash-sources.ts'
+
+export interface ContextFolder {
+  readonly path: string
+  readonly ignore: CopySources['ignore']
+}
+
+/** The folder with its .dockerignore; one that is named after the Dockerfile and lies beside it goes first. */
+export function openContext(path: string, dockerfile: string | undefined): ContextFolder {
+  const folder = resolve(path)
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new TsrunError(
+      'invalid-argument',
+      `cannot use the build context "${path}": it is no folder`,
+    )
+  const [own = '', ...shared] = ignoreFileNames(dockerfile ?? '')
+  const places = [
+    ...(dockerfile === undefined ? [] : [join(dirname(dockerfile), own.split('/').at(-1) ?? '')]),
+    ...shared.map((name) => join(folder, name)),
+  ]
+  for (const place of places) {
+    const text = readTextIfThere(place)
+    if (text !== undefined) return { path: folder, ignore: { path: place, text } }
+  }
+  return { path: folder, ignore: undefined }
+}
+
+/** The sources of a copy from the context; the caller closes `folder`. */
+export function contextSources(context: ContextFolder) {
+  const folder = openFolder(context.path)
+  return { folder, folderName: 'the build context', ignore: context.ignore }
+}
+
+/** A digest of what is at `path` in the context. */
+export async function hashContextPath(context: ContextFolder, path: string): Promise<string> {
+  const sources = contextSources(context)
+  using _ = sources.folder
+  return await hashSources({
+    ...sources,
+    kind: 'copy',
+    patterns: [path],
+    inline: [],
+    excludes: [],
+    parents: false,
+    keepOwners: false,
+  })
+}
+
+/** The context of a step that takes files from it. */
+export function requireContext(context: ContextFolder | undefined): ContextFolder {
+  if (context !== undefined) return context
+  throw new TsrunError(
+    'invalid-argument',
+    'cannot take files from the build context: there is none',
+    {
+      hint: 'name a folder: tsrun build .',
+    },
+  )
+}

@@ -1,0 +1,109 @@
+/** COPY and ADD: files into the stage's tree. */
+import { dockerfileError, unsupportedError } from '../../dockerfile/dockerfile-error.ts'
+import { expandWord } from '../../dockerfile/expand-word.ts'
+import type { Copy } from '../../dockerfile/instruction.ts'
+import { expandIn, lookUp } from '../../dockerfile/stage-config.ts'
+import { contextSources, requireContext } from './context-folder.ts'
+import { copyIntoRoot } from './copy-into-root.ts'
+import type { CopySources } from './copy-request.ts'
+import { hashSources } from './hash-sources.ts'
+import { addLayerStep } from './layer-step.ts'
+import type { StepContext } from './run-step.ts'
+import type { StageResult } from './stage-result.ts'
+import { openTreeSource, type TreeSource } from './stage-source.ts'
+
+/** What is the same for every source of the copy. */
+type Wanted = Omit<CopySources, 'folder' | 'folderName' | 'ignore'>
+
+export async function copyStep(
+  step: StepContext,
+  stage: StageResult,
+  copy: Copy,
+): Promise<StageResult> {
+  const { session, name } = step
+  const { dockerfile } = session
+  const expand = (word: string) => expandIn(stage.config, dockerfile, copy.line, word)
+  const place = { file: dockerfile.file, line: copy.line }
+  refuseRemote(copy, copy.sources.map(expand), place)
+  const from = copy.from === undefined ? undefined : await step.sourceOf(expand(copy.from))
+  const wanted: Wanted = {
+    kind: copy.kind === 'ADD' ? 'add' : 'copy',
+    patterns: copy.sources.map(expand),
+    inline: copy.heredocs.map((heredoc) => ({
+      name: heredoc.name,
+      content: heredoc.expand
+        ? expandWord(heredoc.content, (name) => lookUp(stage.config, name), {
+            escapeChar: dockerfile.escapeChar,
+            place,
+            quotes: 'raw',
+          })
+        : heredoc.content,
+    })),
+    excludes: copy.excludes.map(expand),
+    parents: copy.parents,
+    keepOwners: from !== undefined,
+  }
+  const target = {
+    workingDirectory: stage.config.process.WorkingDir || '/',
+    destination: expand(copy.destination),
+    chown: copy.chown === undefined ? undefined : expand(copy.chown),
+    chmod: copy.chmod === undefined ? undefined : expand(copy.chmod),
+  }
+  const withSources = async <Result>(use: (sources: CopySources) => Promise<Result>) => {
+    const found = sourcesOf(step, from, wanted.patterns.length > 0)
+    using _ = found.folder
+    return await use({ ...wanted, ...found })
+  }
+  const byContent = async () => ({
+    ...{ kind: wanted.kind, ...target, keepOwners: wanted.keepOwners, parents: wanted.parents },
+    content: await withSources(hashSources),
+  })
+  // A finished tree never changes: its name is enough, and its files need not be read.
+  const byTree = async () => ({ ...wanted, ...target, tree: from?.chainIds.at(-1) })
+  return await addLayerStep(session, stage, {
+    name,
+    createdBy: copy.text,
+    keys: from === undefined ? [byContent] : [byTree, byContent],
+    work: async (tree) => {
+      using root = tree.openRoot()
+      await withSources((sources) =>
+        copyIntoRoot({
+          ...sources,
+          ...target,
+          root,
+          warn: (text) => session.request.onProgress({ type: 'warning', text }),
+          latestTime: session.latestTime,
+        }),
+      )
+      return 'changed'
+    },
+  })
+}
+
+function sourcesOf(
+  { session, context }: StepContext,
+  from: TreeSource | undefined,
+  needsFiles: boolean,
+): Pick<CopySources, 'folder' | 'folderName' | 'ignore'> {
+  if (from !== undefined)
+    return { folder: openTreeSource(session, from), folderName: from.name, ignore: undefined }
+  if (needsFiles || context !== undefined) return contextSources(requireContext(context))
+  // Nothing is looked for in it: all files stand in the Dockerfile.
+  return contextSources({ path: '/', ignore: undefined })
+}
+
+function refuseRemote(
+  { kind, checksum }: Copy,
+  sources: readonly string[],
+  place: { readonly file: string; readonly line: number },
+): void {
+  const remote = sources.find((source) => /^(https?:\/\/|git@|git:\/\/|ssh:\/\/)/.test(source))
+  if (kind === 'ADD' && (remote !== undefined || checksum !== undefined))
+    throw unsupportedError(
+      place,
+      `ADD of an address${remote === undefined ? '' : ` (${remote})`} is not supported by tsrun build`,
+      'RUN wget or curl, or put the file into the context',
+    )
+  if (remote !== undefined)
+    throw dockerfileError(place, `COPY takes files of the context, not ${remote}`)
+}

@@ -1,0 +1,77 @@
+/** Runs one command of a build in a container of this process. */
+import { Socket } from 'node:net'
+import { describeError, TsrunError } from '../../errors.ts'
+import type { Mount } from '../../oci/runtime-config.ts'
+import type { Engine } from '../engine.ts'
+import { type OwnedContainer, startOwned } from '../owned-container.ts'
+import type { RunRequest } from '../run-request.ts'
+import { sendSignal } from '../signal-container.ts'
+
+export interface BuildCommand {
+  /** The tree, mounted. */
+  readonly root: string
+  readonly words: readonly string[]
+  readonly env: readonly string[]
+  readonly user: string
+  readonly workingDirectory: string
+  readonly network: string
+  readonly mounts: readonly Mount[]
+  readonly signal: AbortSignal | undefined
+  readonly onOutput: (bytes: Buffer) => void
+}
+
+/** The same for every build: it is in the environment, and programs write it into files. */
+const HOSTNAME = 'tsrun-build'
+const SIGKILL = 9
+
+/** Throws `failed-precondition` unless the command succeeds. Nothing of the container is left. */
+export async function runCommand(engine: Engine, command: BuildCommand): Promise<void> {
+  const { signal, words } = command
+  const owned = await startOwned(engine, requestOf(command), { mounts: command.mounts })
+  const kill = () => sendSignal(owned.pid, owned.startTime, SIGKILL)
+  signal?.addEventListener('abort', kill, { once: true })
+  if (signal?.aborted === true) kill()
+  try {
+    const [exit] = await Promise.all([owned.exited, forward(owned, command.onOutput)])
+    signal?.throwIfAborted()
+    if (exit.exitCode === 0) return
+    const limits = exit.limitsReached.map(({ resource }) => resource)
+    const why = limits.length === 0 ? '' : ` (it reached a limit: ${limits.join(', ')})`
+    throw new TsrunError(
+      'failed-precondition',
+      `the command ${JSON.stringify(words.join(' '))} did not complete: exit code ${exit.exitCode}${why}`,
+      { exitCode: 1 },
+    )
+  } finally {
+    signal?.removeEventListener('abort', kill)
+  }
+}
+
+function requestOf(command: BuildCommand): RunRequest {
+  const { network } = command
+  return {
+    image: '',
+    rootfs: command.root,
+    command: command.words,
+    env: command.env,
+    workdir: command.workingDirectory,
+    ...(command.user === '' ? {} : { user: command.user }),
+    hostname: HOSTNAME,
+    network: network === 'host' ? 'host' : 'none',
+    networks: [network],
+    passwd: false,
+  }
+}
+
+async function forward(owned: OwnedContainer, onOutput: (bytes: Buffer) => void): Promise<void> {
+  const readers = [owned.stdout, owned.stderr].map(
+    (fd) => new Socket({ fd: fd.release(), readable: true, writable: false }),
+  )
+  await Promise.all(
+    readers.map(async (reader) => {
+      for await (const chunk of reader) onOutput(Buffer.from(chunk))
+    }),
+  ).catch((cause: unknown) => {
+    throw new TsrunError('internal', `cannot read the output: ${describeError(cause)}`, { cause })
+  })
+}
