@@ -3,6 +3,7 @@ import { dockerfileError, unsupportedError } from '../../dockerfile/dockerfile-e
 import { expandWord } from '../../dockerfile/expand-word.ts'
 import type { Copy } from '../../dockerfile/instruction.ts'
 import { expandIn, lookUp } from '../../dockerfile/stage-config.ts'
+import type { BuildSession } from './build-session.ts'
 import { contextSources, requireContext } from './context-folder.ts'
 import { copyIntoRoot } from './copy-into-root.ts'
 import type { CopySources } from './copy-request.ts'
@@ -23,26 +24,9 @@ export async function copyStep(
   const { session, name } = step
   const { dockerfile } = session
   const expand = (word: string) => expandIn(stage.config, dockerfile, copy.line, word)
-  const place = { file: dockerfile.file, line: copy.line }
-  refuseRemote(copy, copy.sources.map(expand), place)
+  refuseRemote(copy, copy.sources.map(expand), { file: dockerfile.file, line: copy.line })
   const from = copy.from === undefined ? undefined : await step.sourceOf(expand(copy.from))
-  const wanted: Wanted = {
-    kind: copy.kind === 'ADD' ? 'add' : 'copy',
-    patterns: copy.sources.map(expand),
-    inline: copy.heredocs.map((heredoc) => ({
-      name: heredoc.name,
-      content: heredoc.expand
-        ? expandWord(heredoc.content, (name) => lookUp(stage.config, name), {
-            escapeChar: dockerfile.escapeChar,
-            place,
-            quotes: 'raw',
-          })
-        : heredoc.content,
-    })),
-    excludes: copy.excludes.map(expand),
-    parents: copy.parents,
-    keepOwners: from !== undefined,
-  }
+  const wanted = wantedOf(session, stage, copy)
   const target = {
     workingDirectory: stage.config.process.WorkingDir || '/',
     destination: expand(copy.destination),
@@ -78,6 +62,25 @@ export async function copyStep(
       return 'changed'
     },
   })
+}
+
+function wantedOf({ dockerfile }: BuildSession, { config }: StageResult, copy: Copy): Wanted {
+  const expand = (word: string) => expandIn(config, dockerfile, copy.line, word)
+  const { file, escapeChar } = dockerfile
+  const options = { escapeChar, place: { file, line: copy.line }, quotes: 'raw' } as const
+  return {
+    kind: copy.kind === 'ADD' ? 'add' : 'copy',
+    patterns: copy.sources.map(expand),
+    inline: copy.heredocs.map(({ name, content, expand: hasVariables }) => ({
+      name,
+      content: hasVariables
+        ? expandWord(content, (variable) => lookUp(config, variable), options)
+        : content,
+    })),
+    excludes: copy.excludes.map(expand),
+    parents: copy.parents,
+    keepOwners: copy.from !== undefined,
+  }
 }
 
 function sourcesOf(

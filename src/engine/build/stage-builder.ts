@@ -4,7 +4,7 @@ import { expandWord, type Lookup } from '../../dockerfile/expand-word.ts'
 import type { From, Instruction, Stage } from '../../dockerfile/instruction.ts'
 import { parseTrigger } from '../../dockerfile/parse-dockerfile.ts'
 import { applyInstruction } from '../../dockerfile/stage-config.ts'
-import { describeError, TsrunError } from '../../errors.ts'
+import { TsrunError } from '../../errors.ts'
 import { formatPlatform, parsePlatform, samePlatform } from '../../oci/platform.ts'
 import { emptyStage, findImage, stageOn } from './base-image.ts'
 import type { BuildArguments } from './build-arguments.ts'
@@ -187,9 +187,8 @@ function stepError({ file, line }: Place, cause: unknown): unknown {
   }
   const kind = cause instanceof TsrunError ? cause.kind : 'internal'
   const exitCode = cause instanceof TsrunError ? cause.exitCode : undefined
-  const hint = cause instanceof TsrunError ? cause.hint : undefined
-  return new TsrunError(kind, `cannot build ${file}:${line}: ${describeError(cause)}`, {
+  return new TsrunError(kind, `cannot build ${file}:${line}`, {
+    cause,
     ...(exitCode === undefined ? {} : { exitCode }),
-    ...(hint === undefined ? {} : { hint }),
   })
 }
