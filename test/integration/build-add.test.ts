@@ -1,9 +1,15 @@
 /** ADD on the real kernel: archives told by their content and unpacked, whatever is in them. */
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, lstatSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { Downloads } from '../../src/engine/build/downloads.ts'
+import { hashSources } from '../../src/engine/build/hash-sources.ts'
+import { openFolder } from '../../src/native/open-folder.ts'
 import { CopyFolders, filesOf, make, type Wanted } from '../support/copy-folders.ts'
 import { missing } from '../support/requires.ts'
 import { buildTar, dir, file, hardLink, symlink, type TarInput } from '../support/tar-builder.ts'
@@ -138,5 +144,110 @@ describe.skipIf(missing('root'))('ADD', () => {
     const tar = gzipSync(buildTar([file('a', 'a'.repeat(5000)), file('b')]))
     writeFileSync(join(folder.context, 'a.tgz'), tar.subarray(0, tar.length - 10))
     await expect(add('a.tgz /x/')).rejects.toThrow('cannot unpack "a.tgz"')
+  })
+})
+
+describe.skipIf(missing('root'))('ADD of an address', () => {
+  const digest = `sha256:${createHash('sha256').update('content').digest('hex')}`
+  const seen: string[] = []
+  let server: Server
+  let base = ''
+
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      const url = request.url ?? ''
+      seen.push(`${url} ${request.headers.authorization ?? 'nobody'}`)
+      const to = url === '/round' ? '/round' : /^\/to\?(.*)$/.exec(url)?.[1]
+      if (to !== undefined) response.writeHead(302, { location: decodeURIComponent(to) }).end()
+      else if (url === '/short')
+        response.writeHead(200, { 'content-length': 10 }).write('x', () => response.destroy())
+      else if (!url.startsWith('/f')) response.writeHead(404).end('no')
+      else
+        response.writeHead(200, { 'last-modified': 'Thu, 01 Jan 1970 00:00:07 GMT' }).end('content')
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    base = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  })
+  afterAll(() => server.close())
+  beforeEach(() => {
+    seen.length = 0
+  })
+
+  async function addFrom(words: string, wanted: Wanted = {}): Promise<void> {
+    using downloads = new Downloads()
+    await add(words, { downloads, ...wanted })
+  }
+
+  test('makes a file of mode 0600 with the time that the server says', async () => {
+    await addFrom(`http://${base}/f%20a?q /d/`)
+    await addFrom(`http://${base}/f /e`, { checksum: digest, chmod: '0644' })
+    const { mode, mtimeMs, uid } = statSync(inRoot('d/f a'))
+    expect([mode & 0o7777, mtimeMs, uid]).toEqual([0o600, 7000, 0])
+    expect([readFileSync(inRoot('e'), 'utf8'), statSync(inRoot('e')).mode & 0o777]).toEqual([
+      'content',
+      0o644,
+    ])
+  })
+
+  test('downloads once for digest and copy, and does not unpack', async () => {
+    using downloads = new Downloads()
+    using source = openFolder(folder.context)
+    const request = {
+      kind: 'add',
+      folder: source,
+      folderName: 'context',
+      ignore: undefined,
+      inline: [],
+      excludes: [],
+      parents: false,
+      keepOwners: false,
+      downloads,
+      patterns: [`http://${base}/f`],
+    } as const
+    const first = await hashSources(request)
+    expect(await hashSources({ ...request, patterns: [`http://${base}/fother`] })).not.toBe(first)
+    await add(`http://${base}/f /`, { downloads })
+    expect(seen).toEqual(['/f nobody', '/fother nobody'])
+    expect(filesOf(folder.root)).toEqual({ f: 'content' })
+  })
+
+  test('follows redirects, and keeps a password on its host', async () => {
+    const other = base.replace('127.0.0.1', 'localhost')
+    await addFrom(`http://me:p%40ss@${base}/to?%2Ff /a`)
+    await addFrom(`http://me:p%40ss@${base}/to?${encodeURIComponent(`http://${other}/f`)} /b`)
+    const basic = `Basic ${Buffer.from('me:p@ss').toString('base64')}`
+    expect(seen.map((line) => line.split(' ').slice(1).join(' '))).toEqual([
+      basic,
+      basic,
+      basic,
+      'nobody',
+    ])
+  })
+
+  test.each<[words: string, wanted: Wanted, message: string]>([
+    [
+      'http://me:secret@BASE/none /x',
+      {},
+      'cannot download "http://BASE/none": BASE answers with status 404',
+    ],
+    [
+      'http://BASE/to?file:%2F%2F%2Fetc%2Fpasswd /x',
+      {},
+      'it is redirected to "file:///etc/passwd"',
+    ],
+    ['http://BASE/round /x', {}, 'it is redirected more than 10 times'],
+    ['http://BASE/short /x', {}, 'cannot download "http://BASE/short"'],
+    ['http://127.0.0.1:1/f /x', {}, 'cannot download "http://127.0.0.1:1/f": ECONNREFUSED'],
+    ['http://BASE/ /x', {}, 'is no name of a file'],
+    ['http://BASE/..%2f..%2fetc /x/', {}, 'is no name of a file'],
+    ['http:// /x', {}, 'it is no address'],
+    ['http://BASE/f /x', { checksum: `sha256:${'0'.repeat(64)}` }, `its digest is ${digest}`],
+    ['http://BASE/f /x', { checksum: 'md5:00' }, 'it is no digest'],
+    ['a /x', { checksum: digest }, 'it is for one http or https source'],
+    ['https://example.org/a.git /x', {}, 'git repositories are not supported'],
+    ['git@example.org:a/b /x', {}, 'git repositories are not supported'],
+  ])('refuses %s %j', async (words, wanted, message) => {
+    const failure = addFrom(words.replace('BASE', base), wanted)
+    await expect(failure).rejects.toThrow(message.replaceAll('BASE', base))
   })
 })

@@ -7,7 +7,9 @@ import { fromByteText, toByteText } from '../../util/byte-text.ts'
 import { splitPath } from '../../util/split-path.ts'
 import { resolveOwner } from './copy-owner.ts'
 import type { CopyRequest, InlineFile } from './copy-request.ts'
+import { type DownloadedFile, downloadOf } from './downloads.ts'
 import { type CopySource, findSources } from './find-sources.ts'
+import { readFrom } from './read-from.ts'
 import { RootWriter } from './root-writer.ts'
 import { folderEntry, keptPath, sourceEntries } from './source-entries.ts'
 import { isArchive, unpackSource } from './unpack-source.ts'
@@ -24,12 +26,7 @@ export async function copyIntoRoot(request: CopyRequest): Promise<void> {
     onSkipped: skippedBy(request),
   })
   try {
-    for (const word of request.patterns) {
-      for (const source of findSources(request, word)) {
-        using _ = source
-        await copySource(request, source, target, writer)
-      }
-    }
+    for (const word of request.patterns) await copyWord(request, word, target, writer)
     for (const file of request.inline) await copyInline(request, file, target, writer)
     await writer.finish()
   } catch (error) {
@@ -65,6 +62,37 @@ function targetOf({ destination, workingDirectory, patterns, inline }: CopyReque
 function skippedBy(request: CopyRequest) {
   return (path: string, reason: string) =>
     request.warn?.(`"${fromByteText(path)}" is not copied: ${reason}`)
+}
+
+async function copyWord(
+  request: CopyRequest,
+  word: string,
+  target: Target,
+  writer: RootWriter,
+): Promise<void> {
+  const remote = await downloadOf(request, word)
+  if (remote !== undefined) return await copyDownload(remote, target, writer)
+  for (const source of findSources(request, word)) {
+    using _ = source
+    await copySource(request, source, target, writer)
+  }
+}
+
+async function copyDownload(
+  { file, name, size, lastModified }: DownloadedFile,
+  target: Target,
+  writer: RootWriter,
+): Promise<void> {
+  const bytes = toByteText(name)
+  await writer.write(await filePlace(target, bytes, writer), {
+    ...PLAIN,
+    name: bytes,
+    mode: 0o600,
+    size,
+    // A server that says nothing must not make each build another one.
+    mtime: BigInt(lastModified?.getTime() ?? 0) * 1_000_000n,
+    content: readFrom(file),
+  })
 }
 
 async function copySource(
@@ -135,22 +163,27 @@ async function copyInline(
   const bytes = Buffer.from(content)
   const place = await filePlace(target, toByteText(name), writer)
   await writer.write(place, {
-    type: 'file',
+    ...PLAIN,
     name: toByteText(name),
-    linkName: '',
     mode: 0o644,
-    uid: 0,
-    gid: 0,
     size: bytes.length,
     mtime: request.latestTime ?? BigInt(Date.now()) * 1_000_000n,
-    atime: undefined,
-    deviceMajor: 0,
-    deviceMinor: 0,
-    xattrs: [],
-    sparse: undefined,
     content: once(bytes),
   })
 }
+
+/** What entries that we make ourselves have in common. */
+const PLAIN = {
+  type: 'file',
+  linkName: '',
+  uid: 0,
+  gid: 0,
+  atime: undefined,
+  deviceMajor: 0,
+  deviceMinor: 0,
+  xattrs: [],
+  sparse: undefined,
+} as const
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes

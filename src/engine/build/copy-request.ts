@@ -1,5 +1,6 @@
 /** What COPY and ADD ask of whoever copies: everything is expanded, and says nothing of stages or caches. */
 import type { OwnedFd } from '../../native/owned-fd.ts'
+import type { Downloads } from './downloads.ts'
 
 /** A file that stands in the Dockerfile itself. */
 export interface InlineFile {
@@ -24,6 +25,10 @@ export interface CopySources {
   readonly parents: boolean
   /** Without `chown`: owners stay as they are (from a stage), else all becomes root's (from the context). */
   readonly keepOwners: boolean
+  /** Of ADD: the digest that a download must have. */
+  readonly checksum?: string | undefined
+  /** Where `http:` and `https:` sources of ADD come from, and stay until the build ends. */
+  readonly downloads?: Downloads
 }
 
 export interface CopyRequest extends CopySources {

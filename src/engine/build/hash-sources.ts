@@ -2,6 +2,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { TarEntry } from '../../archive/tar-entries.ts'
 import type { CopySources } from './copy-request.ts'
+import { downloadOf } from './downloads.ts'
 import { findSources } from './find-sources.ts'
 import { sourceEntries } from './source-entries.ts'
 
@@ -13,6 +14,11 @@ export async function hashSources(sources: CopySources): Promise<string> {
   const hash = createHash('sha256')
   for (const [index, word] of sources.patterns.entries()) {
     record(hash, ['source', String(index)])
+    const remote = await downloadOf(sources, word)
+    if (remote !== undefined) {
+      record(hash, ['download', remote.name, remote.digest])
+      continue
+    }
     for (const source of findSources(sources, word)) {
       using _ = source
       record(hash, ['named', source.named])

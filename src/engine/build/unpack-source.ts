@@ -1,6 +1,5 @@
 /** ADD of a local tar: told by its content and unpacked, as docker does, with what is in it read as hostile. */
-import { fstatSync, read as readCallback } from 'node:fs'
-import { promisify } from 'node:util'
+import { fstatSync } from 'node:fs'
 import { detectCompression, inflate } from '../../archive/compression.ts'
 import { entryComponents } from '../../archive/entry-path.ts'
 import { isTarHeader } from '../../archive/is-tar-header.ts'
@@ -8,16 +7,14 @@ import { readTarEntries } from '../../archive/tar-entries.ts'
 import { TsrunError } from '../../errors.ts'
 import { maxInflatedOf } from '../../images/max-inflated.ts'
 import { openPlainFile } from '../../native/open-file-in-root.ts'
-import type { OwnedFd } from '../../native/owned-fd.ts'
 import { createZstdInflate } from '../../native/zstd.ts'
 import { fromByteText } from '../../util/byte-text.ts'
 import type { CopySource } from './find-sources.ts'
+import { readFrom } from './read-from.ts'
 import type { RootWriter } from './root-writer.ts'
 
 /** Of which the first block of a tar can be read for certain. */
 const START = 64 * 1024
-const CHUNK = 256 * 1024
-const read = promisify(readCallback)
 
 /** Whether the source is a tar, plain or compressed. Throws for a compression that docker knows and we do not. */
 export async function isArchive(source: CopySource): Promise<boolean> {
@@ -74,16 +71,6 @@ async function firstBlock(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
     if (start.length >= 512) break
   }
   return start
-}
-
-async function* readFrom(file: OwnedFd, end = Number.POSITIVE_INFINITY): AsyncGenerator<Buffer> {
-  for (let at = 0; at < end; ) {
-    const chunk = Buffer.alloc(Math.min(CHUNK, end - at))
-    const { bytesRead } = await read(file.fd, chunk, 0, chunk.length, at)
-    if (bytesRead === 0) return
-    at += bytesRead
-    yield chunk.subarray(0, bytesRead)
-  }
 }
 
 function refuseOther(source: CopySource, start: Buffer): void {

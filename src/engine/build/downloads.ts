@@ -1,0 +1,165 @@
+/** What ADD downloads: each address once in a build, into files that have no name and so go with the process. */
+import { createHash, randomBytes } from 'node:crypto'
+import { openSync, unlinkSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { TsrunError } from '../../errors.ts'
+import { OwnedFd } from '../../native/owned-fd.ts'
+import { download, shownAddress } from '../../registry/download.ts'
+import type { CopySources } from './copy-request.ts'
+
+export interface DownloadedFile {
+  readonly file: OwnedFd
+  /** The last part of the address. */
+  readonly name: string
+  readonly size: number
+  readonly digest: string
+  readonly lastModified: Date | undefined
+}
+
+/** `https://host/path` and `http://host/path`, which ADD downloads. */
+export function isWebAddress(word: string): boolean {
+  return /^https?:\/\//.test(word)
+}
+
+/** The download that a word of ADD asks for; undefined for a path. Throws for what is remote and not to be had. */
+export async function downloadOf(
+  { kind, downloads, checksum, patterns }: Remote,
+  word: string,
+): Promise<DownloadedFile | undefined> {
+  if (kind === 'add' && /^(git@|git:\/\/|ssh:\/\/)/.test(word)) throw noGit(word)
+  const isRemote = kind === 'add' && isWebAddress(word)
+  if (checksum !== undefined && (!isRemote || patterns.length !== 1))
+    throw new TsrunError(
+      'invalid-argument',
+      `cannot use --checksum for ${JSON.stringify(word)}: it is for one http or https source`,
+    )
+  return isRemote ? await downloads?.get(word, checksum) : undefined
+}
+
+type Remote = Pick<CopySources, 'kind' | 'downloads' | 'checksum' | 'patterns'>
+
+const ALGORITHMS: ReadonlyMap<string, number> = new Map([
+  ['sha256', 64],
+  ['sha384', 96],
+  ['sha512', 128],
+])
+
+export class Downloads implements Disposable {
+  readonly #signal: AbortSignal | undefined
+  readonly #files = new Map<string, Promise<DownloadedFile>>()
+
+  constructor(signal?: AbortSignal) {
+    this.#signal = signal
+  }
+
+  /** The file of the address; with `checksum` its content must have that digest. */
+  async get(word: string, checksum: string | undefined): Promise<DownloadedFile> {
+    const algorithm = algorithmOf(checksum)
+    const key = `${algorithm} ${word}`
+    const known = this.#files.get(key)
+    const fetching = known ?? this.#fetch(word, algorithm)
+    this.#files.set(key, fetching)
+    const file = await fetching
+    if (checksum === undefined || file.digest === checksum) return file
+    throw new TsrunError(
+      'failed-precondition',
+      `cannot use "${shownAddress(new URL(word))}": its digest is ${file.digest}, and --checksum says ${checksum}`,
+    )
+  }
+
+  async #fetch(word: string, algorithm: string): Promise<DownloadedFile> {
+    const url = addressOf(word)
+    const name = nameOf(url)
+    const file = namelessFile()
+    const hash = createHash(algorithm)
+    let size = 0
+    try {
+      const { lastModified } = await download(url, {
+        signal: this.#signal,
+        write: (chunk) => {
+          writeAll(file, chunk)
+          hash.update(chunk)
+          size += chunk.length
+        },
+      })
+      return { file, name, size, digest: `${algorithm}:${hash.digest('hex')}`, lastModified }
+    } catch (error) {
+      file.close()
+      throw error
+    }
+  }
+
+  /** All files are given back; none may be in use. */
+  [Symbol.dispose](): void {
+    for (const fetching of this.#files.values()) {
+      fetching.then(
+        ({ file }) => file.close(),
+        () => {
+          // Whoever asked for it has heard.
+        },
+      )
+    }
+    this.#files.clear()
+  }
+}
+
+function addressOf(word: string): URL {
+  if (!URL.canParse(word))
+    throw new TsrunError(
+      'invalid-argument',
+      `cannot download ${JSON.stringify(word)}: it is no address`,
+    )
+  const url = new URL(word)
+  if (!/\.git\/?$/.test(url.pathname)) return url
+  throw noGit(shownAddress(url))
+}
+
+function noGit(address: string): TsrunError {
+  return new TsrunError(
+    'not-implemented',
+    `cannot add ${JSON.stringify(address)}: git repositories are not supported`,
+    { hint: 'clone it in a RUN, or into the context' },
+  )
+}
+
+function nameOf(url: URL): string {
+  const last = url.pathname.split('/').at(-1) ?? ''
+  const name = decoded(last)
+  if (name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name)) return name
+  throw new TsrunError(
+    'invalid-argument',
+    `cannot add "${shownAddress(url)}": its last part is no name of a file`,
+  )
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    // A percent sign that means nothing is part of the name.
+    return text
+  }
+}
+
+function algorithmOf(checksum: string | undefined): string {
+  if (checksum === undefined) return 'sha256'
+  const [algorithm = '', hex = ''] = checksum.split(':')
+  if (ALGORITHMS.get(algorithm) === hex.length && /^[0-9a-f]+$/.test(hex)) return algorithm
+  throw new TsrunError(
+    'invalid-argument',
+    `cannot use --checksum ${JSON.stringify(checksum)}: it is no digest`,
+    { hint: 'write it as sha256: and 64 hexadecimal digits' },
+  )
+}
+
+function namelessFile(): OwnedFd {
+  const path = join(tmpdir(), `tsrun-download-${randomBytes(8).toString('hex')}`)
+  const file = new OwnedFd(openSync(path, 'wx+', 0o600))
+  unlinkSync(path)
+  return file
+}
+
+function writeAll(file: OwnedFd, chunk: Buffer): void {
+  for (let done = 0; done < chunk.length; ) done += writeSync(file.fd, chunk, done)
+}
