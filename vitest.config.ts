@@ -32,6 +32,8 @@ const SAME_WITH_EVERY_ENGINE = new Set([
   'hostile-state',
   'idmapped-mounts',
   'image-exchange',
+  'inspect-shape',
+  'killed-anywhere',
   'masked-paths',
   'memfd-noexec',
   'mount-order',

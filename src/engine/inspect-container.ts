@@ -1,7 +1,9 @@
 /** Everything about one container in the shape of docker's `inspect`; maps are Maps, as Go's templates see them. */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { TsrunError } from '../errors.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import { parseTmpfs } from '../spec/tmpfs-options.ts'
+import { parseVolume } from '../spec/volume-option.ts'
 import { readTextIfThere } from '../util/if-there.ts'
 import { LOG_FILE } from './container-logs.ts'
 import { type ContainerRecord, shortId } from './container-record.ts'
@@ -9,9 +11,10 @@ import { type ContainerStatus, isLive, statusOf } from './container-status.ts'
 import { describeLimits } from './describe-limits.ts'
 import type { Engine } from './engine.ts'
 import { healthcheckOf, healthOf } from './inspect-health.ts'
-import { DEFAULT_LOG, type LogSettings } from './log-settings.ts'
+import { hostConfigOf, ifAny } from './inspect-host-config.ts'
 import { EndpointReader } from './networks/endpoints.ts'
-import { exposedPortsOf, networkSettingsOf, portBindingsOf } from './networks/network-settings.ts'
+import { exposedPortsOf, networkSettingsOf } from './networks/network-settings.ts'
+import { rootPath } from './root-filesystem.ts'
 
 const NEVER = '0001-01-01T00:00:00Z'
 
@@ -44,8 +47,8 @@ export function inspectContainer(engine: Engine, id: string): Record<string, unk
     AppArmorProfile: config?.process?.apparmorProfile ?? '',
     ExecIDs: null,
     GraphDriver: graphDriverOf(engine, id),
-    HostConfig: hostConfigOf(record),
-    Mounts: record.volumes.map(mountOf),
+    HostConfig: hostConfigOf(record, config),
+    Mounts: mountsOf(record),
     Config: configOf(record, config),
     NetworkSettings: networkSettingsOf(record, endpoints, status.pid),
     OCIConfigPath: join(directory, 'config.json'),
@@ -56,7 +59,24 @@ export function inspectContainer(engine: Engine, id: string): Record<string, unk
 function graphDriverOf(engine: Engine, id: string): Record<string, unknown> {
   const snapshots = engine.snapshotter()
   if (!snapshots.activeKeys().includes(id)) return { Name: '', Data: new Map() }
-  return { Name: 'overlay', Data: new Map([['UpperDir', snapshots.writableFolder(id)]]) }
+  const upper = snapshots.writableFolder(id)
+  const data = {
+    LowerDir: foldersBelow(engine, id).join(':'),
+    MergedDir: rootPath(engine, id),
+    UpperDir: upper,
+    WorkDir: join(dirname(upper), 'work'),
+  }
+  return { Name: 'overlay', Data: new Map(Object.entries(data)) }
+}
+
+function foldersBelow(engine: Engine, id: string): readonly string[] {
+  try {
+    return engine.snapshotter().foldersBelow(id)
+  } catch (error) {
+    // A layer is missing: system check says which, and the rest is still to be seen.
+    if (error instanceof TsrunError && error.kind === 'not-found') return []
+    throw error
+  }
 }
 
 function stateOf(
@@ -81,69 +101,6 @@ function stateOf(
   }
 }
 
-function hostConfigOf({
-  request,
-  networkMode,
-  autoRemove,
-  privileged,
-}: ContainerRecord): Record<string, unknown> {
-  return {
-    Binds: request.volumes ?? [],
-    VolumesFrom: request.volumesFrom ?? [],
-    NetworkMode: networkMode,
-    PortBindings: portBindingsOf(request),
-    PublishAllPorts: request.publishAll === true,
-    Dns: request.dns ?? [],
-    DnsOptions: request.dnsOptions ?? [],
-    DnsSearch: request.dnsSearch ?? [],
-    ExtraHosts: request.addHosts ?? [],
-    PidMode: request.pid ?? '',
-    IpcMode: request.ipc ?? 'private',
-    UTSMode: request.uts ?? '',
-    CgroupnsMode: request.cgroupns ?? 'private',
-    CgroupParent: request.cgroupParent ?? '',
-    GroupAdd: request.groups ?? [],
-    ShmSize: request.shmSize ?? 64 * 1024 * 1024,
-    OomScoreAdj: request.oomScoreAdj ?? 0,
-    CpuShares: request.cpuShares ?? 0,
-    CpuQuota: request.cpuQuota ?? 0,
-    CpuPeriod: request.cpuPeriod ?? 0,
-    CpusetCpus: request.cpusetCpus ?? '',
-    CpusetMems: request.cpusetMems ?? '',
-    MemoryReservation: request.memoryReservation ?? 0,
-    MemorySwap: request.memorySwap ?? 0,
-    BlkioWeight: request.blkioWeight ?? 0,
-    DeviceCgroupRules: request.deviceCgroupRules ?? [],
-    RestartPolicy: {
-      Name: request.restart?.name ?? 'no',
-      MaximumRetryCount: request.restart?.maximumRetryCount ?? 0,
-    },
-    LogConfig: logConfigOf(request.log ?? DEFAULT_LOG),
-    AutoRemove: autoRemove,
-    Runtime: 'tsrun',
-    CapAdd: request.capAdd ?? [],
-    CapDrop: request.capDrop ?? [],
-    Privileged: privileged,
-    ReadonlyRootfs: request.readOnly === true,
-    SecurityOpt: request.securityOpt ?? [],
-    Tmpfs: pairs(request.tmpfs ?? [], ':'),
-    Devices: request.devices ?? [],
-    Memory: request.memory ?? 0,
-    NanoCpus: Math.round((request.cpus ?? 0) * 1e9),
-    PidsLimit: request.pidsLimit ?? 0,
-    Ulimits: request.ulimits ?? [],
-    Sysctls: pairs(request.sysctls ?? [], '='),
-    Init: request.init === true,
-    Annotations: pairs(request.annotations ?? [], '='),
-  }
-}
-
-function logConfigOf({ driver, maxSize, maxFiles }: LogSettings): Record<string, unknown> {
-  const options: [string, string][] = []
-  if (maxSize > 0) options.push(['max-size', String(maxSize)], ['max-file', String(maxFiles)])
-  return { Type: driver, Config: new Map(options) }
-}
-
 function configOf(
   record: ContainerRecord,
   config: RuntimeConfig | undefined,
@@ -163,34 +120,55 @@ function configOf(
     Image: record.image?.reference ?? '',
     WorkingDir: config?.process?.cwd ?? '/',
     Entrypoint: record.entrypoint.length === 0 ? null : record.entrypoint,
+    OnBuild: null,
     Labels: new Map(Object.entries(record.labels)),
-    ExposedPorts: exposedPortsOf(record),
+    Volumes: ownVolumesOf(record),
+    ...ifAny('ExposedPorts', exposedPortsOf(record)),
     StopSignal: record.stopSignal,
+    ...(record.request.stopTimeout === undefined
+      ? {}
+      : { StopTimeout: record.request.stopTimeout }),
     ...(record.health === undefined ? {} : { Healthcheck: healthcheckOf(record.health) }),
     ...(record.request.timeout === undefined ? {} : { Timeout: record.request.timeout }),
   }
 }
 
-function mountOf(volume: ContainerRecord['volumes'][number]): Record<string, unknown> {
+// docker's word for places that get a volume without a name.
+function ownVolumesOf({ volumes }: ContainerRecord): ReadonlyMap<string, unknown> | null {
+  const places = volumes.filter(({ anonymous }) => anonymous === true)
+  return places.length === 0
+    ? null
+    : new Map(places.map(({ destination }) => [destination, new Map()]))
+}
+
+// Without those of --tmpfs, which HostConfig has.
+function mountsOf({ volumes, request }: ContainerRecord): readonly Record<string, unknown>[] {
+  const temporary = new Set((request.tmpfs ?? []).map((text) => parseTmpfs(text).destination))
+  const modes = new Map(
+    (request.volumes ?? []).map((text) => {
+      const { destination, mode } = parseVolume(text, '/')
+      return [destination, mode]
+    }),
+  )
+  return volumes
+    .filter(({ type, destination }) => type !== 'tmpfs' || !temporary.has(destination))
+    .map((volume) => mountOf(volume, modes.get(volume.destination) ?? ''))
+}
+
+function mountOf(
+  volume: ContainerRecord['volumes'][number],
+  mode: string,
+): Record<string, unknown> {
   return {
     Type: volume.type,
     ...(volume.name === undefined ? {} : { Name: volume.name }),
     Source: volume.source,
     Destination: volume.destination,
     ...(volume.name === undefined ? {} : { Driver: 'local' }),
-    Mode: volume.mode ?? (volume.readOnly ? 'ro' : ''),
+    Mode: volume.mode ?? mode,
     RW: !volume.readOnly,
     Propagation: volume.propagation,
   }
-}
-
-function pairs(texts: readonly string[], separator: string): Map<string, string> {
-  return new Map(
-    texts.map((text) => {
-      const [key = '', ...rest] = text.split(separator)
-      return [key, rest.join(separator)]
-    }),
-  )
 }
 
 // A container that is half made has no config.json yet.

@@ -1,17 +1,13 @@
 /** `tsrun container inspect`: everything about containers, in docker's shape. */
 import { openEngine } from '../../engine/engine.ts'
 import { inspectContainer } from '../../engine/inspect-container.ts'
-import { describeError } from '../../errors.ts'
-import { formatObjects } from '../output.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
-import { print } from './print.ts'
+import { INSPECT_OPTIONS, inspectNames } from './inspect-names.ts'
 
 export const command: EngineCommand = {
   usage: 'container inspect [options] CONTAINER [CONTAINER...]',
   describe: 'Show everything about containers as JSON.',
-  options: {
-    format: { type: 'string', alias: 'f', describe: 'json or a Go template', value: 'text' },
-  },
+  options: INSPECT_OPTIONS,
   examples: [
     {
       does: 'The state of a container',
@@ -22,19 +18,8 @@ export const command: EngineCommand = {
   run,
 }
 
-async function run({ options, positionals, roots }: CommandInput): Promise<number> {
-  const engine = openEngine(roots)
+async function run(input: CommandInput): Promise<number> {
+  const engine = openEngine(input.roots)
   await engine.sweep()
-  const found: unknown[] = []
-  const failures: unknown[] = []
-  for (const name of positionals) {
-    try {
-      found.push(inspectContainer(engine, engine.containers.find(name)))
-    } catch (error) {
-      failures.push(error)
-    }
-  }
-  print(formatObjects(found, options.string('format')))
-  for (const failure of failures) process.stderr.write(`tsrun: ${describeError(failure)}\n`)
-  return failures.length > 0 ? 1 : 0
+  return await inspectNames(input, (name) => inspectContainer(engine, engine.containers.find(name)))
 }

@@ -1,5 +1,7 @@
 /** Commands on several containers: each is tried, each failure is told, the exit code says whether one failed. */
+import { type Engine, openEngine } from '../../engine/engine.ts'
 import { describeError } from '../../errors.ts'
+import type { CommandInput } from './command.ts'
 
 /**
  * Runs `act` for each name at the same time and prints what it resolves to, in order. What went wrong is told;
@@ -21,4 +23,17 @@ export async function forEachContainer(
     process.stderr.write(`tsrun: ${describeError(result.reason)}\n`)
   }
   return failed ? 1 : 0
+}
+
+/** Runs `act` on each container that the command names, and prints the names. */
+export async function actOnContainers(
+  { positionals, roots }: CommandInput,
+  act: (engine: Engine, id: string) => Promise<void>,
+): Promise<number> {
+  const engine = openEngine(roots)
+  await engine.sweep()
+  return await forEachContainer(positionals, async (name) => {
+    await act(engine, engine.containers.find(name))
+    return name
+  })
 }

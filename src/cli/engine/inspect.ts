@@ -1,23 +1,22 @@
-/** `tsrun inspect`: everything about containers, in docker's shape. */
+/** `tsrun inspect`: everything about whatever has a name, in docker's shape. */
 import { ContainerSizes } from '../../engine/container-sizes.ts'
 import { type Engine, openEngine } from '../../engine/engine.ts'
 import { inspectContainer } from '../../engine/inspect-container.ts'
-import { describeError, TsrunError } from '../../errors.ts'
-import { formatObjects } from '../output.ts'
+import { TsrunError } from '../../errors.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
-import { print } from './print.ts'
+import { INSPECT_OPTIONS, inspectNames } from './inspect-names.ts'
 
 export const command: EngineCommand = {
-  usage: 'inspect [options] CONTAINER|IMAGE|VOLUME [CONTAINER|IMAGE|VOLUME...]',
-  describe: 'Show everything about containers, images and volumes as JSON.',
+  usage: 'inspect [options] NAME|ID [NAME|ID...]',
+  describe: 'Show everything about containers, images, volumes and networks as JSON.',
   options: {
     size: { type: 'flag', alias: 's', describe: 'with the size of containers' },
     type: {
       type: 'string',
       describe: 'only things of this kind',
-      value: 'container|image|volume',
+      value: 'container|image|volume|network',
     },
-    format: { type: 'string', alias: 'f', describe: 'json or a Go template', value: 'text' },
+    ...INSPECT_OPTIONS,
   },
   examples: [
     { does: 'The state of a container', line: 'inspect --format "{{.State.Status}}" web' },
@@ -26,26 +25,16 @@ export const command: EngineCommand = {
   run,
 }
 
-async function run({ options, positionals, roots }: CommandInput): Promise<number> {
-  const engine = openEngine(roots)
+async function run(input: CommandInput): Promise<number> {
+  const engine = openEngine(input.roots)
   await engine.sweep()
-  const kinds = kindsOf(options.string('type'))
-  const found: unknown[] = []
-  const failures: unknown[] = []
-  for (const name of positionals) {
-    try {
-      found.push(await inspectAny(engine, name, kinds, options.flag('size')))
-    } catch (error) {
-      failures.push(error)
-    }
-  }
-  print(formatObjects(found, options.string('format')))
-  for (const failure of failures) process.stderr.write(`tsrun: ${describeError(failure)}\n`)
-  return failures.length > 0 ? 1 : 0
+  const kinds = kindsOf(input.options.string('type'))
+  const size = input.options.flag('size')
+  return await inspectNames(input, (name) => inspectAny(engine, name, kinds, size))
 }
 
-type Kind = 'container' | 'image' | 'volume'
-const KINDS: readonly Kind[] = ['container', 'image', 'volume']
+type Kind = 'container' | 'image' | 'volume' | 'network'
+const KINDS: readonly Kind[] = ['container', 'image', 'volume', 'network']
 
 function kindsOf(text: string | undefined): readonly Kind[] {
   const kinds = KINDS.filter((kind) => text === undefined || kind === text)
@@ -71,7 +60,9 @@ async function inspectAny(
       if (!isMissing || kinds.length === 1) throw error
     }
   }
-  throw new TsrunError('not-found', `no such object: ${name}`)
+  throw new TsrunError('not-found', `no such object: ${name}`, {
+    hint: 'it is the name of no container, image, volume or network: see tsrun ps -a, images, volume ls, network ls',
+  })
 }
 
 async function inspectKind(
@@ -98,6 +89,10 @@ async function inspectKind(
     case 'volume': {
       const { inspectVolume } = await import('../../engine/volumes/inspect-volume.ts')
       return inspectVolume(engine, name)
+    }
+    case 'network': {
+      const { inspectNetwork } = await import('../../engine/networks/list-networks.ts')
+      return inspectNetwork(engine, name)
     }
   }
 }

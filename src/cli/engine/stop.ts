@@ -1,9 +1,8 @@
 /** `tsrun stop`: asks containers to end, and makes them after a while. */
-import { openEngine } from '../../engine/engine.ts'
 import { signalNumber } from '../../engine/signal-container.ts'
 import { type StopOptions, stopContainer } from '../../engine/stop-container.ts'
-import type { CommandInput, CommandOptions, EngineCommand } from './command.ts'
-import { forEachContainer } from './each-container.ts'
+import type { CommandOptions, EngineCommand } from './command.ts'
+import { actOnContainers } from './each-container.ts'
 
 export const STOP_OPTIONS: EngineCommand['options'] = {
   signal: { type: 'string', alias: 's', describe: 'instead of the stop signal', value: 'signal' },
@@ -31,15 +30,8 @@ export const command: EngineCommand = {
   options: STOP_OPTIONS,
   examples: [{ does: 'Give it a minute before SIGKILL', line: 'stop -t 60 web' }],
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
-  run,
-}
-
-async function run({ options, positionals, roots }: CommandInput): Promise<number> {
-  const stop = stopOptionsOf(options)
-  const engine = openEngine(roots)
-  await engine.sweep()
-  return forEachContainer(positionals, async (container) => {
-    await stopContainer(engine, engine.containers.find(container), stop)
-    return container
-  })
+  run: (input) => {
+    const stop = stopOptionsOf(input.options)
+    return actOnContainers(input, (engine, id) => stopContainer(engine, id, stop))
+  },
 }
