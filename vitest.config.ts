@@ -17,6 +17,7 @@ const INTEGRATION = 'test/integration'
  */
 const SAME_WITH_EVERY_ENGINE = new Set([
   'bind-mounts',
+  'build',
   'buildah',
   'cgroup-ownership',
   'checkpoint',

@@ -1,6 +1,7 @@
-/** `system df`: what images and containers take on the disk, and what of it can be had back. */
+/** `system df`: what images, containers, volumes and builds take on the disk, and what of it can be had back. */
 import { lstatSync } from 'node:fs'
 import { usageOf } from '../snapshots/usage.ts'
+import { buildCacheUsage } from './build/prune-builds.ts'
 import type { Engine } from './engine.ts'
 import { type Image, imagesOf } from './images.ts'
 import { everyContainer, type ListedContainer } from './list-containers.ts'
@@ -41,6 +42,8 @@ export interface DiskUsage {
   readonly imageTotal: Total
   readonly volumeTotal: Total
   readonly containerTotal: Total
+  /** Of builds: all of it can be had back. */
+  readonly cacheTotal: Total
 }
 
 /** Counts it all; the tree of each container is walked. */
@@ -58,12 +61,15 @@ export function diskUsage(engine: Engine): DiskUsage {
     ...listed,
     size: sizeOf(engine, listed.volume.name),
   }))
+  const cache = buildCacheUsage(engine)
+  const cacheBytes = cache.layerBytes + cache.mountBytes
   const unused = volumes.filter(({ users }) => users.length === 0)
   return {
     images,
     containers,
     volumes,
-    imageTotal: totalOfImages(engine, images),
+    imageTotal: totalOfImages(engine, images, cache.layerBytes),
+    cacheTotal: { count: cache.count, active: 0, bytes: cacheBytes, reclaimable: cacheBytes },
     volumeTotal: {
       count: volumes.length,
       active: volumes.length - unused.length,
@@ -117,12 +123,12 @@ function imageUsages(engine: Engine, listed: readonly ListedContainer[]): ImageU
 }
 
 // Blobs too: they are kept for push and save, and a layer takes its place twice.
-function totalOfImages(engine: Engine, images: readonly ImageUsage[]): Total {
+function totalOfImages(engine: Engine, images: readonly ImageUsage[], ofBuilds: number): Total {
   const { content, snapshots } = imagesOf(engine)
   const used = images.filter(({ containers }) => containers.length > 0)
   const kept = new Set(used.flatMap(({ image }) => image.chainIds))
   const keptBlobs = new Set(used.flatMap(({ image }) => blobsOf(image)))
-  const bytes = imageStoreBytes(engine)
+  const bytes = imageStoreBytes(engine) - ofBuilds
   const needed =
     sum([...kept].map((chainId) => snapshots.layer(chainId)?.size ?? 0)) +
     sum([...keptBlobs].map((digest) => content.sizeOf(digest) ?? 0))

@@ -46,7 +46,7 @@ export const BUILD_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   'no-cache': { type: 'flag', describe: 'do every step anew' },
   platform: {
     type: 'string',
-    describe: 'platform of the image; only this machine’s',
+    describe: 'platform of the image: this machine alone',
     value: 'text',
   },
   progress: { type: 'string', describe: 'how to show it', value: 'auto|plain|quiet' },

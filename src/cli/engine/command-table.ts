@@ -112,6 +112,16 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
       },
     },
   },
+  builder: {
+    describe: 'commands on builds',
+    commands: {
+      prune: {
+        describe: 'remove what builds have kept',
+        load: () => import('./builder-prune.ts'),
+      },
+      ...pick(IMAGES, { build: 'build' }),
+    },
+  },
   manifest: {
     describe: 'commands on manifest lists',
     commands: {

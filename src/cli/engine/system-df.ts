@@ -74,7 +74,7 @@ const VOLUMES: RowFormat = {
 export const command: EngineCommand = {
   usage: 'system df [options]',
   describe:
-    'Show what images, containers and volumes take on the disk, and what of it can be had back. Images count with their blobs, which push and save need, beside their unpacked layers.',
+    'Show what images, containers, volumes and the build cache take on the disk, and what of it can be had back. Images count with their blobs, which push and save need, beside their unpacked layers.',
   options: {
     verbose: { type: 'flag', alias: 'v', describe: 'each image, container and volume' },
     format: { type: 'string', describe: 'table, json or a Go template', value: 'text' },
@@ -98,11 +98,13 @@ async function run({ options, roots }: CommandInput): Promise<number> {
   return 0
 }
 
-function totalRows({ imageTotal, containerTotal, volumeTotal }: DiskUsage): Row[] {
+function totalRows(usage: DiskUsage): Row[] {
+  const { imageTotal, containerTotal, volumeTotal, cacheTotal } = usage
   return [
     totalRow('Images', imageTotal),
     totalRow('Containers', containerTotal),
     totalRow('Local Volumes', volumeTotal),
+    totalRow('Build Cache', cacheTotal),
   ]
 }
 

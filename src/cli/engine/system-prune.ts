@@ -1,6 +1,12 @@
 /** `tsrun system prune`: removes what nobody uses. */
-import { openEngine } from '../../engine/engine.ts'
-import { parsePruneFilters, pruneContainers, pruneImages } from '../../engine/prune.ts'
+import { pruneBuilds } from '../../engine/build/prune-builds.ts'
+import { type Engine, openEngine } from '../../engine/engine.ts'
+import {
+  type PruneFilters,
+  parsePruneFilters,
+  pruneContainers,
+  pruneImages,
+} from '../../engine/prune.ts'
 import { pruneVolumes } from '../../engine/volumes/remove-volume.ts'
 import { TsrunError } from '../../errors.ts'
 import { humanSize } from '../../util/size.ts'
@@ -11,7 +17,7 @@ import { parseMoment } from './parse-moment.ts'
 export const command: EngineCommand = {
   usage: 'system prune [options]',
   describe:
-    'Remove containers that do not run, images without a name and layers that nobody needs; with -a all images without a container.',
+    'Remove containers that do not run, images without a name, the build cache and layers that nobody needs; with -a all images without a container.',
   options: {
     all: { type: 'flag', alias: 'a', describe: 'all images that no container was made of' },
     force: { type: 'flag', alias: 'f', describe: 'do not ask' },
@@ -40,11 +46,12 @@ async function run({ options, roots }: CommandInput): Promise<number> {
   const engine = openEngine(roots)
   await engine.sweep()
   const containers = await pruneContainers(engine, filters)
+  const builds = await pruneCache(engine, all, filters)
   const images = await pruneImages(engine, { all, filters })
   const volumes = options.flag('volumes')
     ? await pruneVolumes(engine, { all: false, filters: volumeFilters(options.list('filter')) })
     : { names: [], reclaimed: 0 }
-  const bytes = containers.bytes + images.bytes + volumes.reclaimed
+  const bytes = containers.bytes + builds + images.bytes + volumes.reclaimed
   process.stdout.write(
     [
       ...section('Deleted Containers:', containers.removed),
@@ -54,6 +61,14 @@ async function run({ options, roots }: CommandInput): Promise<number> {
     ].join(''),
   )
   return 0
+}
+
+// Labels are of images and containers: where they are asked for, the cache stays.
+async function pruneCache(engine: Engine, all: boolean, filters: PruneFilters): Promise<number> {
+  if (filters.labels.length + filters.notLabels.length > 0) return 0
+  const until = filters.until === undefined ? undefined : new Date(filters.until)
+  const { bytes } = await pruneBuilds(engine, { all, until })
+  return bytes
 }
 
 // Volumes have no `until`: what is old may be what is dear.
@@ -76,6 +91,7 @@ function warningOf(options: CommandOptions): string {
     options.flag('all')
       ? 'all images without at least one container associated to them'
       : 'all dangling images',
+    'all build cache',
     'all layers and blobs that no image needs',
   ]
   return `WARNING! This will remove:\n${lines.map((line) => `  - ${line}\n`).join('')}`
