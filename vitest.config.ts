@@ -41,6 +41,8 @@ const SAME_WITH_EVERY_ENGINE = new Set([
   'mount-propagation',
   'namespaces',
   'net-devices',
+  'network-crowd',
+  'network-macvlan',
   'process-attributes',
   'refused-programs',
   'restart-policy',

@@ -1,13 +1,12 @@
 /** Networks on a bridge of the host, a veth pair for each container (bridge(8), veth(4)). */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { errnoCodeOf, SyscallError, TsrunError } from '../errors.ts'
-import { setLinkUp } from '../linux/rtnetlink.ts'
 import { askKernel, askKernelAll, linkIndexOf, openRouteSocket } from '../native/netlink-socket.ts'
+import { configureInside } from './configure-inside.ts'
 import type { Firewall, GuardedBridge, SetChange } from './firewall.ts'
-import { contains, overlaps, parseAddress, parseSubnet } from './ip-address.ts'
+import { overlaps, parseAddress, parseSubnet } from './ip-address.ts'
 import { findLink, removeLink, routesOf } from './links.ts'
 import {
-  addDefaultRoute,
   assignAddress,
   type LinkDetails,
   newBridge,
@@ -203,26 +202,6 @@ function makeVeth(
 function letReturn(host: number, port: string): void {
   const index = linkIndexOf(host, port)
   if (index !== undefined) askKernel(host, setHairpin(index), `setting up ${port}`)
-}
-
-function configureInside(network: NetworkRecord, lease: Lease, inside: NetworkInside): void {
-  const index = linkIndexOf(inside.socket, inside.interface)
-  if (index === undefined) throw new RangeError(`${inside.interface} was just made`)
-  const requests = network.subnets.flatMap(({ subnet, gateway }) => {
-    const parsed = parseSubnet(subnet)
-    const own = parsed?.address.family === 4 ? lease.ipv4 : lease.ipv6
-    const address = own === undefined ? undefined : parseAddress(own)
-    if (parsed === undefined || address === undefined || !contains(parsed, address)) return []
-    const by = gateway === undefined ? undefined : parseAddress(gateway)
-    const leads = inside.isDefault && !network.internal && by !== undefined
-    return [
-      assignAddress(index, address, parsed.prefix),
-      ...(leads ? [addDefaultRoute(index, by)] : []),
-    ]
-  })
-  // Routes need it up; it could not be made so: veth_open() wants a peer, which it gets after that.
-  const all = [setLinkUp(index), ...requests]
-  askKernelAll(inside.socket, all, () => `configuring ${inside.interface}`)
 }
 
 /** Stable, so that the bridge does not take the lowest address of its ports. */

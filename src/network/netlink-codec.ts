@@ -30,6 +30,7 @@ const AF_INET6 = 10
 const IFLA_ADDRESS = 1
 const IFLA_IFNAME = 3
 const IFLA_MTU = 4
+const IFLA_LINK = 5
 const IFLA_MASTER = 10
 const IFLA_LINKINFO = 18
 const IFLA_NET_NS_FD = 28
@@ -109,6 +110,33 @@ export function newVeth(host: NewLink, inside: VethEnd, master: number): Netlink
     ...linkAttributes(host),
     wordAttribute(IFLA_MASTER, master),
     linkInfo('veth', [peer]),
+  ])
+  return { type: RTM_NEWLINK, flags: CREATE, payload }
+}
+
+/** A link that stands on another one of this namespace, and is made in `namespace`. */
+export interface ParentedLink extends VethEnd {
+  /** Index of the other. */
+  readonly parent: number
+}
+
+/** linux/if_link.h: enum macvlan_mode. */
+export const MACVLAN_MODES: Readonly<Record<string, number>> = {
+  private: 1,
+  vepa: 2,
+  bridge: 4,
+  passthru: 8,
+}
+
+/** A link with an address of its own on the wire of another. */
+export function newMacvlan(link: ParentedLink, mode: string): NetlinkRequest {
+  const IFLA_MACVLAN_MODE = 1
+  const payload = Buffer.concat([
+    linkHead(),
+    ...linkAttributes(link),
+    ...namespaceOf(link),
+    wordAttribute(IFLA_LINK, link.parent),
+    linkInfo('macvlan', [wordAttribute(IFLA_MACVLAN_MODE, MACVLAN_MODES[mode] ?? 0)]),
   ])
   return { type: RTM_NEWLINK, flags: CREATE, payload }
 }

@@ -9,7 +9,7 @@ export interface NetworkSubnet {
   readonly ipRange?: string
 }
 
-export type NetworkDriverName = 'bridge'
+export type NetworkDriverName = 'bridge' | 'macvlan'
 
 /** network.json. */
 export interface NetworkRecord {
@@ -22,7 +22,7 @@ export interface NetworkRecord {
   readonly createdAt: string
   readonly internal: boolean
   readonly subnets: readonly NetworkSubnet[]
-  /** The bridge on the host. */
+  /** The bridge on the host, or the parent of the containers' links. */
   readonly interface: string
   readonly mtu?: number
   readonly labels: Readonly<Record<string, string>>

@@ -2,6 +2,7 @@
 import { TsrunError } from '../../errors.ts'
 import { hasDefaultRoute, leadOut } from '../../network/default-route.ts'
 import { refuseUnplaced } from '../../network/ipam.ts'
+import { removeLink } from '../../network/links.ts'
 import { checkAttachment, type NetworkAttachment } from '../../network/network-option.ts'
 import type { Lease, NetworkRecord } from '../../network/network-record.ts'
 import { type ContainerRecord, shortId } from '../container-record.ts'
@@ -67,6 +68,7 @@ export async function disconnectNetwork(
       'failed-precondition',
       `cannot disconnect container "${record.name}" from the network "${network.name}": it is not in it`,
     )
+  if (member.runs && network.driver !== 'bridge') await removeInside(record, network, endpoints)
   const left = await leaveNetwork(engine, record.id, network.name)
   const rest = endpoints.filter((one) => one.network?.id !== network.id)
   engine.containers.write({ ...record, networks: rest.map(({ attachment }) => attachment) })
@@ -74,6 +76,18 @@ export async function disconnectNetwork(
   rewriteOwnNames(engine, record, { gone: left })
   updateResolver(engine, record, networksAt(rest))
   await reroute(engine, record, rest, left)
+}
+
+/** An interface that has no other end on the host. */
+async function removeInside(
+  record: ContainerRecord,
+  { id }: NetworkRecord,
+  endpoints: readonly Endpoint[],
+): Promise<void> {
+  const { lease } = endpoints.find(({ network }) => network?.id === id) ?? {}
+  using inside = await openRunningNetwork(record)
+  if (inside !== undefined && lease !== undefined)
+    removeLink(inside.socket, lease.interface ?? 'eth0')
 }
 
 interface Member extends Disposable {

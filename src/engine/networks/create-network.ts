@@ -8,6 +8,7 @@ import { DEFAULT_NETWORK } from '../../network/network-option.ts'
 import type { NetworkRecord, NetworkSubnet } from '../../network/network-record.ts'
 import { checkNetworkName } from '../../network/network-store.ts'
 import type { Engine } from '../engine.ts'
+import { BRIDGE_NAME, driverSettings } from './driver-settings.ts'
 import { type NetworkEngine, networksOf } from './network-engine.ts'
 
 /** As the flags of `network create` have it: the n-th gateway and range belong to the n-th subnet. */
@@ -25,12 +26,6 @@ export interface NetworkRequest {
 }
 
 const RESERVED = ['none', 'host', 'default', 'pasta', 'slirp4netns', DEFAULT_NETWORK]
-
-/** Options of docker's bridge driver that have a meaning here. */
-const MTU = 'com.docker.network.driver.mtu'
-const BRIDGE_NAME = 'com.docker.network.bridge.name'
-const MASQUERADE = 'com.docker.network.bridge.enable_ip_masquerade'
-const OPTIONS = [MTU, BRIDGE_NAME, MASQUERADE, 'mtu']
 
 /** Makes a network's record. The kernel hears of it with its first container. */
 export async function createNetwork(
@@ -86,25 +81,15 @@ export async function networkFor(
 
 function recordOf(networks: NetworkEngine, request: NetworkRequest): NetworkRecord {
   const { name, internal, labels, options } = request
-  if (request.driver !== 'bridge')
-    throw new TsrunError(
-      'not-implemented',
-      `cannot make the network "${name}": this tsrun has no driver "${request.driver}"`,
-      { hint: 'leave --driver out for bridge' },
-    )
   const id = randomBytes(32).toString('hex')
-  checkOptions(name, options)
-  const mtu = mtuOf(options)
   return {
     version: 1,
     id,
     name,
-    driver: 'bridge',
+    ...driverSettings(networks.store.all(), request, id),
     createdAt: new Date().toISOString(),
     internal,
     subnets: subnetsOf(networks, request, id),
-    interface: interfaceOf(networks, options[BRIDGE_NAME] ?? `br-${id.slice(0, 12)}`),
-    ...(mtu === undefined ? {} : { mtu }),
     labels,
     options,
   }
@@ -116,7 +101,9 @@ function subnetsOf(
   id: string,
 ): readonly NetworkSubnet[] {
   const { subnets, gateways, ipRanges } = request
-  const taken: TakenSubnet[] = [...routedSubnets(), ...knownSubnets(networks)]
+  // On a parent containers are where the host is: that it has a route there is as it should be.
+  const routed = request.driver === 'bridge' ? routedSubnets() : []
+  const taken: TakenSubnet[] = [...routed, ...knownSubnets(networks)]
   const given = subnets.map((subnet) => {
     const gateway = partIn(subnet, gateways)
     const ipRange = partIn(subnet, ipRanges)
@@ -170,39 +157,5 @@ function knownSubnets({ store }: NetworkEngine): readonly TakenSubnet[] {
       const parsed = parseSubnet(subnet)
       return parsed === undefined ? [] : [{ subnet: parsed, by: `the network "${name}"` }]
     }),
-  )
-}
-
-function checkOptions(name: string, options: NetworkRequest['options']): void {
-  const unknown = Object.keys(options).find((key) => !OPTIONS.includes(key))
-  if (unknown === undefined) return
-  throw new TsrunError(
-    'invalid-argument',
-    `cannot make the network "${name}": the driver bridge has no option "${unknown}"`,
-    { hint: `it has ${OPTIONS.join(', ')}` },
-  )
-}
-
-function mtuOf(options: NetworkRequest['options']): number | undefined {
-  const text = options[MTU] ?? options.mtu
-  if (text === undefined) return undefined
-  const mtu = /^\d{1,5}$/.test(text) ? Number(text) : 0
-  // RFC 791's least for IPv4; the most that a veth takes (ETH_MAX_MTU).
-  if (mtu >= 68 && mtu <= 65_535) return mtu
-  throw new TsrunError('invalid-argument', `cannot use the MTU "${text}": it is from 68 to 65535`)
-}
-
-function interfaceOf({ store }: NetworkEngine, name: string): string {
-  const owner = store.all().find((other) => other.interface === name)
-  // dev_valid_name() of the kernel, and no name that a path or a pattern reads otherwise.
-  const isValid = /^[a-zA-Z0-9_.-]{1,15}$/.test(name) && name !== '.' && name !== '..'
-  if (isValid && owner === undefined) return name
-  throw new TsrunError(
-    'invalid-argument',
-    `cannot use the bridge name "${name}": ${
-      owner === undefined
-        ? 'it must be at most 15 letters, digits, "_", "." and "-"'
-        : `the network "${owner.name}" has it`
-    }`,
   )
 }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { BridgeDriver } from '../../network/bridge-driver.ts'
 import { Firewall } from '../../network/firewall.ts'
+import { MacvlanDriver } from '../../network/macvlan-driver.ts'
 import type { NetworkDriver } from '../../network/network-driver.ts'
 import type { NetworkRecord } from '../../network/network-record.ts'
 import { NetworkStore } from '../../network/network-store.ts'
@@ -24,7 +25,7 @@ export function networksOf(engine: Pick<Engine, 'dataRoot'>): NetworkEngine {
   return {
     store,
     suffix,
-    driverOf: ({ driver }) => ({ bridge })[driver],
+    driverOf: ({ driver }) => (driver === 'bridge' ? bridge : new MacvlanDriver()),
   }
 }
 

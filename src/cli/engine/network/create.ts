@@ -8,7 +8,12 @@ export const command: EngineCommand = {
   usage: 'network create [options] NETWORK',
   describe: 'Make a network, and print its id.',
   options: {
-    driver: { type: 'string', alias: 'd', describe: 'bridge', value: 'name' },
+    driver: {
+      type: 'string',
+      alias: 'd',
+      describe: 'bridge (default) or macvlan',
+      value: 'name',
+    },
     gateway: { type: 'list', describe: "the host's address in a subnet", value: 'address' },
     internal: { type: 'flag', describe: 'without a way to the outside' },
     'ip-range': { type: 'list', describe: 'give addresses from this part', value: 'subnet' },
@@ -20,6 +25,10 @@ export const command: EngineCommand = {
   },
   examples: [
     { does: 'A network for an application', line: 'network create app' },
+    {
+      does: 'Containers as neighbours of what is behind eth0',
+      line: 'network create -d macvlan -o parent=eth0 --subnet 192.0.2.0/24 lan',
+    },
     {
       does: 'With both kinds of addresses',
       line: 'network create --ipv6 --subnet 10.9.0.0/24 app',
