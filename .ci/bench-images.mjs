@@ -1,22 +1,18 @@
 /**
  * `npm run bench:images`: pull and unpack of an image of four layers from a local docker-registry, by tsrun and by the peers
- * that are installed, one after the other in the same minutes, on the same file system. The image is made
- * of this machine's /usr. Prints seconds, CPU seconds and peak memory; asserts nothing.
+ * that are installed, one after the other in the same minutes, on the same file system. Prints seconds, CPU seconds
+ * and peak memory; asserts nothing.
  *
- *   BENCH_IMAGE_MB   unpacked size, default 2000
- *   BENCH_FOLDER     where everything is kept, default a tmpfs when it has room
+ *   BENCH_PACKAGES   Debian packages of the layers, see bench-image.mjs
+ *   BENCH_CACHE      where the layers are kept from run to run, default /var/tmp/tsrun-bench
+ *   BENCH_FOLDER     where everything else is kept, default a tmpfs when it has room
  *   BENCH_ROUNDS     default 3
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import {
-  createReadStream,
-  createWriteStream,
   existsSync,
-  lstatSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   rmSync,
   statfsSync,
@@ -25,12 +21,13 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { benchLayers, digestOf } from './bench-image.mjs'
 
-const MEGABYTES = Number(process.env.BENCH_IMAGE_MB ?? 2000)
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3)
-const LAYERS = 4
+const CACHE = process.env.BENCH_CACHE ?? '/var/tmp/tsrun-bench'
+/** One layer unpacked and its packages; or all blobs, the unpacked copy of one tool and its own blobs. */
+const ROOM = 8e9
 const PORT = Number(process.env.BENCH_PORT ?? 35007)
 const HOST = `127.0.0.1:${PORT}`
 const CLOCK_TICKS = 100
@@ -40,11 +37,10 @@ const servers = []
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130))
 process.on('exit', clean)
 
-/** Blobs, the unpacked copy of one tool and its own blobs: some three times the image. */
 function folderWithRoom() {
   if (process.env.BENCH_FOLDER !== undefined) return process.env.BENCH_FOLDER
   const { bavail, bsize } = statfsSync('/dev/shm')
-  return bavail * bsize > MEGABYTES * 4e6 ? '/dev/shm' : tmpdir()
+  return bavail * bsize > ROOM ? '/dev/shm' : tmpdir()
 }
 
 await main()
@@ -52,11 +48,15 @@ await main()
 process.exit(0)
 
 async function main() {
-  console.log(`image of ${LAYERS} layers, ${MEGABYTES} MB unpacked, in ${work}`)
   await startRegistry()
-  const blobs = await makeImage()
-  const size = blobs.reduce((sum, { path }) => sum + statSync(path).size, 0)
-  console.log(`${(size / 1e6).toFixed(0)} MB compressed\n`)
+  const blobs = await benchLayers(CACHE, work)
+  await push(blobs)
+  const sum = (each) => blobs.reduce((total, blob) => total + each(blob), 0)
+  const packed = sum(({ path }) => statSync(path).size) / 1e6
+  const plain = sum(({ plainSize }) => plainSize) / 1e6
+  console.log(
+    `image of ${blobs.length} layers, ${packed.toFixed(0)} MB compressed, ${plain.toFixed(0)} MB unpacked, ${sum(({ entries }) => entries)} entries, in ${work}\n`,
+  )
   const tools = await startTools(blobs)
   const results = new Map(tools.map(({ name }) => [name, []]))
   for (let round = 0; round < ROUNDS; round++) {
@@ -85,58 +85,6 @@ async function startRegistry() {
       await sleep(50)
     }
   }
-}
-
-/** Tars of this machine's files, the next files in each, and their push. */
-async function makeImage() {
-  const lists = shareFiles('/usr')
-  const blobs = []
-  for (const [i, files] of lists.entries()) {
-    const path = join(work, `layer-${i}.tar.gz`)
-    const list = join(work, 'files')
-    writeFileSync(list, files.map((name) => `${name}\0`).join(''))
-    const tar = spawn(
-      'tar',
-      ['-C', '/', '--null', '--no-recursion', '-T', list, '-cf', '-', '--format=posix'],
-      { stdio: ['ignore', 'pipe', 'ignore'] },
-    )
-    const gzip = spawn('gzip', ['-c'], { stdio: ['pipe', 'pipe', 'inherit'] })
-    const diff = createHash('sha256')
-    tar.stdout.on('data', (chunk) => diff.update(chunk))
-    await Promise.all([
-      pipeline(tar.stdout, gzip.stdin),
-      pipeline(gzip.stdout, createWriteStream(path)),
-    ])
-    blobs.push({ path, diffId: `sha256:${diff.digest('hex')}`, digest: await digestOf(path) })
-  }
-  await push(blobs)
-  return blobs
-}
-
-function shareFiles(root) {
-  const lists = Array.from({ length: LAYERS }, () => [])
-  const limit = (MEGABYTES * 1e6) / LAYERS
-  let layer = 0
-  let size = 0
-  const open = [root]
-  for (let path = open.pop(); path !== undefined; path = open.pop()) {
-    const stats = lstatSync(path)
-    if (stats.isDirectory()) open.push(...readdirSync(path).map((name) => join(path, name)))
-    if (size + stats.size > limit) {
-      layer++
-      size = 0
-      if (layer >= LAYERS) break
-    }
-    if (stats.isFile()) size += stats.size
-    lists[layer].push(path.slice(1))
-  }
-  return lists.filter((list) => list.length > 0)
-}
-
-async function digestOf(path) {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path), hash)
-  return `sha256:${hash.digest('hex')}`
 }
 
 async function push(blobs) {

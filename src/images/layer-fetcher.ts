@@ -1,5 +1,6 @@
 /** Brings one layer into the store: blob and unpacked folder at the same time, each verified. */
 import { ByteChannel } from '../archive/byte-channel.ts'
+import { gathered } from '../archive/gathered.ts'
 import type { ContentStore, Ingest } from '../content/content-store.ts'
 import { TsrunError } from '../errors.ts'
 import type { Descriptor } from '../oci/image.ts'
@@ -8,6 +9,9 @@ import { isHostRoot } from '../util/host-user.ts'
 import type { AppliedLayer } from './apply-layer.ts'
 import { finishLayer } from './finish-layer.ts'
 import { unpackLayer } from './unpack.ts'
+
+/** Bytes of a download that wait for the disk and the unpacking; so many layers at once have as much again. */
+const READ_AHEAD = 512 * 1024
 
 export interface LayerWork {
   readonly descriptor: Descriptor
@@ -153,7 +157,8 @@ async function download(
   }
   options.onProgress(work, 'downloading', bytes)
   if (bytes < work.descriptor.size) {
-    for await (const chunk of options.open(work.descriptor, bytes, options.signal)) {
+    const source = options.open(work.descriptor, bytes, options.signal)
+    for await (const chunk of gathered(source, READ_AHEAD)) {
       options.signal.throwIfAborted()
       await ingest.write(chunk)
       bytes += chunk.length

@@ -4,6 +4,7 @@ import { loadImages } from '../../engine/images.ts'
 import { TsrunError } from '../../errors.ts'
 import { familiarReference, parseReference } from '../../oci/reference.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
+import { collectInOneGo } from './fewer-collections.ts'
 import { print } from './print.ts'
 import { PullDisplay } from './pull-display.ts'
 
@@ -38,6 +39,7 @@ async function run({ options, roots }: CommandInput): Promise<number> {
       hint: 'use -i FILE or redirect standard input',
     })
   }
+  collectInOneGo()
   const engine = openEngine(roots)
   await engine.sweep()
   // Elsewhere than on a terminal docker's lines are enough.

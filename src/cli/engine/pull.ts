@@ -3,6 +3,7 @@ import { openEngine } from '../../engine/engine.ts'
 import { lockedNames, type PullRequest, pull, pullAllTags } from '../../engine/pull-image.ts'
 import { TsrunError } from '../../errors.ts'
 import type { CommandInput, CommandOptions, EngineCommand } from './command.ts'
+import { collectInOneGo } from './fewer-collections.ts'
 import { PullDisplay } from './pull-display.ts'
 
 export const command: EngineCommand = {
@@ -37,6 +38,7 @@ export const command: EngineCommand = {
 }
 
 async function run({ options, positionals, roots }: CommandInput): Promise<number> {
+  collectInOneGo()
   const engine = openEngine(roots)
   await engine.sweep()
   using display = new PullDisplay(process.stderr, options.flag('quiet'))
