@@ -14,6 +14,13 @@ import { startOwned } from './engine/owned-container.ts'
 import { TsrunError } from './errors.ts'
 
 export type {
+  BuildOptions,
+  BuildProgress,
+  BuiltImage,
+  SecretSource,
+} from './engine/library-build.ts'
+export { buildImage } from './engine/library-build.ts'
+export type {
   Container,
   ExecOptions,
   ExecResult,

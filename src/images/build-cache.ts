@@ -2,6 +2,7 @@
  * What steps of builds have made, by what went into them:
  *
  *   <root>/steps/<hex of key>.json    CachedStep; its times of change say when it was made and last used
+ *   <root>/steps/<hex of key>.lock    while a build makes the step
  *   <root>/blobs/<hex of diff id>.json  the compressed blob of a layer, once an image needed one
  *
  * An entry keeps its layers and blobs from the garbage collection of the image store. It may go at any
@@ -10,6 +11,7 @@
 import { mkdirSync, statSync, unlinkSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
+import { lockFile } from '../native/file-lock.ts'
 import { parseDigest } from '../oci/digest.ts'
 import type { Descriptor } from '../oci/image.ts'
 import { namesIn } from '../util/if-there.ts'
@@ -66,6 +68,19 @@ export class BuildCache {
     mkdirSync(this.#steps, { recursive: true, mode: 0o700 })
     // Its layer was synced before; an entry that a power cut takes is made anew.
     writeJsonFile(this.#stepPath(key), step, { durable: false })
+  }
+
+  /** The right to make the step with this key, until disposed; waits for another build that makes it. */
+  async claim(key: string): Promise<Disposable> {
+    mkdirSync(this.#steps, { recursive: true, mode: 0o700 })
+    const path = join(this.#steps, `${key}.lock`)
+    const lock = await lockFile(path, 'exclusive')
+    return {
+      [Symbol.dispose]() {
+        removeFile(path)
+        lock.close()
+      },
+    }
   }
 
   /** The blob of a layer whose plain tar has this digest. */

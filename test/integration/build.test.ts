@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type BuildProgress, buildImage } from '../../src/index.ts'
 import type { ImageConfig } from '../../src/oci/image.ts'
 import { TestEngine } from '../support/engine.ts'
 import { missing } from '../support/requires.ts'
@@ -298,6 +299,33 @@ g
     expect(build('FROM busybox\nCOPY a.txt /', '--build-arg', 'NONE=1').stderr).toContain(
       'warning: --build-arg NONE is asked for by no ARG',
     )
+  })
+
+  it('buildImage() tells what it does, and stops when told', async () => {
+    const { dataRoot, stateRoot } = engine
+    const events: BuildProgress[] = []
+    const options = { dataRoot, stateRoot, network: 'none', context }
+    const { id, names } = await buildImage({
+      ...options,
+      dockerfile: { text: 'FROM busybox\nARG V\nCOPY a.txt /a\nRUN echo "said $V"' },
+      tags: ['library'],
+      buildArgs: { V: '3' },
+      onProgress: (event) => events.push(event),
+    })
+    expect(names).toEqual(['docker.io/library/library:latest'])
+    expect(engine.succeed(['images', '-q', '--no-trunc', 'library'])).toBe(id)
+    const said = events.flatMap((event) => (event.type === 'output' ? event.bytes.toString() : []))
+    expect(said.join('')).toBe('said 3\n')
+    const abort = new AbortController()
+    const stopped = buildImage({
+      ...options,
+      dockerfile: { text: 'FROM busybox\nRUN echo began; sleep 1000' },
+      signal: abort.signal,
+      onProgress: (event) => {
+        if (event.type === 'output') abort.abort(new Error('enough'))
+      },
+    })
+    await expect(stopped).rejects.toThrow('enough')
   })
 
   it('writes the id to a file, finds a Containerfile, and is quiet', () => {

@@ -34,15 +34,21 @@ async function findOrMake(
   { keys, work, name }: LayerStep,
   id: number,
 ): Promise<{ readonly cached: boolean; readonly result: CachedStep }> {
+  const { builds } = session.store
   const tried: string[] = []
   for (const parts of keys) {
     const key = stepKey(session, stage.chainIds, await parts())
     const found = findStep(session, key)
     tried.push(key)
     if (found === undefined) continue
-    for (const other of tried.slice(0, -1)) session.store.builds.add(other, found)
+    for (const other of tried.slice(0, -1)) builds.add(other, found)
     return { cached: true, result: found }
   }
+  const last = tried.at(-1) ?? ''
+  using _ = await builds.claim(last)
+  // Another build may have made it while we waited.
+  const made = findStep(session, last)
+  if (made !== undefined) return { cached: true, result: made }
   const layer = await make(session, stage, work, id)
   const result: CachedStep = {
     version: 1,
@@ -50,7 +56,7 @@ async function findOrMake(
     created: session.now(),
     text: name,
   }
-  for (const key of tried) session.store.builds.add(key, result)
+  for (const key of tried) builds.add(key, result)
   return { cached: false, result }
 }
 
