@@ -2,6 +2,8 @@
 import { TsrunError } from '../errors.ts'
 import { type AttachClient, attachToMonitor } from '../monitor/attach-client.ts'
 import type { Engine } from './engine.ts'
+import { containerEvent } from './events/event.ts'
+import { recordEvent } from './events/event-log.ts'
 import { statusById } from './signal-container.ts'
 
 export interface AttachStreams {
@@ -26,7 +28,11 @@ export async function attachContainer(
     owner: false,
     ...streams,
   })
-  if (client !== undefined) return client
+  if (client !== undefined) {
+    const record = engine.containers.read(id)
+    if (record !== undefined) recordEvent(engine.dataRoot, containerEvent(record, 'attach'))
+    return client
+  }
   throw notPossible(engine, id)
 }
 

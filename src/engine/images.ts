@@ -6,8 +6,10 @@ import type { Image, ImageStore, RemovedImage } from '../images/image-store.ts'
 import type { ImportProgress } from '../images/import-archive.ts'
 import { openImageStore } from '../images/open-image-store.ts'
 import { hostPlatform, type Platform, parsePlatform } from '../oci/platform.ts'
+import { familiarReference, parseReference } from '../oci/reference.ts'
 import { inputError, openInput, sizeOfInput } from './archive-input.ts'
 import type { Engine } from './engine.ts'
+import { objectEvent } from './events/event.ts'
 import { recordEvent } from './events/event-log.ts'
 import { applyChange } from './image-changes.ts'
 
@@ -41,13 +43,26 @@ export async function removeImage(
   return removed
 }
 
-function recordImage(
+/** Gives an image another name. */
+export async function tagImage(engine: Pick<Engine, 'dataRoot'>, text: string, name: string) {
+  const store = imagesOf(engine)
+  await store.tag(text, name)
+  recordImage(engine, 'tag', store.resolve(name).id, name)
+}
+
+/** Writes down what has become of an image: docker's word, its id or what it was pulled as, and its name. */
+export function recordImage(
   { dataRoot }: Pick<Engine, 'dataRoot'>,
   action: string,
   id: string,
   name: string,
 ): void {
-  recordEvent(dataRoot, { type: 'image', action, id, attributes: { name } })
+  recordEvent(dataRoot, objectEvent('image', action, id, { name }))
+}
+
+// As people write it; an image without a name goes by its digest.
+function familiarName(name: string): string {
+  return name.startsWith('sha256:') ? name : familiarReference(parseReference(name))
 }
 
 /** How images are saved: one tar that is both, or a folder. */
@@ -65,7 +80,9 @@ export async function saveImages(
 ): Promise<AsyncGenerator<Buffer>> {
   const { exportArchive } = await import('../images/export-archive.ts')
   const store = imagesOf(engine)
-  return exportArchive(store, exported(store, request))
+  const images = exported(store, request)
+  recordSaved(engine, images)
+  return exportArchive(store, images)
 }
 
 /** The images in a new folder: an OCI image layout, or skopeo's `dir:` with one image. */
@@ -77,6 +94,7 @@ export async function saveFolder(
   const { writeFolder } = await import('../images/write-folder.ts')
   const store = imagesOf(engine)
   const images = exported(store, request)
+  recordSaved(engine, images)
   const [first] = images
   if (request.format === 'oci-dir')
     return await writeFolder(request.folder, layoutFiles(store, images))
@@ -86,6 +104,11 @@ export async function saveFolder(
       'cannot save several images as docker-dir: it holds one',
     )
   await writeFolder(request.folder, dirFiles(store, first))
+}
+
+function recordSaved(engine: Pick<Engine, 'dataRoot'>, images: readonly ExportedImage[]): void {
+  for (const { image, names } of images)
+    recordImage(engine, 'save', image.id, familiarName(names[0] ?? image.id))
 }
 
 function exported(store: ImageStore, { images, platform }: SaveRequest): readonly ExportedImage[] {
@@ -115,14 +138,23 @@ export async function loadImages(
   try {
     if (path !== undefined && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
       const { importFolder } = await import('../images/import-folder.ts')
-      return await importFolder(imagesOf(engine), path, options)
+      return recordLoaded(engine, await importFolder(imagesOf(engine), path, options))
     }
     const { importArchive } = await import('../images/import-archive.ts')
     const packedSize = sizeOfInput(path)
-    return await importArchive(imagesOf(engine), openInput(path), { ...options, packedSize })
+    const archive = { ...options, packedSize }
+    return recordLoaded(engine, await importArchive(imagesOf(engine), openInput(path), archive))
   } catch (cause) {
     throw inputError('load', path, cause)
   }
+}
+
+function recordLoaded(
+  engine: Pick<Engine, 'dataRoot'>,
+  images: readonly Image[],
+): readonly Image[] {
+  for (const { id, names } of images) recordImage(engine, 'load', id, familiarName(names[0] ?? id))
+  return images
 }
 
 export interface ImportRequest {
@@ -144,13 +176,15 @@ export async function importImage(
   const store = imagesOf(engine)
   try {
     const { importRootfs } = await import('../images/import-rootfs.ts')
-    return await importRootfs(store, openInput(path), {
+    const image = await importRootfs(store, openInput(path), {
       ...options,
       process: config,
       packedSize: sizeOfInput(path),
       platform: platformOf(platform),
       created: new Date(),
     })
+    recordImage(engine, 'import', image.id, options.name ?? image.id)
+    return image
   } catch (cause) {
     await store.collectGarbage()
     throw inputError('import', path, cause)

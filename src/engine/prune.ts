@@ -3,7 +3,9 @@ import { TsrunError } from '../errors.ts'
 import { familiarReference, parseReference } from '../oci/reference.ts'
 import { imageStoreBytes, writtenBy } from './disk-usage.ts'
 import type { Engine } from './engine.ts'
-import { imagesOf } from './images.ts'
+import { pruneEvent } from './events/event.ts'
+import { recordEvent } from './events/event-log.ts'
+import { imagesOf, recordImage } from './images.ts'
 import { everyContainer } from './list-containers.ts'
 import { removeContainer } from './remove-container.ts'
 
@@ -74,6 +76,7 @@ export async function pruneContainers(engine: Engine, filters: PruneFilters): Pr
     removed.push(record.id)
     bytes += size
   }
+  recordEvent(engine.dataRoot, pruneEvent('container', bytes))
   return { removed, bytes }
 }
 
@@ -92,14 +95,18 @@ export async function pruneImages(
   })
   if (chosen.length > 0) await store.names.removeTargets(chosen.map(({ target }) => target.digest))
   const layers = await store.collectGarbage()
+  for (const { id, names } of chosen) {
+    for (const name of names)
+      recordImage(engine, 'untag', id, familiarReference(parseReference(name)))
+    recordImage(engine, 'delete', id, id)
+  }
   const removed = chosen.flatMap(({ id, names }) => [
     ...names.map((name) => `untagged: ${familiarReference(parseReference(name))}`),
     `deleted: ${id}`,
   ])
-  return {
-    removed: [...removed, ...layers.map((chainId) => `deleted: ${chainId}`)],
-    bytes: before - imageStoreBytes(engine),
-  }
+  const bytes = before - imageStoreBytes(engine)
+  recordEvent(engine.dataRoot, pruneEvent('image', bytes))
+  return { removed: [...removed, ...layers.map((chainId) => `deleted: ${chainId}`)], bytes }
 }
 
 function isOvertaken({ kind }: TsrunError): boolean {

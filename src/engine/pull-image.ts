@@ -2,9 +2,14 @@
 import { describeError, TsrunError } from '../errors.ts'
 import type { Image, ImageStore } from '../images/image-store.ts'
 import type { PullOptions, PullProgress } from '../images/pull.ts'
-import { formatReference, type ImageReference, parseReference } from '../oci/reference.ts'
+import {
+  familiarReference,
+  formatReference,
+  type ImageReference,
+  parseReference,
+} from '../oci/reference.ts'
 import type { Engine } from './engine.ts'
-import { imagesOf, platformOf } from './images.ts'
+import { imagesOf, platformOf, recordImage } from './images.ts'
 
 export type { PullProgress }
 
@@ -28,7 +33,7 @@ export async function pull(engine: Pick<Engine, 'dataRoot'>, request: PullReques
   const failures: TsrunError[] = []
   for (const reference of candidates) {
     try {
-      return await pullOne(store, reference, request)
+      return await pullOne(engine, store, reference, request)
     } catch (error) {
       request.signal?.throwIfAborted()
       if (!(error instanceof TsrunError) || candidates.length === 1) throw error
@@ -62,7 +67,7 @@ export async function pullAllTags(
     throw new TsrunError('not-found', `cannot pull "${name}": its repository has no tags`)
   const store = imagesOf(engine)
   const images: Image[] = []
-  for (const tag of tags) images.push(await pullOne(store, { domain, path, tag }, request))
+  for (const tag of tags) images.push(await pullOne(engine, store, { domain, path, tag }, request))
   return images
 }
 
@@ -79,6 +84,7 @@ export async function lockedNames(
 }
 
 async function pullOne(
+  engine: Pick<Engine, 'dataRoot'>,
   store: ImageStore,
   reference: ImageReference,
   request: PullRequest,
@@ -86,12 +92,29 @@ async function pullOne(
   const { name: _, platform: text, lockFile, updateLock, ...options } = request
   const { pullImage } = await import('../images/pull.ts')
   const platform = platformOf(text)
-  if (lockFile === undefined) return await pullImage(store, reference, { ...options, platform })
+  if (lockFile === undefined)
+    return recordPulled(
+      engine,
+      reference,
+      await pullImage(store, reference, { ...options, platform }),
+    )
   const { pinOf, readLockFile, writePin } = await import('../images/lock-file.ts')
   const wanted = platform ?? store.hostPlatform
   const name = formatReference(reference)
   const pinned = updateLock === true ? undefined : pinOf(readLockFile(lockFile), name, wanted)
   const image = await pullImage(store, reference, { ...options, platform, pinned })
   writePin(lockFile, name, wanted, image.manifestDescriptor.digest)
+  return recordPulled(engine, reference, image)
+}
+
+// docker's id of it is the name with the tag, its name that without.
+function recordPulled(
+  engine: Pick<Engine, 'dataRoot'>,
+  reference: ImageReference,
+  image: Image,
+): Image {
+  const { domain, path } = reference
+  const name = familiarReference({ domain, path })
+  recordImage(engine, 'pull', familiarReference(reference), name)
   return image
 }

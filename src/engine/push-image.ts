@@ -1,9 +1,9 @@
 /** Pushes images by the names that users type. */
 import { TsrunError } from '../errors.ts'
 import type { PushOptions, PushProgress, PushResult } from '../images/push.ts'
-import { parseReference } from '../oci/reference.ts'
+import { familiarReference, parseReference } from '../oci/reference.ts'
 import type { Engine } from './engine.ts'
-import { imagesOf, platformOf } from './images.ts'
+import { imagesOf, platformOf, recordImage } from './images.ts'
 
 export type { PushProgress, PushResult }
 
@@ -39,6 +39,8 @@ export async function push(
       throw refused(to ?? name, 'a digest follows from the content and cannot be chosen')
     const onlyManifest = platform !== undefined
     results.push(await pushImage(store, found, reference, { ...options, onlyManifest }))
+    const pushed = familiarReference(reference)
+    recordImage(engine, 'push', pushed, pushed.replace(/:[^:/]*$/, ''))
   }
   return results
 }

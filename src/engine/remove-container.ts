@@ -8,7 +8,7 @@ import { type ContainerRecord, shortId } from './container-record.ts'
 import { type ContainerStatus, isLive, isWatched, statusOf } from './container-status.ts'
 import { discardContainer } from './discard-container.ts'
 import type { Engine } from './engine.ts'
-import { containerEvent } from './events/event.ts'
+import { containerEvent, volumeEvents } from './events/event.ts'
 import { recordEvent } from './events/event-log.ts'
 import { releaseContainer } from './release-container.ts'
 import { sendSignal } from './signal-container.ts'
@@ -177,6 +177,7 @@ function recordDeath(engine: Engine, record: ContainerRecord): void {
   if (oomKilled === true) recordEvent(engine.dataRoot, containerEvent(record, 'oom'))
   const death = { exitCode: String(exitCode), execDuration: String(seconds) }
   recordEvent(engine.dataRoot, containerEvent(record, 'die', death))
+  for (const event of volumeEvents(record, 'unmount')) recordEvent(engine.dataRoot, event)
 }
 
 // Whoever started it was killed before it ran: it is what it was before.

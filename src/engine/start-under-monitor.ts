@@ -10,7 +10,7 @@ import { cgroupOptionsOf } from '../runtime/rootless/cgroup-options.ts'
 import { nameFile } from '../util/name-file.ts'
 import type { ContainerRecord } from './container-record.ts'
 import type { Engine } from './engine.ts'
-import { containerEvent } from './events/event.ts'
+import { containerEvent, volumeEvents } from './events/event.ts'
 import { recordEvent } from './events/event-log.ts'
 import { saveHealthCheck } from './health-check.ts'
 import { monitorOptionsOf } from './monitor-options.ts'
@@ -101,6 +101,7 @@ export async function startUnderMonitor(
     })
     if (record.request.pidFile !== undefined) writePidFile(record.request.pidFile, pid)
     unlock()
+    for (const event of volumeEvents(record, 'mount')) recordEvent(engine.dataRoot, event)
     recordEvent(engine.dataRoot, containerEvent(record, 'start'))
     monitor.started()
     return { id, name: record.name, client }

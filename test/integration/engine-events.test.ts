@@ -1,5 +1,6 @@
 /** events: what happens to containers is kept, told as it happens, filtered, and never forged by a label. */
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestEngine } from '../support/engine.ts'
 import { missing } from '../support/requires.ts'
@@ -68,6 +69,45 @@ describe.skipIf(missing('root', 'cgroup2'))('tsrun events', () => {
     expect(engine.run(['events', '-f', 'nope=x']).stderr).toContain('cannot use the filter')
   })
 
+  it('tells of images, volumes and networks in docker\u2019s words', () => {
+    const archive = join(engine.directory, 'saved.tar')
+    succeed('tag', 'busybox', 'other:1')
+    succeed('save', '-o', archive, 'other:1')
+    succeed('rmi', 'other:1')
+    succeed('load', '-i', archive)
+    succeed('run', '--rm', '-v', 'vol:/v:ro', 'busybox', 'true')
+    succeed('volume', 'rm', 'vol')
+    succeed('volume', 'create', 'unused')
+    succeed('volume', 'prune', '-af')
+    succeed('network', 'create', 'events-net')
+    succeed('network', 'rm', 'events-net')
+    const told = (type: string) =>
+      past('-f', `type=${type}`, '--format', '{{.Action}} {{.Actor.Attributes.name}}').split('\n')
+    expect(told('image').slice(-4)).toEqual([
+      ...['tag other:1', 'save other:1', 'untag other:1', 'load other:1'],
+    ])
+    expect(told('network')).toEqual(['create events-net', 'destroy events-net'])
+    const volumes = past('-f', 'type=volume', '--format', 'json').split('\n')
+    const [, mounted, unmounted] = volumes.map((line) => JSON.parse(line))
+    expect(volumes.map((line) => JSON.parse(line).Action)).toEqual([
+      ...['create', 'mount', 'unmount', 'destroy', 'create', 'destroy', 'prune'],
+    ])
+    const container = expect.stringMatching(/^[0-9a-f]{64}$/)
+    expect(mounted.Actor).toEqual({
+      ID: 'vol',
+      Attributes: {
+        container,
+        destination: '/v',
+        driver: 'local',
+        propagation: '',
+        'read/write': 'false',
+      },
+    })
+    expect(unmounted.Actor).toEqual({ ID: 'vol', Attributes: { container, driver: 'local' } })
+    expect(actions('volume=vol')).toHaveLength(4)
+    expect(actions('network=events-net', 'event=create')).toHaveLength(1)
+  })
+
   it('tells what happens from now on until it is stopped', async () => {
     const child = engine.start(['events', '--filter', 'event=start', '--format', '{{.Action}}'])
     let out = ''
@@ -91,7 +131,9 @@ describe.skipIf(missing('root', 'cgroup2'))('tsrun events', () => {
     succeed('run', '--rm', '-l', label, 'busybox', 'true')
     const lines = past().split('\n')
     expect(lines.filter((line) => line.startsWith('2026-01-01'))).toEqual([])
-    expect(lines.every((line) => /^20\d\d-\S+Z (container|image) \S/.test(line))).toBe(true)
+    expect(
+      lines.every((line) => /^20\d\d-\S+Z (container|image|volume|network) \S/.test(line)),
+    ).toBe(true)
     // Nor can a label take the place of the engine's own words.
     succeed('run', '--rm', '-l', 'name=forged', '--name', 'real', 'busybox', 'true')
     expect(actions('container=forged')).toEqual([''])

@@ -12,12 +12,12 @@ import { UserTerminal } from './user-terminal.ts'
 
 export const command: EngineCommand = {
   usage: 'events [options]',
-  describe: 'Show what happens to containers and images as it happens.',
+  describe: 'Show what happens to containers, images, volumes and networks as it happens.',
   options: {
     filter: {
       type: 'list',
       alias: 'f',
-      describe: 'by container, event, image, label, scope, type or volume',
+      describe: 'by container, event, image, label, network, scope, type or volume',
       value: 'key=value',
     },
     format: { type: 'string', describe: 'json or a Go template', value: 'text' },

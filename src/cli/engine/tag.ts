@@ -1,6 +1,6 @@
 /** `tsrun tag`: gives an image another name. */
 import { openEngine } from '../../engine/engine.ts'
-import { imagesOf } from '../../engine/images.ts'
+import { tagImage } from '../../engine/images.ts'
 import type { CommandInput, EngineCommand } from './command.ts'
 
 export const command: EngineCommand = {
@@ -14,6 +14,6 @@ export const command: EngineCommand = {
 
 async function run({ positionals, roots }: CommandInput): Promise<number> {
   const [image = '', name = ''] = positionals
-  await imagesOf(openEngine(roots)).tag(image, name)
+  await tagImage(openEngine(roots), image, name)
   return 0
 }

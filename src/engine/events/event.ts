@@ -2,7 +2,7 @@
 import type { ContainerRecord } from '../container-record.ts'
 
 export interface EngineEvent {
-  readonly type: 'container' | 'image' | 'volume'
+  readonly type: 'container' | 'image' | 'volume' | 'network'
   /** As `start`, or `exec_create: sh -c true`. */
   readonly action: string
   readonly id: string
@@ -29,6 +29,37 @@ export function containerEvent(
       ...more,
     },
   }
+}
+
+/** The event `action` of something else than a container; docker shows the name of an image or a network beside its id. */
+export function objectEvent(
+  type: Exclude<EngineEvent['type'], 'container'>,
+  action: string,
+  id: string,
+  attributes: Readonly<Record<string, string>>,
+): Omit<EngineEvent, 'timeNano'> {
+  return { type, action, id, attributes }
+}
+
+/** The events `mount` or `unmount` of the named volumes of a container, as docker tells them around a run. */
+export function volumeEvents(
+  { id, volumes }: ContainerRecord,
+  action: 'mount' | 'unmount',
+): readonly Omit<EngineEvent, 'timeNano'>[] {
+  return volumes.flatMap(({ name, destination, readOnly }) => {
+    if (name === undefined) return []
+    const place = { destination, propagation: '', 'read/write': String(!readOnly) }
+    const attributes = { container: id, driver: 'local', ...(action === 'mount' ? place : {}) }
+    return [objectEvent('volume', action, name, attributes)]
+  })
+}
+
+/** The event `prune` of a kind of things, with the bytes that they had. */
+export function pruneEvent(
+  type: EngineEvent['type'],
+  bytes: number,
+): Omit<EngineEvent, 'timeNano'> {
+  return { type, action: 'prune', id: '', attributes: { reclaimed: String(bytes) } }
 }
 
 /** The event in the shape of docker's API. */

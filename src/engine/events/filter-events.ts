@@ -14,6 +14,7 @@ const FILTERS: Readonly<Record<string, Filter>> = {
     if (!Object.hasOwn(attributes, key)) return false
     return rest.length === 0 || attributes[key] === rest.join('=')
   },
+  network: (event, value) => isActor(event, 'network', value),
   scope: (_, value) => value === 'local',
   type: ({ type }, value) => type === value,
   volume: (event, value) => isActor(event, 'volume', value),

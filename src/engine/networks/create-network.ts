@@ -10,6 +10,7 @@ import { checkNetworkName } from '../../network/network-store.ts'
 import type { Engine } from '../engine.ts'
 import { BRIDGE_NAME, driverSettings } from './driver-settings.ts'
 import { type NetworkEngine, networksOf } from './network-engine.ts'
+import { recordNetwork } from './record-network.ts'
 
 /** As the flags of `network create` have it: the n-th gateway and range belong to the n-th subnet. */
 export interface NetworkRequest {
@@ -47,6 +48,7 @@ export async function createNetwork(
     )
   const record = recordOf(networks, request)
   networks.store.add(record)
+  recordNetwork(engine, 'create', record)
   return record
 }
 

@@ -6,6 +6,7 @@ import type { Engine } from '../engine.ts'
 import { holdsLease } from './join-networks.ts'
 import { leaveNetwork } from './leave-networks.ts'
 import { networksOf } from './network-engine.ts'
+import { recordNetwork } from './record-network.ts'
 
 /** Removes the network with its bridge and its rules; its name. One that a container is in is refused. */
 export async function removeNetwork(engine: Engine, reference: string): Promise<string> {
@@ -25,6 +26,7 @@ export async function removeNetwork(engine: Engine, reference: string): Promise<
   using _lock = await store.lock()
   driverOf(network).remove(network)
   store.remove(network.name)
+  recordNetwork(engine, 'destroy', network)
   return network.name
 }
 

@@ -3,13 +3,15 @@ import { TsrunError } from '../../errors.ts'
 import { usageOf } from '../../snapshots/usage.ts'
 import { shortId } from '../container-record.ts'
 import type { Engine } from '../engine.ts'
+import { pruneEvent } from '../events/event.ts'
+import { recordEvent } from '../events/event-log.ts'
 import { mountSourceOf } from './driver-options.ts'
 import { chooseVolumes, everyVolume } from './list-volumes.ts'
 
 /** Throws `not-found`, and `failed-precondition` naming the containers that use it. */
 export async function removeVolume(engine: Engine, name: string): Promise<void> {
   using locked = await engine.volumes.lock(name, 'exclusive')
-  if (locked === undefined) throw new TsrunError('not-found', `no such volume: ${name}`)
+  if (locked === undefined) throw engine.volumes.notFound(name)
   const users = engine.volumes.users(name).map((id) => nameOf(engine, id))
   if (users.length > 0) {
     const [one, ...more] = users
@@ -45,6 +47,7 @@ export async function pruneVolumes(
     engine.volumes.remove(locked)
     names.push(volume.name)
   }
+  recordEvent(engine.dataRoot, pruneEvent('volume', reclaimed))
   return { names, reclaimed }
 }
 

@@ -31,7 +31,10 @@ import { syncFolder } from '../../util/atomic-write.ts'
 import { namesIn } from '../../util/if-there.ts'
 import { readJsonFile, writeJsonFile } from '../../util/json-file.ts'
 import { nameFile } from '../../util/name-file.ts'
+import { nearestWord } from '../../util/nearest-word.ts'
 import { removeTree } from '../../util/remove-tree.ts'
+import { objectEvent } from '../events/event.ts'
+import { recordEvent } from '../events/event-log.ts'
 import { mountSourceOf } from './driver-options.ts'
 import { isVolume, type Volume } from './volume.ts'
 
@@ -46,11 +49,13 @@ export class VolumeStore {
   readonly #volumes: string
   readonly #drafts: string
   readonly #containers: string
+  readonly #dataRoot: string
 
   constructor(dataRoot: string) {
     this.#volumes = join(dataRoot, 'volumes')
     this.#drafts = join(dataRoot, 'volume-drafts')
     this.#containers = join(dataRoot, 'containers')
+    this.#dataRoot = dataRoot
   }
 
   names(): string[] {
@@ -74,8 +79,15 @@ export class VolumeStore {
 
   find(name: string): Volume {
     const volume = this.read(name)
-    if (volume === undefined) throw new TsrunError('not-found', `no such volume: ${name}`)
+    if (volume === undefined) throw this.notFound(name)
     return volume
+  }
+
+  notFound(name: string): TsrunError {
+    const nearest = nearestWord(name, this.names())
+    return new TsrunError('not-found', `no such volume: ${name}`, {
+      hint: nearest === undefined ? 'tsrun volume ls lists all' : `did you mean "${nearest}"?`,
+    })
   }
 
   folder(name: string): string {
@@ -159,6 +171,7 @@ export class VolumeStore {
     const draft = this.#newDraftPath()
     renameSync(folder, draft)
     syncFolder(this.#volumes)
+    recordEvent(this.#dataRoot, objectEvent('volume', 'destroy', volume.name, { driver: 'local' }))
     removeTree(draft)
   }
 
@@ -182,6 +195,7 @@ export class VolumeStore {
       writeJsonFile(join(draft.path, 'volume.json'), volume)
       renameSync(draft.path, this.folder(wanted.name))
       syncFolder(this.#volumes)
+      recordEvent(this.#dataRoot, objectEvent('volume', 'create', wanted.name, { driver: 'local' }))
       return true
     } catch (error) {
       removeTree(draft.path)
