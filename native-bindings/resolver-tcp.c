@@ -5,9 +5,6 @@
 #include <linux/errno.h>
 #include <linux/poll.h>
 
-#define SOCKET_FLAGS 02004000 // SOCK_CLOEXEC | SOCK_NONBLOCK
-#define SOCK_STREAM 1
-#define MSG_FLAGS 0x4040  // MSG_NOSIGNAL | MSG_DONTWAIT
 #define PATIENCE_MS 10000 // with either side
 #define TCP_LIMIT 4096
 #define PREFIX 2 // the length before each message
@@ -61,7 +58,8 @@ static void answer_now(struct connection *connection, uint32_t length, uint32_t 
 static void ask_server(struct connection *connection) {
   end_server(connection);
   while (connection->next_server < connection->settings.server_count) {
-    int fd = connect_to(&connection->settings.servers[connection->next_server++], SOCK_STREAM);
+    int fd =
+        connect_to(&connection->settings.servers[connection->next_server++], DNS_PORT, SOCK_STREAM);
     if (fd <= 0) continue;
     connection->server = fd;
     connection->reply_got = connection->reply_length = 0;

@@ -4,17 +4,10 @@
 
 #include <linux/errno.h>
 #include <linux/in.h>
-#include <linux/in6.h>
 #include <linux/poll.h>
 
-#define AF_INET 2
-#define AF_INET6 10
-#define SOCKET_FLAGS 02004000 // SOCK_CLOEXEC | SOCK_NONBLOCK
-#define SOCK_DGRAM 2
-#define MSG_FLAGS 0x4040 // MSG_NOSIGNAL | MSG_DONTWAIT
 #define PATIENCE_MS 2000 // with one server; a client of glibc waits 5 s
 #define PER_WAKE 32
-#define DNS_PORT 0x3500 // 53 in network order
 
 struct forward {
   int fd; // 0: free
@@ -28,23 +21,6 @@ struct forward {
   uint8_t query[MAX_QUERY];
 };
 static struct forward forwards[MAX_FORWARDS];
-
-// A socket connected, or about to be, to port 53 of the server.
-int connect_to(const struct address *server, int kind) {
-  struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = DNS_PORT};
-  struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = DNS_PORT};
-  int is_v4 = server->length == 4;
-  int fd = (int)SYS3(socket, is_v4 ? AF_INET : AF_INET6, kind | SOCKET_FLAGS, 0);
-  if (fd < 0) return fd;
-  if (is_v4)
-    memcpy(&v4.sin_addr, server->bytes, 4);
-  else
-    memcpy(&v6.sin6_addr, server->bytes, 16);
-  long result = is_v4 ? SYS3(connect, fd, &v4, sizeof v4) : SYS3(connect, fd, &v6, sizeof v6);
-  if (result == 0 || result == -EINPROGRESS) return fd;
-  close_fd(&fd);
-  return (int)result;
-}
 
 static void end_forward(struct forward *forward) {
   close_fd(&forward->fd);
@@ -61,7 +37,7 @@ static void ask_server(int socket, struct forward *forward) {
   if (forward->fd > 0) close_fd(&forward->fd);
   forward->fd = 0;
   for (; forward->server < forward->settings.server_count; forward->server++) {
-    int fd = connect_to(&forward->settings.servers[forward->server], SOCK_DGRAM);
+    int fd = connect_to(&forward->settings.servers[forward->server], DNS_PORT, SOCK_DGRAM);
     if (fd < 0) continue;
     uint16_t number = random_word();
     memcpy(forward->query, &number, 2);

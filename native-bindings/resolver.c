@@ -4,19 +4,14 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/in.h>
+#include <linux/netlink.h>
 #include <linux/poll.h>
-#include <linux/prctl.h>
 #include <linux/sched.h>
-#include <linux/signal.h>
-#include <linux/time.h>
 #include <linux/time_types.h>
 
-#define AF_INET 2
-#define SOCK_STREAM_FLAGS 02004001 // SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK
-#define SOCK_DGRAM_FLAGS 02004002
-#define SIGCHLD_NUMBER 17
 #define BACKLOG 16
-#define DNS_PORT 0x3500        // 53 in network order
+#define AF_NETLINK 16
+#define SOCK_RAW 3
 #define OWN_ADDRESS 0x0b00007f // 127.0.0.11 in network order
 
 _Noreturn void start(long *stack);
@@ -27,55 +22,42 @@ uint8_t packet_out[MAX_PACKET];
 static struct pollfd polled[MAX_WATCHES];
 static int udp, listener;
 
-static _Noreturn void leave(int status) {
-  for (;;) (void)SYS1(exit_group, status);
-}
-
-static void say(int step, int value) {
-  struct resolver_report report = {step, value};
-  (void)SYS3(write, FD_REPORT, &report, sizeof report);
-}
-
-static _Noreturn void give_up(enum resolver_step step, long result) {
-  say(step, (int)-result);
-  leave(1);
-}
-
-uint64_t now_ms(void) {
-  struct __kernel_timespec now = {0};
-  (void)SYS2(clock_gettime, CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 uint16_t random_word(void) {
   uint16_t word = 0;
   (void)SYS3(getrandom, &word, sizeof word, 0);
   return word;
 }
 
-// A session of its own, and a parent that the caller reaps at once: it outlives the command that starts it.
-static void detach(void) {
-  int pid = (int)SYS5(clone, SIGCHLD_NUMBER, 0, 0, 0, 0);
-  if (pid < 0) give_up(STEP_SESSION, pid);
-  if (pid > 0) leave(0);
-  (void)SYS0(setsid);
-  (void)SYS2(prctl, PR_SET_NAME, "tsrun-resolver");
-  // All signals stay blocked: only SIGKILL ends it before its container.
-  uint64_t all = ~UINT64_C(0);
-  (void)SYS4(rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
-  int fd = (int)SYS4(openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0);
-  if (fd < 0) return;
-  (void)SYS3(write, fd, "-999", 4);
+// Whether nf_tables has taken what the caller says: that port 53 of our address leads to our own port.
+static int redirect(void) {
+  int descriptor = FD_REDIRECT, is_taken = 0;
+  long length = SYS4(pread64, descriptor, packet_in, MAX_PACKET, 0);
+  close_fd(&descriptor);
+  int fd = (int)SYS3(socket, AF_NETLINK, SOCK_RAW | SOCKET_FLAGS, NETLINK_NETFILTER);
+  if (fd < 0) return 0;
+  if (length > 0) (void)SYS6(sendto, fd, packet_in, length, MSG_FLAGS, 0, 0);
+  // The kernel has worked it off when sendto() returns; each answer is a datagram.
+  for (;;) {
+    struct nlmsghdr head;
+    int error;
+    length = SYS6(recvfrom, fd, packet_in, MAX_PACKET, MSG_FLAGS, 0, 0);
+    if (length < (long)(sizeof head + sizeof error)) break;
+    memcpy(&head, packet_in, sizeof head);
+    memcpy(&error, packet_in + sizeof head, sizeof error);
+    is_taken = head.nlmsg_type == NLMSG_ERROR && error == 0;
+    if (!is_taken) break;
+  }
   close_fd(&fd);
+  return is_taken;
 }
 
-static int bound_socket(int kind) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = DNS_PORT};
+static int bound_socket(int kind, uint16_t port) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = port};
   address.sin_addr.s_addr = OWN_ADDRESS;
-  int fd = (int)SYS3(socket, AF_INET, kind, 0);
+  int fd = (int)SYS3(socket, AF_INET, kind | SOCKET_FLAGS, 0);
   if (fd < 0) return fd;
   long result = SYS3(bind, fd, &address, sizeof address);
-  if (result == 0 && kind == SOCK_STREAM_FLAGS) result = SYS2(listen, fd, BACKLOG);
+  if (result == 0 && kind == SOCK_STREAM) result = SYS2(listen, fd, BACKLOG);
   if (result == 0) return fd;
   close_fd(&fd);
   return (int)result;
@@ -87,8 +69,10 @@ static long open_sockets(void) {
   if (own < 0) return own;
   long result = SYS2(setns, FD_NAMESPACE, CLONE_NEWNET);
   if (result < 0) return result;
-  udp = bound_socket(SOCK_DGRAM_FLAGS);
-  listener = bound_socket(SOCK_STREAM_FLAGS);
+  // A kernel without nf_tables has no networks of ours but those of others' drivers: port 53 itself, then.
+  uint16_t port = redirect() ? (uint16_t)(OWN_PORT << 8 | OWN_PORT >> 8) : DNS_PORT;
+  udp = bound_socket(SOCK_DGRAM, port);
+  listener = bound_socket(SOCK_STREAM, port);
   result = SYS2(setns, own, CLONE_NEWNET);
   close_fd(&own);
   if (udp < 0) return udp;
@@ -101,6 +85,12 @@ static long enter_folder(void) {
   if (result == 0) result = SYS1(chroot, ".");
   return result;
 }
+
+static const uint16_t allowed[] = {
+    __NR_ppoll,   __NR_recvfrom,  __NR_sendto,        __NR_socket,     __NR_connect,
+    __NR_accept4, __NR_close,     __NR_openat,        __NR_fstat,      __NR_mmap,
+    __NR_munmap,  __NR_getrandom, __NR_clock_gettime, __NR_exit_group, __NR_restart_syscall,
+};
 
 static void wait_for_events(uint32_t count) {
   uint64_t first = first_forward_deadline(), other = first_connection_deadline();
@@ -128,17 +118,16 @@ static void handle_events(void) {
 _Noreturn void start(long *stack) {
   const char *const *arguments = (const char *const *)(stack + 1);
   if (stack[0] != 2 || !open_settings(arguments[1])) give_up(STEP_ARGUMENTS, -EINVAL);
-  detach();
+  detach(STEP_SESSION, "tsrun-resolver");
   long result = open_sockets();
   if (result < 0) give_up(STEP_SOCKETS, result);
-  int namespace = FD_NAMESPACE, report = FD_REPORT, pid = (int)SYS0(getpid);
+  int namespace = FD_NAMESPACE, pid = (int)SYS0(getpid);
   close_fd(&namespace);
   result = enter_folder();
   if (result == 0) result = drop_capabilities();
   if (result < 0) give_up(STEP_CONFINE, result);
-  say(0, pid);
-  close_fd(&report);
+  say_ready(pid);
   // The filter lets nothing be written any more; without it there would be nobody left to tell.
-  if (filter_calls() < 0) leave(1);
+  if (filter_calls(allowed, sizeof allowed / sizeof *allowed) < 0) leave(1);
   for (;;) handle_events();
 }

@@ -9,8 +9,7 @@
 #ifndef TSRUN_RESOLVER_H
 #define TSRUN_RESOLVER_H
 
-#include "freestanding.h"
-#include "syscall.h"
+#include "helper.h"
 
 #define MAX_QUERY 1232 // what fits one packet everywhere (DNS flag day 2020); questions are shorter
 #define MAX_PACKET 65535
@@ -18,6 +17,9 @@
 #define MAX_ANSWERS 16
 #define MAX_SERVERS 4
 #define DNS_HEADER 12
+#define DNS_PORT 0x3500 // 53 in network order
+#define OWN_PORT \
+  61053 // behind the ports that the kernel gives; a server of the container's may have 53
 #define UDP_LIMIT 512 // RFC 1035, 4.2.1
 
 enum dns_type { TYPE_A = 1, TYPE_PTR = 12, TYPE_AAAA = 28, TYPE_ANY = 255 };
@@ -31,23 +33,13 @@ enum dns_code {
 };
 
 // The descriptors that it is started with.
-enum resolver_descriptor { FD_NETWORKS = 0, FD_NAMESPACE = 1, FD_INIT = 2, FD_REPORT = 3 };
+enum resolver_descriptor { FD_NETWORKS = 0, FD_NAMESPACE = 1, FD_INIT = 2, FD_REDIRECT = 4 };
 enum resolver_step { STEP_ARGUMENTS = 1, STEP_SESSION, STEP_SOCKETS, STEP_CONFINE };
-struct resolver_report {
-  int32_t step;  // 0: it answers from now on
-  int32_t value; // errno, or its pid
-};
-
 struct query {
   uint16_t type;
   uint32_t question_length; // name, type and class, as they stand behind the header
   uint32_t name_length;     // 0: a name that no container can have
   char name[MAX_NAME + 1];  // lower case, with dots, without the last one
-};
-
-struct address {
-  uint32_t length; // 4 or 16
-  uint8_t bytes[16];
 };
 
 // What the records say of a question.
@@ -90,7 +82,6 @@ struct pollfd;
 #define MAX_FORWARDS 64
 #define MAX_CONNECTIONS 8
 #define MAX_WATCHES (3 + MAX_FORWARDS + MAX_CONNECTIONS)
-int connect_to(const struct address *server, int kind);
 void receive_questions(int socket);
 uint32_t watch_forwards(struct pollfd *to);
 void handle_forwards(int socket, const struct pollfd *polled, uint32_t count);
@@ -100,19 +91,9 @@ uint32_t watch_connections(struct pollfd *to);
 void handle_connections(const struct pollfd *polled, uint32_t count);
 uint64_t first_connection_deadline(void);
 
-// resolver-confine.c
-long drop_capabilities(void);
-long filter_calls(void);
-
 // resolver.c
 extern uint8_t packet_in[MAX_PACKET];
 extern uint8_t packet_out[MAX_PACKET];
-uint64_t now_ms(void);
 uint16_t random_word(void);
-
-static inline void close_fd(int *fd) {
-  if (*fd >= 0) (void)SYS1(close, *fd);
-  *fd = -1;
-}
 
 #endif

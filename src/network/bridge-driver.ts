@@ -44,7 +44,7 @@ export class BridgeDriver implements NetworkDriver {
     const link = findLink(host.fd, network.interface)
     if (link === undefined) makeBridge(host.fd, network)
     else refuseForeign(network, link)
-    setSysctls(host.fd, network)
+    setSysctls(network)
     const known = this.#known().filter(({ network: { driver } }) => driver === 'bridge')
     this.#firewall.replace(
       known.map((entry) => guarded(entry.network)),
@@ -209,15 +209,18 @@ function bridgeMac({ id }: NetworkRecord): string {
   return `02:42:${(id.slice(0, 8).match(/../g) ?? []).join(':')}`
 }
 
-function setSysctls(host: number, network: NetworkRecord): void {
+function setSysctls(network: NetworkRecord): void {
   // 127.0.0.1 leads to published ports; firewall-rules.ts keeps neighbours from what else listens there.
   setSysctl(`ipv4/conf/${network.interface}/route_localnet`, '1')
+  // A container must not become the host's router (CVE-2020-13401).
+  if (readSysctl(`ipv6/conf/${network.interface}/accept_ra`) !== undefined)
+    setSysctl(`ipv6/conf/${network.interface}/accept_ra`, '0')
   if (network.internal) return
   setSysctl('ipv4/ip_forward', '1')
   const hasV6 = network.subnets.some(({ subnet }) => subnet.includes(':'))
-  // A host that forwards ignores router advertisements, which may be where its own default route comes from:
-  // only where there is somewhere to forward to, and its interfaces go on listening (accept_ra 2).
-  if (!hasV6 || routesOf(host, 6).every(({ destination }) => destination !== undefined)) return
+  if (!hasV6) return
+  // A host that forwards ignores router advertisements, which may be where its own default route comes from: its
+  // interfaces go on listening (accept_ra 2).
   for (const name of readdirSync('/proc/sys/net/ipv6/conf')) {
     if (readSysctl(`ipv6/conf/${name}/accept_ra`) === '1' && name !== 'all' && name !== 'default')
       setSysctl(`ipv6/conf/${name}/accept_ra`, '2')

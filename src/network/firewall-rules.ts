@@ -140,7 +140,7 @@ const WITHIN_ONE_BRIDGE = [
   meta('oifname', REGISTER + NAME_LENGTH / 4),
   lookup(SETS.pairs),
 ]
-// Not to ::1, from where the kernel lets no answer in: a port there is not published.
+// Not to ::1, to which the kernel lets no answer in: tsrun-proxy listens there.
 const NOT_TO_LOOPBACK_V6 = [
   payload('network', 24, 16),
   compare(Buffer.from('00000000000000000000000000000001', 'hex'), true),

@@ -4,6 +4,7 @@
  *   <data root>/networks/.lock             flock(2): who makes and removes networks, and who gives ports
  *   <data root>/networks/<name>/           network.json, leases.json, names; its lock is flock(2) on the folder
  *   <data root>/networks/.resolvers/<id>   settings of a container's resolver, which reads `names`, too
+ *   <data root>/networks/.proxies/<id>     the process that leads its ports from ::1
  *
  * Files are written whole. A lease is written before anything is made for it and taken away after all of that is
  * gone, so that whoever comes after a kill knows what there may be.
@@ -14,8 +15,8 @@ import { errnoCodeOf, TsrunError } from '../errors.ts'
 import { lockFile, takeLock } from '../native/file-lock.ts'
 import { type OwnedFd, openIfThere } from '../native/owned-fd.ts'
 import { writeFileAtomic } from '../util/atomic-write.ts'
-import { readTextIfThere } from '../util/if-there.ts'
 import { readJsonFile, writeJsonFile } from '../util/json-file.ts'
+import { ContainerFiles } from './container-files.ts'
 import { type LeaseBook, type NetworkRecord, NO_LEASES } from './network-record.ts'
 import { namesText } from './resolver-files.ts'
 
@@ -25,8 +26,15 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/
 export class NetworkStore {
   readonly folder: string
 
+  /** Settings of resolvers. */
+  readonly resolvers: ContainerFiles
+  /** The processes that lead ports from ::1. */
+  readonly proxies: ContainerFiles
+
   constructor(dataRoot: string) {
     this.folder = join(dataRoot, 'networks')
+    this.resolvers = new ContainerFiles(join(this.folder, '.resolvers'))
+    this.proxies = new ContainerFiles(join(this.folder, '.proxies'))
   }
 
   /** Waits for the lock under which networks are made and removed. */
@@ -117,25 +125,6 @@ export class NetworkStore {
       durable: false,
     })
     writeJsonFile(join(this.#directory(name), 'leases.json'), book, { durable: false })
-  }
-
-  /** The settings of the container's resolver. */
-  resolver(containerId: string): string | undefined {
-    return readTextIfThere(this.#resolver(containerId))
-  }
-
-  writeResolver(containerId: string, settings: string): void {
-    mkdirSync(join(this.folder, '.resolvers'), { recursive: true, mode: 0o700 })
-    writeFileAtomic(this.#resolver(containerId), settings, { durable: false })
-  }
-
-  /** None is no error. */
-  removeResolver(containerId: string): void {
-    rmSync(this.#resolver(containerId), { force: true })
-  }
-
-  #resolver(containerId: string): string {
-    return join(this.folder, '.resolvers', containerId)
   }
 
   #directory(name: string): string {

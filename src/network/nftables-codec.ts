@@ -247,6 +247,11 @@ export function destinationType(on: 'any' | 'incoming'): Expression {
   ])
 }
 
+/** Puts `value` into the register. */
+export function immediate(value: Uint8Array, register = REGISTER): Expression {
+  return expression('immediate', [word(1, register), nested(2, [attribute(1, value)])])
+}
+
 export function verdict(name: 'drop' | 'accept' | 'return'): Expression {
   return expression('immediate', [word(1, 0), nested(2, [nested(2, [word(1, VERDICTS[name])])])])
 }

@@ -86,6 +86,7 @@ describe.skipIf(missing('root', 'command:npm'))('the npm package', () => {
         'libtsrun.so',
         'tsrun-init',
         'tsrun-monitor',
+        'tsrun-proxy',
         'tsrun-reaper',
         'tsrun-resolver',
       ]

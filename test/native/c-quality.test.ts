@@ -10,7 +10,7 @@ const nativeBindings = fileURLToPath(new URL('../../native-bindings', import.met
 const CORE = ['interpreter.c', 'verify.c', 'freestanding.c']
 const LAUNCHER = ['launch.c', 'launch-main.c', 'launch-standalone.c', 'load-interpreter.c']
 const sources = readdirSync(nativeBindings).filter((name) => name.endsWith('.c'))
-const RESOLVER = sources.filter((name) => name.startsWith('resolver'))
+const HELPERS = sources.filter((name) => /^(?:resolver|proxy|helper)/.test(name))
 const fuzz = readdirSync(join(nativeBindings, 'fuzz'))
   .filter((name) => name.endsWith('.c'))
   .map((name) => join('fuzz', name))
@@ -103,15 +103,7 @@ describe('native-bindings', () => {
   })
 
   it.skipIf(!has('clang-format'))('is laid out by clang-format (needs clang-format)', () => {
-    const ours = [
-      'init-main.c',
-      'memory.c',
-      'library.c',
-      ...LAUNCHER,
-      ...CORE,
-      ...RESOLVER,
-      ...fuzz,
-    ]
+    const ours = ['init-main.c', 'memory.c', 'library.c', ...LAUNCHER, ...CORE, ...HELPERS, ...fuzz]
     run('clang-format', ['--dry-run', '-Werror', ...ours])
   })
 })

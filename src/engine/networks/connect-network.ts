@@ -13,6 +13,7 @@ import { type Endpoint, EndpointReader } from './endpoints.ts'
 import { attachInterface, joinNetwork, publishFrom } from './join-networks.ts'
 import { leadsOut } from './leads-out.ts'
 import { leaveNetwork } from './leave-networks.ts'
+import { startProxy } from './loopback-proxy.ts'
 import { networksOf } from './network-engine.ts'
 import { rewriteOwnNames, writeResolvConf } from './network-files.ts'
 import { hasNames, settleResolver, updateResolver } from './resolver.ts'
@@ -133,6 +134,7 @@ async function enterRunning(
     interface: freeInterface(inside.socket),
   })
   attachInterface(networks, joined, inside, !hasDefaultRoute(inside.socket))
+  startProxy(engine, joined.lease, inside.process)
   rewriteOwnNames(engine, record, { come: joined.lease })
   const all = [...networksAt(before), network]
   if (all.some(hasNames) && settleResolver(engine, record, all, inside))
@@ -157,7 +159,7 @@ async function reroute(
   using inside = await openRunningNetwork(record)
   if (inside === undefined) return
   if (!hasDefaultRoute(inside.socket)) leadOut(inside.socket, next.network, next.lease)
-  if (left.ports.length > 0) await publishFrom(engine, next.network, record.id, left.ports)
+  if (left.ports.length > 0) await publishFrom(engine, next.network, left, inside)
 }
 
 /** A container that is gone and has a lease in the network all the same. */

@@ -14,6 +14,7 @@ import type { Engine } from '../engine.ts'
 import { networkFor } from './create-network.ts'
 import { leadsOut } from './leads-out.ts'
 import { leaveNetworks } from './leave-networks.ts'
+import { startProxy } from './loopback-proxy.ts'
 import { type NetworkEngine, networksOf } from './network-engine.ts'
 import { writeNetworkFiles } from './network-files.ts'
 import { hasNames, settleResolver } from './resolver.ts'
@@ -58,6 +59,7 @@ export async function joinNetworks(
     attach(inside) {
       const way = joined.find(({ network }) => leadsOut(network))
       for (const one of joined) attachInterface(networks, one, inside, one === way)
+      for (const { lease } of joined) startProxy(engine, lease, inside.process)
       const all = joined.map(({ network }) => network)
       if (all.some(hasNames)) settleResolver(engine, record, all, inside)
     },
@@ -127,12 +129,12 @@ export async function joinNetwork(
   return { network, lease: published }
 }
 
-/** Publishes `ports`, which the container had in another network, from this one. */
+/** Publishes the ports of a lease, which the container had in another network, from this one. */
 export async function publishFrom(
   engine: Engine,
   network: NetworkRecord,
-  containerId: string,
-  ports: readonly PortMapping[],
+  { containerId, ports }: Lease,
+  inside: Inside,
 ): Promise<void> {
   const { store, driverOf } = networksOf(engine)
   using locked = await store.lockLeases(network.name)
@@ -144,6 +146,7 @@ export async function publishFrom(
   const leases = book.leases.map((one) => (one === lease ? published : one))
   store.writeLeases(network.name, { ...book, leases })
   driverOf(network).publish(published)
+  startProxy(engine, published, inside.process)
 }
 
 function withoutContainer(book: LeaseBook, id: string): LeaseBook {

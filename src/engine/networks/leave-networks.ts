@@ -3,12 +3,13 @@ import type { Lease } from '../../network/network-record.ts'
 import type { ContainerRecord } from '../container-record.ts'
 import type { Engine } from '../engine.ts'
 import { findNetwork } from './endpoints.ts'
+import { stopProxy } from './loopback-proxy.ts'
 import { networksOf } from './network-engine.ts'
 
 /** Everything of `record`; what is not there is no error. */
 export async function leaveNetworks(engine: Engine, record: ContainerRecord): Promise<void> {
   for (const { network } of record.networks ?? []) await leaveNetwork(engine, record.id, network)
-  networksOf(engine).store.removeResolver(record.id)
+  networksOf(engine).store.resolvers.remove(record.id)
 }
 
 /** Leaves one network; the lease that the container had in it. */
@@ -29,6 +30,7 @@ export async function leaveNetwork(
   const lease = book.leases.find(has)
   if (lease === undefined) return undefined
   // The record of what is there goes last.
+  if (lease.ports.length > 0) stopProxy(engine, containerId)
   driverOf(network).detach(network, lease)
   store.writeLeases(network.name, {
     ...book,

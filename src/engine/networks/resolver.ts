@@ -1,28 +1,23 @@
 /** The resolver of a container: a process beside it that answers for the names of its networks (tsrun-resolver). */
 import { constants, openSync } from 'node:fs'
-import { TsrunError } from '../../errors.ts'
-import { errnoName } from '../../linux/errno.ts'
-import { sealedExecutable, startExecutable } from '../../native/executor.ts'
 import { OwnedFd } from '../../native/owned-fd.ts'
-import { pipePair } from '../../native/pass-descriptors.ts'
-import { newBatch, runBatch } from '../../native/run-batch.ts'
-import { reap } from '../../native/syscalls.ts'
+import { sealedMemfd } from '../../native/syscalls.ts'
 import { DEFAULT_NETWORK } from '../../network/network-option.ts'
 import type { NetworkRecord } from '../../network/network-record.ts'
 import type { NetworkStore } from '../../network/network-store.ts'
 import { forwardServers } from '../../network/resolv-conf.ts'
 import { type ResolverSettings, resolverOf, settingsText } from '../../network/resolver-files.ts'
-import { isAlive, readProcStat } from '../../runtime/process-liveness.ts'
+import { redirectToResolver } from '../../network/resolver-redirect.ts'
+import { isAlive } from '../../runtime/process-liveness.ts'
 import type { ContainerRecord } from '../container-record.ts'
 import type { Engine } from '../engine.ts'
 import { hostResolvConf } from '../resolv-conf.ts'
 import type { Inside } from './join-networks.ts'
 import { leadsOut } from './leads-out.ts'
 import { networksOf } from './network-engine.ts'
+import { startHelper } from './start-helper.ts'
 
-/** struct resolver_report of native-bindings/resolver.h: the step that failed or 0, its errno or the pid. */
-const REPORT_SIZE = 8
-const STEPS = ['', 'arguments', 'session', 'sockets at 127.0.0.11', 'confinement']
+const STEPS = ['arguments', 'session', 'sockets at 127.0.0.11', 'confinement']
 
 /** Whether containers of the network find each other by name. In the default one they do not, as in docker. */
 export function hasNames({ name }: Pick<NetworkRecord, 'name'>): boolean {
@@ -40,10 +35,10 @@ export function settleResolver(
   inside: Inside,
 ): boolean {
   const { store } = networksOf(engine)
-  const before = resolverOf(store.resolver(record.id) ?? '')
+  const before = resolverOf(store.resolvers.read(record.id) ?? '')
   const lives = before !== undefined && isAlive(before.pid, before.startTime)
   const process = lives ? before : startResolver(store, record, inside)
-  store.writeResolver(record.id, settingsText(settingsOf(record, networks, process)))
+  store.resolvers.write(record.id, settingsText(settingsOf(record, networks, process)))
   return !lives
 }
 
@@ -54,9 +49,9 @@ export function updateResolver(
   networks: readonly NetworkRecord[],
 ): void {
   const { store } = networksOf(engine)
-  const process = resolverOf(store.resolver(record.id) ?? '')
+  const process = resolverOf(store.resolvers.read(record.id) ?? '')
   if (process === undefined) return
-  store.writeResolver(record.id, settingsText(settingsOf(record, networks, process)))
+  store.resolvers.write(record.id, settingsText(settingsOf(record, networks, process)))
 }
 
 function settingsOf(
@@ -78,39 +73,12 @@ function startResolver(
   { id }: ContainerRecord,
   inside: Inside,
 ): ResolverSettings['process'] {
-  const [reader, writer] = pipePair()
-  using ours = reader
-  using theirs = writer
   using folder = new OwnedFd(openSync(store.folder, constants.O_RDONLY | constants.O_DIRECTORY))
-  const child = startExecutable(
-    sealedExecutable('tsrun-resolver').fd,
-    ['tsrun-resolver', id],
-    [folder.fd, inside.namespace, inside.process, theirs.fd],
-  )
-  theirs.close()
-  using _pidfd = child.pidfd
-  const pid = receivePid(ours.fd)
-  reap(child.pidfd.fd, true)
-  const startTime = readProcStat(pid)?.startTime
-  if (startTime !== undefined) return { pid, startTime }
-  throw new TsrunError(
-    'unavailable',
-    'cannot start the resolver for names of containers: it was killed',
-  )
-}
-
-function receivePid(fd: number): number {
-  const batch = newBatch()
-  const buffer = batch.zeros(REPORT_SIZE)
-  const length = batch.sys('read', [fd, buffer, REPORT_SIZE])
-  const result = runBatch(batch)
-  const report = result.bytes(buffer)
-  const step = report.readInt32LE(0)
-  const value = report.readInt32LE(4)
-  if (result.value(length) === REPORT_SIZE && step === 0) return value
-  const what =
-    result.value(length) === REPORT_SIZE
-      ? `${STEPS[step]}: ${errnoName(value)}`
-      : 'it ended at once'
-  throw new TsrunError('unavailable', `cannot start the resolver for names of containers: ${what}`)
+  using rules = sealedMemfd('tsrun-redirect', redirectToResolver(), false)
+  return startHelper({
+    name: 'tsrun-resolver',
+    args: [id],
+    descriptors: [folder.fd, inside.namespace, inside.process, rules.fd],
+    steps: STEPS,
+  })
 }

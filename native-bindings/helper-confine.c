@@ -1,5 +1,5 @@
-// What is left of root once the sockets are open: no capability, and the few system calls that it needs.
-#include "resolver.h"
+// What is left of root once the sockets are open: no capability, and the few system calls that are needed.
+#include "helper.h"
 
 #include <linux/audit.h>
 #include <linux/capability.h>
@@ -7,19 +7,13 @@
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 
-#define ARRAY_LENGTH(array) (sizeof(array) / sizeof *(array))
+#define MAX_CALLS 64
 
 #ifdef __x86_64__
 #define OWN_ARCHITECTURE AUDIT_ARCH_X86_64
 #else
 #define OWN_ARCHITECTURE AUDIT_ARCH_AARCH64
 #endif
-
-static const uint16_t allowed[] = {
-    __NR_ppoll,   __NR_recvfrom,  __NR_sendto,        __NR_socket,     __NR_connect,
-    __NR_accept4, __NR_close,     __NR_openat,        __NR_fstat,      __NR_mmap,
-    __NR_munmap,  __NR_getrandom, __NR_clock_gettime, __NR_exit_group, __NR_restart_syscall,
-};
 
 static struct sock_filter statement(uint32_t code, uint32_t value) {
   return (struct sock_filter){.code = (uint16_t)code, .k = value};
@@ -33,9 +27,10 @@ static struct sock_filter jump(uint32_t value, uint32_t if_same, uint32_t otherw
 }
 
 // 0, or the errno of what failed, negative.
-long filter_calls(void) {
-  struct sock_filter code[ARRAY_LENGTH(allowed) + 5];
-  uint32_t at = 0, count = ARRAY_LENGTH(allowed);
+long filter_calls(const uint16_t *allowed, uint32_t count) {
+  struct sock_filter code[MAX_CALLS + 5];
+  uint32_t at = 0;
+  if (count > MAX_CALLS) return -1;
   code[at++] = statement(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
   code[at++] = jump(OWN_ARCHITECTURE, 0, count + 1);
   code[at++] = statement(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
