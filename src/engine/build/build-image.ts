@@ -27,7 +27,7 @@ export async function buildImage(engine: Engine, request: BuildRequest): Promise
       : openContext(request.context, request.dockerfile.path)
   // Nothing that the build stores goes before the image or the cache refers to it.
   using _ = await store.content.hold()
-  const session = new BuildSession({ engine, store, request, dockerfile, platform })
+  using session = new BuildSession({ engine, store, request, dockerfile, platform })
   const args = new BuildArguments(session)
   const stage = await new StageBuilder(session, args, context).build(request.target)
   for (const name of args.unused())

@@ -4,8 +4,9 @@ import type { ImageStore } from '../../images/image-store.ts'
 import type { Platform } from '../../oci/platform.ts'
 import type { Engine } from '../engine.ts'
 import type { BuildRequest } from './build-request.ts'
+import { Downloads } from './downloads.ts'
 
-export class BuildSession {
+export class BuildSession implements Disposable {
   readonly engine: Engine
   readonly store: ImageStore
   readonly request: BuildRequest
@@ -13,6 +14,8 @@ export class BuildSession {
   readonly platform: Platform
   /** Names of build arguments that some ARG has asked for. */
   readonly usedArgs = new Set<string>()
+  /** What ADD has downloaded. */
+  readonly downloads: Downloads
   #steps = 0
 
   constructor(parts: {
@@ -27,6 +30,11 @@ export class BuildSession {
     this.request = parts.request
     this.dockerfile = parts.dockerfile
     this.platform = parts.platform
+    this.downloads = new Downloads(parts.request.signal)
+  }
+
+  [Symbol.dispose](): void {
+    this.downloads[Symbol.dispose]()
   }
 
   /** Tells of a step while `work` is done, which says whether it was in the cache. */

@@ -1,5 +1,5 @@
 /** COPY and ADD: files into the stage's tree. */
-import { dockerfileError, unsupportedError } from '../../dockerfile/dockerfile-error.ts'
+import { dockerfileError } from '../../dockerfile/dockerfile-error.ts'
 import { expandWord } from '../../dockerfile/expand-word.ts'
 import type { Copy } from '../../dockerfile/instruction.ts'
 import { expandIn, lookUp } from '../../dockerfile/stage-config.ts'
@@ -7,6 +7,7 @@ import type { BuildSession } from './build-session.ts'
 import { contextSources, requireContext } from './context-folder.ts'
 import { copyIntoRoot } from './copy-into-root.ts'
 import type { CopySources } from './copy-request.ts'
+import { isRemote } from './downloads.ts'
 import { hashSources } from './hash-sources.ts'
 import { addLayerStep } from './layer-step.ts'
 import type { StepContext } from './run-step.ts'
@@ -34,9 +35,10 @@ export async function copyStep(
     chmod: copy.chmod === undefined ? undefined : expand(copy.chmod),
   }
   const withSources = async <Result>(use: (sources: CopySources) => Promise<Result>) => {
-    const found = sourcesOf(step, from, wanted.patterns.length > 0)
+    const needsFiles = wanted.patterns.some((word) => wanted.kind === 'copy' || !isRemote(word))
+    const found = sourcesOf(step, from, needsFiles)
     using _ = found.folder
-    return await use({ ...wanted, ...found })
+    return await use({ ...wanted, ...found, downloads: session.downloads })
   }
   const byContent = async () => ({
     ...{ kind: wanted.kind, ...target, keepOwners: wanted.keepOwners, parents: wanted.parents },
@@ -80,6 +82,7 @@ function wantedOf({ dockerfile }: BuildSession, { config }: StageResult, copy: C
     excludes: copy.excludes.map(expand),
     parents: copy.parents,
     keepOwners: copy.from !== undefined,
+    checksum: copy.checksum === undefined ? undefined : expand(copy.checksum),
   }
 }
 
@@ -96,17 +99,11 @@ function sourcesOf(
 }
 
 function refuseRemote(
-  { kind, checksum }: Copy,
+  { kind }: Copy,
   sources: readonly string[],
   place: { readonly file: string; readonly line: number },
 ): void {
-  const remote = sources.find((source) => /^(https?:\/\/|git@|git:\/\/|ssh:\/\/)/.test(source))
-  if (kind === 'ADD' && (remote !== undefined || checksum !== undefined))
-    throw unsupportedError(
-      place,
-      `ADD of an address${remote === undefined ? '' : ` (${remote})`} is not supported by tsrun build`,
-      'RUN wget or curl, or put the file into the context',
-    )
+  const remote = kind === 'ADD' ? undefined : sources.find(isRemote)
   if (remote !== undefined)
-    throw dockerfileError(place, `COPY takes files of the context, not ${remote}`)
+    throw dockerfileError(place, `COPY takes files of the context, not ${remote}: use ADD`)
 }

@@ -17,9 +17,9 @@ export interface DownloadedFile {
   readonly lastModified: Date | undefined
 }
 
-/** `https://host/path` and `http://host/path`, which ADD downloads. */
-export function isWebAddress(word: string): boolean {
-  return /^https?:\/\//.test(word)
+/** Whether a source is no path: an address that ADD downloads, or one of a git repository. */
+export function isRemote(word: string): boolean {
+  return /^(https?:\/\/|git@|git:\/\/|ssh:\/\/)/.test(word)
 }
 
 /** The download that a word of ADD asks for; undefined for a path. Throws for what is remote and not to be had. */
@@ -27,14 +27,13 @@ export async function downloadOf(
   { kind, downloads, checksum, patterns }: Remote,
   word: string,
 ): Promise<DownloadedFile | undefined> {
-  if (kind === 'add' && /^(git@|git:\/\/|ssh:\/\/)/.test(word)) throw noGit(word)
-  const isRemote = kind === 'add' && isWebAddress(word)
-  if (checksum !== undefined && (!isRemote || patterns.length !== 1))
+  const isAddress = kind === 'add' && isRemote(word)
+  if (checksum !== undefined && (!isAddress || patterns.length !== 1))
     throw new TsrunError(
       'invalid-argument',
       `cannot use --checksum for ${JSON.stringify(word)}: it is for one http or https source`,
     )
-  return isRemote ? await downloads?.get(word, checksum) : undefined
+  return isAddress ? await downloads?.get(word, checksum) : undefined
 }
 
 type Remote = Pick<CopySources, 'kind' | 'downloads' | 'checksum' | 'patterns'>
@@ -105,6 +104,7 @@ export class Downloads implements Disposable {
 }
 
 function addressOf(word: string): URL {
+  if (!/^https?:/.test(word)) throw noGit(word)
   if (!URL.canParse(word))
     throw new TsrunError(
       'invalid-argument',
