@@ -18,6 +18,7 @@ const INTEGRATION = 'test/integration'
 const SAME_WITH_EVERY_ENGINE = new Set([
   'bind-mounts',
   'build',
+  'build-oracle',
   'buildah',
   'cgroup-ownership',
   'checkpoint',

@@ -101,6 +101,28 @@ describe.skipIf(missing('root'))('copyIntoRoot()', () => {
     })
   })
 
+  test('does not depend on the root with --link', async () => {
+    make(context, { a: 'a', tree: { lib: { x: 'x' } } })
+    make(root, {
+      usr: { old: 'o' },
+      lib: '-> usr',
+      file: 'f',
+      folder: { old: 'o' },
+      own: { y: 'y' },
+    })
+    await copy('a /lib/', { link: true })
+    await copy('a /file/deep/', { link: true })
+    await copy('a /folder', { link: true })
+    await copy('tree /own', { link: true })
+    expect(filesOf(root)).toEqual({
+      usr: { old: 'o' },
+      lib: { a: 'a' },
+      file: { deep: { a: 'a' } },
+      folder: 'a',
+      own: { y: 'y', lib: { x: 'x' } },
+    })
+  })
+
   test('gives files to root or to whom --chown names, and keeps modes and times', async () => {
     make(context, { d: { f: 'f', s: 's' } })
     make(root, { etc: { passwd: 'app:x:5:6::/:\n', group: 'staff:x:7:\n' } })

@@ -23,6 +23,7 @@ export async function copyIntoRoot(request: CopyRequest): Promise<void> {
     keepOwners: request.keepOwners,
     mode: request.chmod === undefined ? undefined : parseModeChange(request.chmod),
     latestTime: request.latestTime,
+    blind: request.link === true,
     onSkipped: skippedBy(request),
   })
   try {

@@ -40,6 +40,8 @@ export interface CopyRequest extends CopySources {
   readonly destination: string
   /** `user[:group]`, names looked up in `root`. */
   readonly chown: string | undefined
+  /** The destination does not depend on what is in the root: none of its links is followed (`--link`). */
+  readonly link?: boolean
   /** Octal, or symbolic as chmod(1) has it. */
   readonly chmod: string | undefined
   /**

@@ -33,6 +33,7 @@ export async function copyStep(
     destination: expand(copy.destination),
     chown: copy.chown === undefined ? undefined : expand(copy.chown),
     chmod: copy.chmod === undefined ? undefined : expand(copy.chmod),
+    link: copy.link,
   }
   const withSources = async <Result>(use: (sources: CopySources) => Promise<Result>) => {
     const needsFiles = wanted.patterns.some((word) => wanted.kind === 'copy' || !isRemote(word))

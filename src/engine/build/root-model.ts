@@ -22,6 +22,8 @@ const MAX_LINKS = 40 // path_resolution(7)
 export class RootModel implements Disposable {
   readonly #root: OwnedFd
   readonly #nodes = new Map<string, RootNode>([['', { kind: 'folder', isNew: false }]])
+  /** What was noted, and so is not the root's own any more. */
+  readonly #ours = new Set<string>()
   /** The folder that was asked about last. */
   #open: { readonly path: string; readonly folder: OwnedFd | undefined } | undefined
 
@@ -44,17 +46,28 @@ export class RootModel implements Disposable {
   note(path: string, node: RootNode): void {
     if (this.#nodes.get(path)?.kind === 'folder') {
       const below = `${path}/`
-      for (const key of this.#nodes.keys()) if (key.startsWith(below)) this.#nodes.delete(key)
+      for (const key of this.#nodes.keys()) {
+        if (!key.startsWith(below)) continue
+        this.#nodes.delete(key)
+        this.#ours.delete(key)
+      }
       this[Symbol.dispose]()
     }
     this.#nodes.set(path, node)
+    this.#ours.add(path)
+  }
+
+  /** Whether we have put something there. */
+  isOurs(path: string): boolean {
+    return this.#ours.has(path)
   }
 
   /**
    * The real path of the folder that `path` leads to, links followed inside the root. `make` is called for each
-   * folder on the way that is not there, from the outside in, and must make and note it.
+   * folder on the way that is not there, from the outside in, and must make and note it; `replaces` says whether a
+   * link or file of the root is to be taken for nothing.
    */
-  resolveFolder(path: string, make: (path: string) => void): string {
+  resolveFolder(path: string, make: (path: string) => void, replaces = false): string {
     const todo = path.split('/').reverse()
     let current = ''
     let followed = 0
@@ -65,7 +78,8 @@ export class RootModel implements Disposable {
         continue
       }
       const next = current === '' ? part : `${current}/${part}`
-      const node = this.at(next)
+      const there = this.at(next)
+      const node = replaces && there.kind !== 'folder' && !this.isOurs(next) ? NONE : there
       if (node.kind === 'link') {
         if (++followed > MAX_LINKS) throw refused(path, 'its symbolic links lead in a circle')
         if (node.target.startsWith('/')) current = ''

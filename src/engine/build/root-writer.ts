@@ -19,6 +19,11 @@ export interface RootWriterOptions {
   /** Entries keep their owners where nobody is named. */
   readonly keepOwners: boolean
   readonly mode: ModeChange | undefined
+  /**
+   * What is copied does not depend on the root (`--link`): its links are not followed, its folders not asked for, and
+   * what is of another kind than a folder or file that we make goes.
+   */
+  readonly blind: boolean
   /** Nanoseconds that no time may be after, and what nobody has named gets. */
   readonly latestTime: bigint | undefined
   /** Hears of what was not made. */
@@ -60,7 +65,9 @@ export class RootWriter implements Disposable {
   async at(path: string): Promise<RootNode['kind']> {
     await this.#batch.finish()
     const [folder, base] = splitPath(path)
-    return this.#model.followed(base === '' ? '' : join(this.#folder(folder), base)).kind
+    const real = base === '' ? '' : join(this.#folder(folder), base)
+    if (this.#options.blind && !this.#model.isOurs(real)) return base === '' ? 'folder' : 'none'
+    return this.#model.followed(real).kind
   }
 
   /** The real path of the folder that `path` leads to; it and those above it are made where missing. */
@@ -69,7 +76,8 @@ export class RootWriter implements Disposable {
   }
 
   /** Makes `entry` at `path`. */
-  async write(path: string, entry: TarEntry, style: WriteStyle = {}): Promise<void> {
+  async write(path: string, entry: TarEntry, wanted: WriteStyle = {}): Promise<void> {
+    const style: WriteStyle = this.#options.blind ? { ...wanted, replaces: true } : wanted
     const [folder, base] = splitPath(path)
     refuseReserved(base, entry)
     const parent = this.#folder(folder)
@@ -104,14 +112,15 @@ export class RootWriter implements Disposable {
   }
 
   #folder(path: string): string {
-    return this.#model.resolveFolder(path, (missing) => {
+    const make = (missing: string) => {
       const { uid, gid } = this.#options.owner ?? ROOT
-      this.#batch.makeFolder(missing, 0o755, false)
+      this.#batch.makeFolder(missing, 0o755, this.#options.blind)
       this.#batch.folderAttributes(missing, { uid, gid, mode: 0o755, xattrs: [] })
       this.#model.note(missing, { kind: 'folder', isNew: true })
       const time = this.#options.latestTime ?? this.#now
       this.#times.set(missing, { atime: time, mtime: time })
-    })
+    }
+    return this.#model.resolveFolder(path, make, this.#options.blind)
   }
 
   async #writeFolder(path: string, entry: TarEntry, style: WriteStyle): Promise<void> {
