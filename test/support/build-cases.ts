@@ -87,7 +87,6 @@ FROM busybox
 WORKDIR /w
 COPY *.txt c.md glob/
 COPY src dir
-COPY src/ ./dir2/
 COPY src/*.c src/d*/y.c one/
 COPY to-a to-src link/
 COPY ["ü ä", "odd/"]
@@ -140,7 +139,6 @@ FROM busybox
 RUN --mount=type=cache,target=/cache,id=oracle echo one >> /cache/log && cp /cache/log /first
 RUN --mount=type=cache,target=/cache,id=oracle wc -l < /cache/log > /lines
 RUN --mount=type=bind,source=in.txt,target=/in.txt cat /in.txt > /bound
-RUN --mount=type=tmpfs,target=/scratch echo x > /scratch/x
 `,
   },
   {
@@ -168,7 +166,6 @@ RUN --mount=type=secret,id=token,target=/etc/token,mode=0440,uid=3 stat -c '%a %
 FROM busybox
 ADD a.tgz /opt/
 ADD b.tar plain.gz.txt /plain/
-ADD a.tgz /
 COPY a.tgz /copied/
 `,
   },
