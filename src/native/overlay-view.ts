@@ -4,10 +4,12 @@ import { SyscallError, TsrunError } from '../errors.ts'
 import { errnoName } from '../linux/errno.ts'
 import {
   FSCONFIG_CMD_CREATE,
+  FSCONFIG_SET_FLAG,
   FSCONFIG_SET_STRING,
   FSMOUNT_CLOEXEC,
   FSOPEN_CLOEXEC,
 } from '../linux/mount-flags.ts'
+import { isHostRoot } from '../util/host-user.ts'
 import { OwnedFd } from './owned-fd.ts'
 import { newBatch, runBatch } from './run-batch.ts'
 
@@ -56,6 +58,13 @@ function mountLayers(options: readonly (readonly [string, string])[]): OwnedFd |
     const args = [context, FSCONFIG_SET_STRING, b.string(key ?? ''), b.string(value ?? ''), 0]
     check(b.sys('fsconfig', args, { tolerate: ['*'] }))
   }
+  // Without root the layers have what hides others below in attributes of their owner's (snapshots/).
+  if (!isHostRoot())
+    check(
+      b.sys('fsconfig', [context, FSCONFIG_SET_FLAG, b.string('userxattr'), 0, 0], {
+        tolerate: ['*'],
+      }),
+    )
   check(b.sys('fsconfig', [context, FSCONFIG_CMD_CREATE, 0, 0, 0], { tolerate: ['*'] }))
   check(b.sys('fsmount', [context, FSMOUNT_CLOEXEC, 0], { into: tree, tolerate: ['*'] }))
   b.place(end)

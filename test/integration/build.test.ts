@@ -1,11 +1,21 @@
 /** `tsrun build`: Dockerfiles become images that run, steps that have not changed are not done again, nothing is left. */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { buildBusyboxImage } from '../../rootfs-cache/build-busybox-image.mjs'
 import { type BuildProgress, buildImage } from '../../src/index.ts'
 import type { ImageConfig } from '../../src/oci/image.ts'
 import { TestEngine } from '../support/engine.ts'
+import { makeOrdinaryUser } from '../support/ordinary-user.ts'
 import { missing } from '../support/requires.ts'
 import { until } from '../support/until.ts'
 
@@ -337,5 +347,36 @@ g
     expect(stderr).toBe('')
     expect(readFileSync(ids, 'utf8')).toBe(stdout.trim())
     rmSync(folder, { recursive: true })
+  })
+})
+
+describe.skipIf(missing('root', 'userns', 'command:newuidmap'))('tsrun build without root', () => {
+  it('builds with subordinate ids, and what it removes stays removed', async () => {
+    using user = makeOrdinaryUser()
+    const at = (name: string) => join(user.directory, name)
+    copyFileSync(await buildBusyboxImage(), at('busybox.tar'))
+    mkdirSync(at('context'))
+    writeFileSync(at('context/a'), 'one\n')
+    writeFileSync(
+      at('context/Dockerfile'),
+      `FROM busybox
+       COPY --chown=5:6 a /a
+       RUN --mount=type=cache,target=/c rm -r /var/spool; mkdir -p /var/spool/new; chown 7:8 /etc/passwd; touch /c/x
+       FROM busybox
+       COPY --from=0 / /all
+       COPY --from=0 /a /etc/passwd /var/spool /
+       RUN ls /all/var/spool > /seen; stat -c %u:%g /a /passwd /all/etc/passwd >> /seen`,
+    )
+    user.succeed([user.tsrun, 'load', '-i', at('busybox.tar')])
+    user.succeed([user.tsrun, 'build', '-q', '-t', 'mine', at('context')])
+    expect(user.succeed([user.tsrun, 'run', '--rm', 'mine', 'cat', '/seen'])).toBe(
+      'new\n5:6\n7:8\n7:8\n',
+    )
+    // Unpacked by another store it is the same.
+    user.succeed([user.tsrun, 'save', '-o', at('mine.tar'), 'mine'])
+    const second = ['--data-root', at('second')]
+    user.succeed([user.tsrun, ...second, 'load', '-i', at('mine.tar')])
+    const words = ['run', '--rm', 'mine', 'sh', '-c', 'ls /all/var/spool; stat -c %u:%g /a']
+    expect(user.succeed([user.tsrun, ...second, ...words])).toBe('new\n5:6\n')
   })
 })
