@@ -1,6 +1,7 @@
 /** Lists the tags of a repository (distribution-spec "Listing Tags"), following its pages. */
 import { TsrunError } from '../errors.ts'
 import { tagProblem } from '../oci/reference.ts'
+import { nextPage } from './next-page.ts'
 import { failed } from './registry-errors.ts'
 import type { RegistryRequests } from './registry-requests.ts'
 import { type RegistryEndpoint, repositoryPath } from './resolve-reference.ts'
@@ -45,14 +46,6 @@ function tagsIn(body: Buffer, refuse: () => TsrunError): readonly string[] {
   for (const tag of tags)
     if (typeof tag !== 'string' || tagProblem(tag) !== undefined) throw refuse()
   return tags as string[]
-}
-
-/** The path of `Link: </v2/…>; rel="next"` (RFC 8288), on the same registry only. */
-function nextPage(link: string | null, address: URL): string | undefined {
-  const target = /<([^<>]+)>\s*;[^,]*\brel="?next"?/i.exec(link ?? '')?.[1]
-  if (target === undefined || !URL.canParse(target, address.href)) return undefined
-  const url = new URL(target, address)
-  return url.origin === address.origin ? `${url.pathname}${url.search}` : undefined
 }
 
 function malformed({ host }: RegistryEndpoint, what: string, problem: string): TsrunError {

@@ -28,6 +28,11 @@ export class MirroredClient implements Disposable {
     return await this.#first(signal, (client) => client.getManifest(name, signal))
   }
 
+  /** Manifests that say they are about the one with this digest. */
+  async listReferrers(digest: string, signal?: AbortSignal): Promise<readonly Descriptor[]> {
+    return await this.#first(signal, (client) => client.listReferrers(digest, signal))
+  }
+
   /** All tags of the repository. */
   async listTags(signal?: AbortSignal): Promise<readonly string[]> {
     return await this.#first(signal, (client) => client.listTags(signal))

@@ -8,6 +8,7 @@ import { MANIFEST_ACCEPT } from '../oci/media-types.ts'
 import { MAX_MANIFEST_BYTES } from '../oci/parse-image.ts'
 import { type Credentials, findCredentials } from './credentials.ts'
 import { fetchBlob } from './fetch-blob.ts'
+import { listReferrers } from './list-referrers.ts'
 import { listTags } from './list-tags.ts'
 import { type BlobUpload, pushBlob, type UploadedBlob } from './push-blob.ts'
 import { failed } from './registry-errors.ts'
@@ -120,6 +121,11 @@ export class RegistryClient implements Disposable {
   /** Brings a blob into the repository, unless it is there. */
   async pushBlob(upload: BlobUpload): Promise<UploadedBlob> {
     return await pushBlob(this.#requests, this.endpoint, upload)
+  }
+
+  /** Manifests that say they are about the one with this digest. */
+  async listReferrers(digest: string, signal?: AbortSignal): Promise<readonly Descriptor[]> {
+    return await listReferrers(this.#requests, this.endpoint, digest, signal)
   }
 
   /** All tags of the repository, page by page. */

@@ -187,9 +187,9 @@ test(`tsrun pull killed at ${ROUNDS} random moments leaves nothing half made, fe
   }
 })
 
-test('tsrun pull onto a full disk says so in one sentence and leaves no image', async () => {
+test('tsrun pull onto a full disk says so in one sentence, and what was finished is not fetched again', async () => {
   const victim = new Victim()
-  spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', victim.folder])
+  spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', victim.folder])
   try {
     const pull = victim.pull()
     let stderr = ''
@@ -201,6 +201,14 @@ test('tsrun pull onto a full disk says so in one sentence and leaves no image', 
     expect(stderr).toMatch(/^tsrun: .*no space left on the device.*hint: free space[^\n]*\n$/)
     expect(victim.run('images', '-q').stdout).toBe('')
     expect(namesIn(join(victim.data, 'snapshots/drafts'))).toEqual([])
+    const before = stateOf(victim)
+    expect(before.whole.length).toBeGreaterThan(2)
+    const asked = registry.requests.length
+    spawnSync('mount', ['-o', 'remount,size=64m', victim.folder])
+    const again = victim.pull()
+    await once(again, 'exit')
+    expect(again.exitCode).toBe(0)
+    expect(refetched(registry.requests.slice(asked), before)).toEqual([])
   } finally {
     spawnSync('umount', [victim.folder])
     victim.remove()

@@ -98,13 +98,16 @@ test('pullImage() of an index takes the platform of this machine, or the one ask
 
 test('pullImage() a second time fetches nothing but the manifest', async () => {
   const image = makeImage([[file('a', 'a')]], { kind: 'docker' })
-  await pushImage(registry.host, 'twice', 'latest', image)
+  await using counted = await startFakeRegistry(image)
   const store = openImageStore(root)
-  await pullImage(store, ref('twice'))
+  const name = parseReference(`${counted.host}/app`)
+  await pullImage(store, name)
+  const asked = counted.requests.length
   const phases: string[] = []
-  await pullImage(store, ref('twice'), {
+  await pullImage(store, name, {
     onProgress: (event) => event.type === 'layer' && phases.push(event.phase),
   })
+  expect(counted.requests.slice(asked)).toEqual(['GET /v2/app/manifests/latest'])
   expect(phases).toEqual(['waiting', 'exists'])
   expect(readdirSync(join(root, 'images/ingest'))).toEqual([])
   expect(readdirSync(join(root, 'snapshots/drafts'))).toEqual([])

@@ -139,3 +139,28 @@ test.each([
   await using registry = await startGuarded([], () => [200, body])
   expect(await pull(registry, {})).toBe(`cannot log in to registry "HOST": ${message}`)
 })
+
+test('pullImage() asks for a new token when the old one runs out midway', async () => {
+  const exchanges: Exchange[] = []
+  let token = 'one'
+  await using registry = await startFakeRegistry(image, (request, response) => {
+    const { host, authorization } = request.headers
+    if (request.url?.startsWith('/token') === true) {
+      exchanges.push({ method: request.method, form: {}, authorization })
+      response.writeHead(200).end(JSON.stringify({ token, expires_in: 300 }))
+      return true
+    }
+    // The registry forgets the first token as soon as a blob is wanted.
+    if (request.url?.includes('/blobs/') === true && token === 'one') token = 'two'
+    if (authorization === `Bearer ${token}`) return false
+    const challenge = `Bearer realm="http://${host}/token",service="reg",scope="repository:app:pull"`
+    response.writeHead(401, { 'www-authenticate': challenge }).end()
+    return true
+  })
+  const store = openImageStore(join(folder.path, 'data'))
+  const { id } = await pullImage(store, parseReference(`${registry.host}/app`), {
+    credentials: async () => undefined,
+  })
+  expect(id).toBe(image.config.descriptor.digest)
+  expect(exchanges).toHaveLength(2)
+})
