@@ -29,7 +29,7 @@ export function removeTree(path: string | Buffer): void {
     const move = mover(at)
     for (let entries = entriesOf(at); entries.length > 0; entries = entriesOf(at)) {
       for (const entry of entries) {
-        const place = Buffer.concat([at, entry.name])
+        const place = placeOf(at, entry)
         if (!entry.isDirectory()) removeFile(place)
         else {
           emptyFolder(place, move)
@@ -56,7 +56,7 @@ function emptyFolder(path: Buffer, move: (from: Buffer) => void): void {
   try {
     const at = Buffer.from(`/proc/self/fd/${fd}/`)
     for (const entry of entriesOf(at)) {
-      const place = Buffer.concat([at, entry.name])
+      const place = placeOf(at, entry)
       if (entry.isDirectory()) move(place)
       else removeFile(place)
     }
@@ -65,8 +65,13 @@ function emptyFolder(path: Buffer, move: (from: Buffer) => void): void {
   }
 }
 
-function entriesOf(folder: Buffer): readonly Dirent<Buffer>[] {
-  return readdirSync(folder, { withFileTypes: true, encoding: 'buffer' })
+// Names as byte strings: asked for buffers, Bun gives those alone, without their types.
+function entriesOf(folder: Buffer): readonly Dirent[] {
+  return readdirSync(folder, { withFileTypes: true, encoding: 'latin1' })
+}
+
+function placeOf(folder: Buffer, { name }: Dirent): Buffer {
+  return Buffer.concat([folder, Buffer.from(name, 'latin1')])
 }
 
 function removeFile(path: Buffer): void {
