@@ -4,6 +4,7 @@ import { type AttachClient, attachToMonitor } from '../monitor/attach-client.ts'
 import type { Engine } from './engine.ts'
 import { containerEvent } from './events/event.ts'
 import { recordEvent } from './events/event-log.ts'
+import { notRunning } from './not-running.ts'
 import { statusById } from './signal-container.ts'
 
 export interface AttachStreams {
@@ -39,7 +40,7 @@ export async function attachContainer(
 function notPossible(engine: Engine, id: string): TsrunError {
   const { record, status } = statusById(engine, id)
   const action = `cannot attach to container "${record.name}"`
-  if (status.pid === 0) return new TsrunError('failed-precondition', `${action}: it is not running`)
+  if (status.pid === 0) return notRunning('attach to', record.name)
   if (status.unwatched)
     return new TsrunError('failed-precondition', `${action}: its monitor was killed`, {
       hint: `tsrun restart ${record.name} gives it another one`,

@@ -1,10 +1,10 @@
 /** The processes of a running container: what `top` shows. */
-import { TsrunError } from '../errors.ts'
 import { hostProcessTable } from '../runtime/host-ps.ts'
 import { cgroupOf } from '../runtime/recorded-cgroup.ts'
 import { readContainerRecord } from '../state/state-directory.ts'
 import { isLive, statusOf } from './container-status.ts'
 import type { Engine } from './engine.ts'
+import { notRunning } from './not-running.ts'
 
 /** Lines of the host's ps with `options`. Throws `failed-precondition` for a container that does not run. */
 export function containerProcessTable(
@@ -15,10 +15,7 @@ export function containerProcessTable(
   const record = engine.containers.read(id)
   const status = record && statusOf(record, engine.containers.directory(id))
   if (record === undefined || status === undefined || !isLive(status)) {
-    throw new TsrunError(
-      'failed-precondition',
-      `cannot show the processes of container "${record?.name ?? id}": it is not running`,
-    )
+    throw notRunning('show the processes of', record?.name ?? id)
   }
   const runtimeRecord = readContainerRecord(engine.stateRoot, id)
   const inCgroup = runtimeRecord === undefined ? [] : (cgroupOf(runtimeRecord)?.processes() ?? [])

@@ -12,6 +12,7 @@ import type { Engine } from './engine.ts'
 import { containerEvent } from './events/event.ts'
 import { recordEvent } from './events/event-log.ts'
 import { ownCapabilities } from './host-facts.ts'
+import { notRunning } from './not-running.ts'
 import { readInRoot } from './read-in-root.ts'
 
 export interface ExecRequest {
@@ -48,11 +49,11 @@ export async function execProcess(
   const directory = engine.containers.directory(id)
   const status = record === undefined ? undefined : statusOf(record, directory)
   if (record === undefined || status?.status !== 'running') {
+    if (status?.status !== 'paused') throw notRunning('exec in', record?.name ?? id)
     throw new TsrunError(
       'failed-precondition',
-      status?.status === 'paused'
-        ? `cannot exec in container "${record?.name}": it is paused`
-        : `cannot exec in container "${record?.name ?? id}": it is not running`,
+      `cannot exec in container "${record?.name}": it is paused`,
+      { hint: `use tsrun unpause ${record?.name}` },
     )
   }
   const config = JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')) as RuntimeConfig

@@ -6,6 +6,7 @@ import { statusOf } from './container-status.ts'
 import type { Engine } from './engine.ts'
 import { containerEvent } from './events/event.ts'
 import { recordEvent } from './events/event-log.ts'
+import { notRunning } from './not-running.ts'
 
 /** Freezes the container. Throws `failed-precondition` unless it runs and is not paused. */
 export async function pauseContainer(engine: Engine, id: string): Promise<void> {
@@ -13,13 +14,12 @@ export async function pauseContainer(engine: Engine, id: string): Promise<void> 
   const record = lock === undefined ? undefined : engine.containers.read(id)
   if (record === undefined) throw notFound(id)
   const { status } = statusOf(record, engine.containers.directory(id))
-  if (status !== 'running')
+  if (status === 'paused')
     throw new TsrunError(
       'failed-precondition',
-      status === 'paused'
-        ? `cannot pause container "${record.name}": it is already paused`
-        : `cannot pause container "${record.name}": it is not running`,
+      `cannot pause container "${record.name}": it is already paused`,
     )
+  if (status !== 'running') throw notRunning('pause', record.name)
   // First the record: whoever looks asks the cgroup only of a container that it calls paused.
   writePaused(engine, record, true)
   try {

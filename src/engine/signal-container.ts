@@ -12,6 +12,7 @@ import type { Engine } from './engine.ts'
 import { containerEvent } from './events/event.ts'
 import { recordEvent } from './events/event-log.ts'
 import { STOPPED_MARK } from './next-restart.ts'
+import { notRunning } from './not-running.ts'
 
 const SIGKILL = 9
 
@@ -25,10 +26,7 @@ export function signalContainer(engine: Engine, id: string, signal: number): voi
   const { record, status } = statusById(engine, id)
   if (signal === SIGKILL || signal === signalNumber(record.stopSignal)) markStopped(engine, id)
   if (signalEvenPaused(engine, record, status, signal)) return
-  throw new TsrunError(
-    'failed-precondition',
-    `cannot signal container "${shortId(id)}": it is not running`,
-  )
+  throw notRunning('kill', record.name)
 }
 
 /** Parses a signal's name or number, 0 excluded; throws naming the text. */
@@ -38,6 +36,7 @@ export function signalNumber(text: string): number {
   throw new TsrunError(
     'invalid-argument',
     `cannot send the signal "${text}": there is no such signal`,
+    { hint: 'give a name such as TERM or SIGKILL, or a number; kill -l lists them' },
   )
 }
 

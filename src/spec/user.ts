@@ -105,7 +105,7 @@ function findUser(text: string, { user, passwd }: UserQuestion): PasswdEntry {
   return refuseOption(
     'user',
     user,
-    `the container's /etc/passwd has no user ${JSON.stringify(text)}`,
+    `the container's /etc/passwd has no user ${JSON.stringify(text)}: give one that it has, or a number`,
   )
 }
 

@@ -50,6 +50,20 @@ describe.skipIf(missing('root', 'cgroup2'))('the life of detached containers', (
   const restarts = (name: string) => recorded(name).restartCount ?? 0
 
   describe('restart policies', () => {
+    it('update changes them for a container that runs, and not for one that goes after its end', async () => {
+      runs('changed', [], 'sh', '-c', 'trap "exit 3" TERM; while :; do sleep 0.1; done')
+      succeed('update', '--restart', 'on-failure:1', 'changed')
+      succeed('exec', 'changed', 'kill', '-TERM', '1')
+      await until('it is started anew', () => restarts('changed') === 1)
+      await until('it runs', () => recorded('changed').status === 'running')
+      succeed('update', '--restart', 'no', 'changed')
+      succeed('exec', 'changed', 'kill', '-TERM', '1')
+      await until('it has ended', () => isEnded('changed'))
+      runs('leaving', ['--rm'], 'sleep', '1000')
+      const { stderr } = engine.run(['update', '--restart', 'always', 'leaving'])
+      expect(stderr).toMatch(/it goes when it has ended \(--rm\); hint: make it anew without --rm/)
+    })
+
     it('on-failure starts it anew as often as it may, as a new container in its old root and log', async () => {
       const script = 'echo x >> /runs; wc -l < /runs; exit 3'
       const cidfile = join(folder, 'cid')

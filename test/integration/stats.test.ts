@@ -46,7 +46,7 @@ describe.skipIf(missing('root', 'cgroup2'))('a running container', () => {
 
   it('is what top needs', () => {
     expect(engine.run(['top', 'ended']).stderr).toBe(
-      'tsrun: cannot show the processes of container "ended": it is not running\n',
+      'tsrun: cannot show the processes of container "ended": it is not running; hint: tsrun start ended starts it\n',
     )
     expect(engine.run(['top', 'used', '-o', 'args']).stderr).toContain('cannot find a PID column')
     expect(engine.run(['stats', 'nobody']).stderr).toBe(

@@ -112,7 +112,9 @@ function splitCopyPath(path: string): CopyPath {
 }
 
 function notThere(path: string, where: string): TsrunError {
-  return new TsrunError('not-found', `could not find the file ${fromByteText(path)}${where}`)
+  return new TsrunError('not-found', `could not find the file ${fromByteText(path)}${where}`, {
+    hint: 'look at its name with ls; paths in a container begin at its root',
+  })
 }
 
 function noFolder(path: string, where: string, exists: boolean): TsrunError {
