@@ -30,6 +30,23 @@ export type {
   RunResult,
 } from './engine/library-container.ts'
 export type {
+  ImageInspectOptions,
+  ImageLoadOptions,
+  ImageRemoveOptions,
+  ImageSaveOptions,
+  ImageStoreOptions,
+  ImportProgress,
+  RemovedImage,
+} from './engine/library-image-store.ts'
+export {
+  inspectImage,
+  listImages,
+  loadImages,
+  removeImage,
+  saveImages,
+  tagImage,
+} from './engine/library-image-store.ts'
+export type {
   ImagePullOptions,
   ImagePushOptions,
   PulledImage,

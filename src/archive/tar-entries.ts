@@ -226,5 +226,6 @@ function xattrsOf(pax: Readonly<Record<string, string>>): [string, Buffer][] {
 function tarError(cause: unknown): unknown {
   if (cause instanceof TsrunError) return cause
   const detail = cause instanceof Error ? cause.message : String(cause)
-  return new TsrunError('invalid-argument', `the tar is malformed: ${detail}`, { cause })
+  // The library guesses at the reason behind its own words.
+  return new TsrunError('invalid-argument', `the tar is malformed: ${detail.split('. ')[0]}`)
 }

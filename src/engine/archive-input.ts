@@ -1,6 +1,6 @@
 /** Archives that a command is given: by path, or on standard input. */
 import { createReadStream, statSync } from 'node:fs'
-import { TsrunError } from '../errors.ts'
+import { errnoCodeOf, TsrunError } from '../errors.ts'
 
 /** The file, or standard input when undefined. */
 export function openInput(path: string | undefined): AsyncIterable<Buffer> {
@@ -17,6 +17,8 @@ export function sizeOfInput(path: string | undefined): number | undefined {
 
 /** Says which archive it was that `cause` is about. */
 export function inputError(verb: string, path: string | undefined, cause: unknown): TsrunError {
+  if (errnoCodeOf(cause) === 'ENOENT' && !(cause instanceof TsrunError))
+    return new TsrunError('not-found', `cannot ${verb} "${path}": there is no such file`)
   const kind = cause instanceof TsrunError ? cause.kind : 'internal'
   return new TsrunError(kind, `cannot ${verb} "${path ?? 'standard input'}"`, { cause })
 }

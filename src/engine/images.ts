@@ -124,16 +124,18 @@ export interface LoadRequest {
   readonly path: string | undefined
   readonly platform: string | undefined
   readonly onProgress?: (event: ImportProgress) => void
+  readonly signal?: AbortSignal
 }
 
 /** Loads every image of an archive or a folder: what is at `path`, or standard input. */
 export async function loadImages(
   engine: Pick<Engine, 'dataRoot'>,
-  { path, platform, onProgress }: LoadRequest,
+  { path, platform, onProgress, signal }: LoadRequest,
 ): Promise<readonly Image[]> {
   const options = {
     platform: platformOf(platform),
     ...(onProgress === undefined ? {} : { onProgress }),
+    signal,
   }
   try {
     if (path !== undefined && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {

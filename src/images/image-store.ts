@@ -86,7 +86,9 @@ export class ImageStore {
   resolve(text: string, platform?: Platform): Image {
     const image = this.find(text, platform)
     if (image !== undefined) return image
-    throw new TsrunError('not-found', `cannot find image "${text}"`, { hint: `tsrun pull ${text}` })
+    throw new TsrunError('not-found', `cannot find image "${text}"`, {
+      hint: `tsrun images lists those that are here, tsrun pull ${text} fetches it`,
+    })
   }
 
   /** As {@link resolve}; undefined when there is none. */

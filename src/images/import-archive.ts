@@ -64,7 +64,7 @@ export async function importArchive(
   packed: AsyncIterable<Buffer>,
   options: ImportOptions = {},
 ): Promise<readonly Image[]> {
-  return await importContents(store, () => readContents(store, packed, options.packedSize), options)
+  return await importContents(store, () => readContents(store, packed, options), options)
 }
 
 /** Imports every image of what `read` brings into the store. On failure nothing new stays. */
@@ -131,13 +131,14 @@ async function findImages(
 async function readContents(
   store: ImageStore,
   packed: AsyncIterable<Buffer>,
-  packedSize: number | undefined,
+  { packedSize, signal }: ImportOptions,
 ): Promise<ArchiveContents> {
   const documents = new Map<string, Buffer>()
   const files = new Map<string, Pick<Descriptor, 'digest' | 'size'>>()
   const links = new Map<string, string>()
   const plain = inflate(packed, createZstdInflate, { packedSize, maximum: store.maxInflated })
   for await (const entry of readTarEntries(plain)) {
+    signal?.throwIfAborted()
     const path = entryComponents(entry.name).join('/')
     if (files.size + links.size > MAX_FILES)
       throw new TsrunError('invalid-argument', `it has more than ${MAX_FILES} files`)

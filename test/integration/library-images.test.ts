@@ -1,13 +1,25 @@
 /** The library's functions on images: pull, push, progress and abort. */
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { imagesOf } from '../../src/engine/images.ts'
 import { inspectImage } from '../../src/engine/inspect-image.ts'
-import { type PullProgress, pullImage, pushImage } from '../../src/index.ts'
+import {
+  type ImportProgress,
+  inspectImage as inspect,
+  listImages,
+  loadImages,
+  type PullProgress,
+  pullImage,
+  pushImage,
+  removeImage,
+  saveImages,
+  tagImage,
+} from '../../src/index.ts'
 import { OCI_INDEX } from '../../src/oci/media-types.ts'
 import { startRegistry } from '../support/docker-registry.ts'
 import { blob, makeImage, pushImage as put } from '../support/make-image.ts'
-import { file } from '../support/tar-builder.ts'
+import { buildTar, file } from '../support/tar-builder.ts'
 import { createTempDir } from '../support/temp-dir.ts'
 
 it('pullImage() and pushImage() tell what they do, stop when told, and list attestations', async () => {
@@ -60,4 +72,42 @@ it('pullImage() and pushImage() tell what they do, stop when told, and list atte
       Local: false,
     },
   ])
+})
+
+it('loadImages(), listImages(), tagImage(), inspectImage(), saveImages() and removeImage() work on one store', async () => {
+  using folder = createTempDir('tsrun-library-store-')
+  const roots = { dataRoot: join(folder.path, 'data'), stateRoot: join(folder.path, 'state') }
+  const image = makeImage([[file('a', 'x')]])
+  const archive = join(folder.path, 'image.tar')
+  const entries = [
+    file('c', image.config.bytes),
+    file('l', image.layers[0]?.bytes),
+    file('manifest.json', JSON.stringify([{ Config: 'c', RepoTags: ['app:v1'], Layers: ['l'] }])),
+  ]
+  writeFileSync(archive, buildTar(entries))
+  const gone = AbortSignal.abort(new Error('enough'))
+  await expect(loadImages(archive, { ...roots, signal: gone })).rejects.toThrow('enough')
+  expect(await listImages(roots)).toEqual([])
+  const events: ImportProgress[] = []
+  const loaded = await loadImages(archive, { ...roots, onProgress: (event) => events.push(event) })
+  expect(loaded).toMatchObject([
+    { id: image.config.descriptor.digest, names: ['docker.io/library/app:v1'] },
+  ])
+  expect(events.at(-1)).toMatchObject({ phase: 'done' })
+  await tagImage('app:v1', 'other:v2', roots)
+  expect(await inspect('other:v2', roots)).toMatchObject({ RepoTags: ['app:v1', 'other:v2'] })
+  const chunks: Buffer[] = []
+  for await (const chunk of saveImages(['other:v2'], roots)) chunks.push(chunk)
+  await expect(saveImages(['other:v2'], { ...roots, signal: gone }).next()).rejects.toThrow(
+    'enough',
+  )
+  expect(await removeImage('app:v1', roots)).toEqual({ untagged: ['app:v1'], deleted: [] })
+  await removeImage('other:v2', roots)
+  expect(await listImages(roots)).toEqual([])
+  writeFileSync(archive, Buffer.concat(chunks))
+  await loadImages(archive, roots)
+  expect((await listImages(roots)).flatMap(({ names }) => names)).toEqual([
+    'docker.io/library/other:v2',
+  ])
+  await expect(removeImage('nosuch', roots)).rejects.toThrow('cannot find image "nosuch"')
 })
