@@ -16,7 +16,6 @@ import {
 import { promisify } from 'node:util'
 import type { TarEntry, TarEntryType } from '../../archive/tar-entries.ts'
 import { errnoCodeOf } from '../../errors.ts'
-import { openPlainFile } from '../../native/open-file-in-root.ts'
 import { entryPath, openEntry, selfPath } from '../../native/open-in-root.ts'
 import { OwnedFd } from '../../native/owned-fd.ts'
 import { dataPieces } from '../../native/sparse-pieces.ts'
@@ -136,7 +135,8 @@ class TreeReader {
       return
     }
     const { moreXattrs } = this.#options
-    if (type === 'file') yield* fileEntry(place, base, (file) => xattrsOf(file, from, moreXattrs))
+    if (type === 'file')
+      yield* fileEntry(place, stats, base, (file) => xattrsOf(file, from, moreXattrs))
     else if (type === 'directory') {
       using folder = openFolder(place)
       yield { ...base, xattrs: xattrsOf(folder, from, moreXattrs) }
@@ -190,13 +190,13 @@ async function* nothing(): AsyncGenerator<Buffer> {}
 // The file is opened behind the descriptor that was looked at: nobody can put a device in between.
 async function* fileEntry(
   place: OwnedFd,
+  found: BigIntStats,
   base: TarEntry,
   xattrsFrom: (file: OwnedFd) => TarEntry['xattrs'],
 ): AsyncGenerator<TarEntry> {
-  using file = openPlainFile(place.fd)
-  if (file === undefined) return
+  using file = new OwnedFd(openSync(selfPath(place), constants.O_RDONLY | constants.O_NONBLOCK))
+  const stats = { size: Number(found.size), blocks: Number(found.blocks) }
   const entry = { ...base, xattrs: xattrsFrom(file) }
-  const stats = fstatSync(file.fd)
   const mayHaveHoles = stats.size >= SPARSE_FROM && stats.blocks * 512 < stats.size
   const pieces = mayHaveHoles
     ? dataPieces(file.fd, stats.size)
