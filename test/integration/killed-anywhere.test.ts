@@ -70,7 +70,7 @@ const VICTIMS: readonly Victim[] = [
     words: (name, engine) => ['cp', join(engine.directory, 'tree'), `${name}:/`],
   },
   { command: 'commit', before: 'exited', words: (name) => ['commit', name, `image-of-${name}`] },
-  { command: 'rm', before: 'exited', words: (name) => ['rm', name] },
+  { command: 'rm -v', before: 'exited', words: (name) => ['rm', '-v', name] },
   { command: 'rm -f', before: 'running', words: (name) => ['rm', '-f', '-v', name] },
   {
     command: 'run -d',
