@@ -100,7 +100,8 @@ async function idsFor(
 
 /** Whether its names are known only when it starts. */
 function isNamedLater({ networks, networkMode }: ContainerRecord): boolean {
-  return networks !== undefined || parseUserMode(networkMode) !== undefined
+  const isCni = networkMode.startsWith('cni:')
+  return networks !== undefined || isCni || parseUserMode(networkMode) !== undefined
 }
 
 async function removeNamed(engine: Engine, name: string | undefined): Promise<void> {

@@ -27,6 +27,10 @@ export async function releaseContainer(engine: Engine, id: string): Promise<Rele
     const { leaveNetworks } = await import('./networks/leave-networks.ts')
     await leaveNetworks(engine, record)
   }
+  if (record?.networkMode.startsWith('cni:')) {
+    const { leaveCni } = await import('./networks/cni.ts')
+    await leaveCni(engine, record)
+  }
   return { limitsReached: reached }
 }
 

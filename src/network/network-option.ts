@@ -21,6 +21,8 @@ export type NetworkMode =
   | { readonly kind: 'path'; readonly path: string }
   /** A namespace of its own, which this program serves. */
   | { readonly kind: 'user'; readonly program: UserModeName; readonly options: readonly string[] }
+  /** A namespace of its own, in a network of CNI plugins. */
+  | { readonly kind: 'cni'; readonly network: string }
   /** A namespace of its own, in these networks. */
   | { readonly kind: 'networks'; readonly attachments: readonly NetworkAttachment[] }
 
@@ -61,18 +63,24 @@ function modeOf(text: string): NetworkMode {
   if (userMode !== undefined) return { kind: 'user', ...userMode }
   const [kind = '', ...rest] = text.split(':')
   const value = rest.join(':')
+  if (kind === 'cni' && value !== '') return { kind: 'cni', network: value }
   if (kind === 'container' && value !== '') return { kind: 'container', container: value }
   if (kind === 'ns' && value.startsWith('/')) return { kind: 'path', path: value }
-  throw refused(text, kind === 'ns' ? 'the path must be absolute' : 'it names no container')
+  throw refused(
+    text,
+    kind === 'ns'
+      ? 'the path must be absolute'
+      : `it names no ${kind === 'cni' ? 'network' : 'container'}`,
+  )
 }
 
 /** A mode as its text, a network as an attachment. */
 function parseOne(text: string): string | NetworkAttachment {
-  if (text === 'none' || text === 'host' || /^(container|ns):/.test(text)) return text
+  if (text === 'none' || text === 'host' || /^(container|ns|cni):/.test(text)) return text
   if (parseUserMode(text) !== undefined) return text
   if (text.includes(':') && !text.includes('='))
     throw new TsrunError('not-implemented', `cannot use the network "${text}"`, {
-      hint: 'it is one of none, host, container:NAME, ns:PATH, pasta, slirp4netns or the name of a network',
+      hint: 'it is one of none, host, container:NAME, ns:PATH, cni:NAME, pasta, slirp4netns or the name of a network',
     })
   if (!text.includes('=')) return { network: text === 'default' ? DEFAULT_NETWORK : text }
   const fields: { network: string; aliases: string[]; ipv4?: string; ipv6?: string; mac?: string } =

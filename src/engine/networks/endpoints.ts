@@ -44,11 +44,12 @@ export class EndpointReader {
   }
 
   #userMode({ id, networkMode }: ContainerRecord, isLive: boolean): readonly Endpoint[] {
-    const mode = parseUserMode(networkMode)
-    if (mode === undefined) return []
+    const isCni = networkMode.startsWith('cni:')
+    const name = isCni ? networkMode.slice(4) : parseUserMode(networkMode)?.program
+    if (name === undefined) return []
     const lease = isLive ? readUserLease(join(this.#dataRoot, 'containers', id)) : undefined
-    const attachment = { network: mode.program }
-    return [{ name: mode.program, attachment, ...(lease === undefined ? {} : { lease }) }]
+    const attachment = { network: name }
+    return [{ name, attachment, ...(lease === undefined ? {} : { lease }) }]
   }
 
   #leasesOf({ name }: NetworkRecord): ReadonlyMap<string, Lease> {

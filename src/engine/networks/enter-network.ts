@@ -8,6 +8,7 @@ import type { CreateOptions } from '../../runtime/create.ts'
 import type { ContainerRecord } from '../container-record.ts'
 import { statusOf } from '../container-status.ts'
 import type { Engine } from '../engine.ts'
+import { enterCni } from './cni.ts'
 import { joinNetworks } from './join-networks.ts'
 import { enterUserMode } from './user-mode.ts'
 
@@ -25,6 +26,8 @@ export async function enterNetwork(
     return { config: withNamespace(config, namespaceOf(engine, record, value)) }
   if (record.networks === undefined && parseUserMode(record.networkMode) !== undefined)
     return { config, setUpNetwork: await enterUserMode(engine, record) }
+  if (record.networks === undefined && kind === 'cni')
+    return { config, setUpNetwork: enterCni(engine, record, value) }
   const { attach } = await joinNetworks(engine, record)
   return { config, setUpNetwork: attach }
 }

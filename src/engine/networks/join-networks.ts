@@ -206,7 +206,7 @@ export function holdsLease(engine: Engine, id: string): boolean {
 }
 
 /** The containers of all networks, and the processes of the host. */
-function holdersOf({ store }: NetworkEngine): readonly PortHolder[] {
+export function holdersOf({ store }: NetworkEngine): readonly PortHolder[] {
   const containers = store.names().flatMap((name) =>
     store.leases(name).leases.flatMap(({ containerName, ports }) =>
       ports.map(({ protocol, hostIp, hostPort }: PortMapping) => ({

@@ -1,6 +1,7 @@
 /** /etc/hosts and /etc/resolv.conf of containers in networks. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { CniResult } from '../../network/cni/cni-network.ts'
 import {
   type HostEntry,
   LOCALHOST,
@@ -32,6 +33,25 @@ export function writeNetworkFiles(
   const added = addHosts.map((text) => parseAddHost(text, gateway))
   writeInPlace(join(directory, 'hosts'), ownHosts(LOCALHOST, [...added, ...own]))
   writeResolvConf(engine, record, networks)
+}
+
+/** Both files of a container in a CNI network: what its plugins say of names, or the host's servers. */
+export function writeCniFiles(
+  directory: string,
+  { request, hostname }: ContainerRecord,
+  { addresses, nameServers, search }: CniResult,
+): void {
+  const { addHosts = [], dns = [], dnsSearch = [], dnsOptions = [] } = request
+  const own = addresses.map((address) => ({ address, names: [hostname] }))
+  const added = addHosts.map((text) => parseAddHost(text, undefined))
+  writeInPlace(join(directory, 'hosts'), ownHosts(LOCALHOST, [...added, ...own]))
+  const given = {
+    servers: dns.length > 0 ? dns : nameServers,
+    search: dnsSearch.length > 0 ? dnsSearch : search,
+    options: dnsOptions,
+  }
+  const text = containerResolvConf(hostResolvConf('bridge'), given, true)
+  writeInPlace(join(directory, 'resolv.conf'), text)
 }
 
 /** The resolv.conf of a container: with a network that has names, its own resolver. */

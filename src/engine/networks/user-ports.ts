@@ -50,7 +50,9 @@ export function publishUserPorts(
 ): readonly PortMapping[] {
   const wanted = wantedPorts(record)
   for (const port of wanted) refuseUnable(program, port)
-  return wanted.length === 0 ? [] : choosePorts(wanted, holdersOf(engine, record.id))
+  return wanted.length === 0
+    ? []
+    : choosePorts(wanted, [...leaseHolders(engine, record.id), ...portHolders(openPorts())])
 }
 
 function refuseUnable({ name, protocols, publishesV6 }: UserModeProgram, port: WantedPort): void {
@@ -74,9 +76,9 @@ function firstFree(): number {
 }
 
 /** A program listens for each container: what the process is called helps nobody. */
-function holdersOf(engine: Engine, own: string): readonly PortHolder[] {
+export function leaseHolders(engine: Engine, own: string): readonly PortHolder[] {
   const { containers } = engine
-  const others = containers.ids().flatMap((id) => {
+  return containers.ids().flatMap((id) => {
     const lease = id === own ? undefined : readUserLease(containers.directory(id))
     const record = lease === undefined ? undefined : containers.read(id)
     if (lease === undefined || record === undefined) return []
@@ -88,7 +90,6 @@ function holdersOf(engine: Engine, own: string): readonly PortHolder[] {
       by: `the container "${record.name}"`,
     }))
   })
-  return [...others, ...portHolders(openPorts())]
 }
 
 function isLease(value: unknown): value is Lease {

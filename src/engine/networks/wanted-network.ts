@@ -33,6 +33,7 @@ export function networkOf(request: RunRequest): Pick<ContainerRecord, 'networkMo
     return { networkMode: mode.attachments[0]?.network ?? '', networks: mode.attachments }
   if ((request.publish ?? []).length > 0) refusePorts(mode)
   if (mode.kind === 'container') return { networkMode: `container:${mode.container}` }
+  if (mode.kind === 'cni') return { networkMode: `cni:${mode.network}` }
   if (mode.kind === 'user') return { networkMode: networks[0] ?? mode.program }
   return { networkMode: mode.kind === 'path' ? `ns:${mode.path}` : mode.kind }
 }
@@ -45,6 +46,12 @@ function refuseWithoutRights(mode: NetworkMode): void {
       `cannot use the network "${mode.attachments[0]?.network}": networks of bridges need root`,
       { hint: 'use --network pasta' },
     )
+  if (mode.kind === 'cni' && !isRoot)
+    throw new TsrunError(
+      'permission-denied',
+      `cannot use the network "cni:${mode.network}": plugins of CNI need root`,
+      { hint: 'use --network pasta' },
+    )
   if (mode.kind === 'user' && isRoot)
     throw new TsrunError(
       'invalid-argument',
@@ -54,7 +61,7 @@ function refuseWithoutRights(mode: NetworkMode): void {
 }
 
 function refusePorts({ kind }: NetworkMode): void {
-  if (kind === 'host' || kind === 'user') return
+  if (kind === 'host' || kind === 'user' || kind === 'cni') return
   throw new TsrunError(
     'invalid-argument',
     'cannot publish ports: the container has no network of its own to publish them from',

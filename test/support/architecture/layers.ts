@@ -127,7 +127,7 @@ export const MODULE_BANS: readonly ModuleBan[] = [
       'runtime/hooks.ts',
       'runtime/rootless/run-helper.ts',
       'registry/credential-helper.ts',
-      'network/rootless-driver.ts',
+      'network/cni/run-plugin.ts',
     ],
     reason: 'containers are started by the executor alone; these run named helper programs',
   },

@@ -52,7 +52,7 @@ describe('parseNetworkMode()', () => {
       ['name=a,mac-address=zz'],
       ['name=a,alias=x y'],
       ['name=a,alias=-x'],
-      ['cni:foo'],
+      ['cni:'],
     ])
       expect(() => mode(networks), networks.join()).toThrow(/^cannot use the network "/)
     expect(() => mode(['none'], { aliases: ['x'] })).toThrow('--network-alias needs a network')

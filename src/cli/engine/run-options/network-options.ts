@@ -7,7 +7,8 @@ export const NETWORK_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   network: {
     type: 'list',
     alias: 'net',
-    describe: 'none, host, container:NAME, ns:PATH, pasta, slirp4netns, or the name of a network',
+    describe:
+      'none, host, container:NAME, ns:PATH, cni:NAME, pasta, slirp4netns, or the name of a network',
     value: 'network',
   },
   'network-alias': { type: 'list', describe: 'a further name in its networks', value: 'name' },
