@@ -42,6 +42,7 @@ const SAME_WITH_EVERY_ENGINE = new Set([
   'mount-propagation',
   'namespaces',
   'net-devices',
+  'library-networks',
   'network-cni',
   'network-crowd',
   'network-macvlan',

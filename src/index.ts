@@ -54,6 +54,8 @@ export type {
   PushProgress,
 } from './engine/library-images.ts'
 export { pullImage, pushImage } from './engine/library-images.ts'
+export type { NetworkInfo, NetworkOptions } from './engine/library-networks.ts'
+export { createNetwork, listNetworks, removeNetwork } from './engine/library-networks.ts'
 export type { ContainerOptions, MountOption } from './engine/library-options.ts'
 export type { ErrorKind, TsrunErrorOptions } from './errors.ts'
 export { TsrunError } from './errors.ts'

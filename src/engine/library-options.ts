@@ -26,7 +26,8 @@ type SpecPart = Pick<
   | 'securityOpt'
   | 'ulimits'
   | 'sysctls'
-  | 'network'
+  | 'networkAliases'
+  | 'publish'
   | 'memory'
   | 'cpus'
   | 'pidsLimit'
@@ -48,6 +49,8 @@ export interface ContainerOptions extends SpecPart {
   /** Working directory in the container. */
   readonly cwd?: string
   readonly mounts?: readonly MountOption[]
+  /** As `--network`: `none` (default), `host`, the name of a network, `container:NAME`, …; or several networks. */
+  readonly network?: string | readonly string[]
   readonly labels?: Readonly<Record<string, string>>
   /** What the process reads: nothing, this content, this stream, or what is written to `container.stdin`. */
   readonly stdin?: 'ignore' | 'pipe' | Uint8Array | Readable | { readonly text: string }
@@ -80,10 +83,12 @@ export function requestOf(options: ContainerOptions): RunRequest {
     maxOutputBytes: _max,
     args: _args,
     cwd: _cwd,
+    network: _network,
     ...rest
   } = options
   return {
     ...rest,
+    ...networkOf(options),
     image,
     command: args,
     workdir: cwd,
@@ -94,6 +99,16 @@ export function requestOf(options: ContainerOptions): RunRequest {
     interactive: options.stdin !== undefined && options.stdin !== 'ignore',
     autoRemove: true,
   }
+}
+
+// Ports are published from a network.
+function networkOf({
+  network,
+  publish = [],
+}: ContainerOptions): Pick<RunRequest, 'network' | 'networks'> {
+  const fallback = publish.length > 0 ? 'default' : 'none'
+  const networks = typeof network === 'string' ? [network] : (network ?? [fallback])
+  return { networks, network: networks.includes('host') ? 'host' : 'none' }
 }
 
 // The engine takes --mount's text: fields with commas or quotes are quoted as CSV (RFC 4180).
