@@ -8,6 +8,7 @@ import {
   lutimesSync,
   mkdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   truncateSync,
   utimesSync,
@@ -203,7 +204,7 @@ describe('skopeo', () => {
   })
 })
 
-it('umoci unpacks what tsrun has saved to the same tree', () => {
+it('umoci unpacks what tsrun has saved to the same tree, and tsrun what umoci has made of it', async () => {
   const path = join(folder.path, 'for-umoci')
   engine.succeed(['tag', name, 'umoci:v1'])
   engine.succeed(['save', '--format', 'oci-dir', '-o', path, 'umoci:v1'])
@@ -216,6 +217,25 @@ it('umoci unpacks what tsrun has saved to the same tree', () => {
   writeFileSync(join(path, 'index.json'), JSON.stringify(index))
   execFileSync('umoci', ['unpack', '--image', `${path}:v1`, bundle], { stdio: 'pipe' })
   expect(listTree(join(bundle, 'rootfs'))).toEqual(tree)
+  // And back: a layer that umoci has made of changes to that tree.
+  const rootfs = join(bundle, 'rootfs')
+  writeFileSync(join(rootfs, 'usr/bin/more'), 'more', { mode: 0o711 })
+  linkSync(join(rootfs, 'usr/bin/more'), join(rootfs, 'usr/bin/again'))
+  rmSync(join(rootfs, 'var/opaque'), { recursive: true })
+  execFileSync('mknod', [join(rootfs, 'dev/zero'), 'c', '1', '5'])
+  // Go's tar writer rounds to whole seconds.
+  for (const changed of ['usr/bin/more', 'usr/bin', 'dev/zero', 'dev', 'var'])
+    utimesSync(join(rootfs, changed), TIME, TIME)
+  execFileSync('umoci', ['repack', '--image', `${path}:v2`, bundle], { stdio: 'pipe' })
+  // load takes all images of a layout: the new one alone.
+  const repacked = JSON.parse(readFileSync(join(path, 'index.json'), 'utf8'))
+  repacked.manifests = repacked.manifests.filter((one: { annotations: Record<string, string> }) =>
+    Object.values(one.annotations).includes('v2'),
+  )
+  writeFileSync(join(path, 'index.json'), JSON.stringify(repacked))
+  using other = new TestEngine()
+  other.succeed(['load', '-i', path])
+  expect(await mergedTree(other)).toEqual(listTree(rootfs))
 })
 
 it('podman pulls what tsrun has pushed to the same tree, and pushes what tsrun pulls', async () => {
