@@ -1,6 +1,8 @@
 /** Runs one command of a build in a container of this process. */
-import { Socket } from 'node:net'
-import { describeError, TsrunError } from '../../errors.ts'
+import { readSync } from 'node:fs'
+import { TsrunError } from '../../errors.ts'
+import type { OwnedFd } from '../../native/owned-fd.ts'
+import { untilReadable } from '../../native/readiness.ts'
 import type { Mount } from '../../oci/runtime-config.ts'
 import type { Engine } from '../engine.ts'
 import { type OwnedContainer, startOwned } from '../owned-container.ts'
@@ -23,6 +25,7 @@ export interface BuildCommand {
 /** The same for every build: it is in the environment, and programs write it into files. */
 const HOSTNAME = 'tsrun-build'
 const SIGKILL = 9
+const CHUNK = 64 * 1024
 
 /** Throws `failed-precondition` unless the command succeeds. Nothing of the container is left. */
 export async function runCommand(engine: Engine, command: BuildCommand): Promise<void> {
@@ -63,15 +66,21 @@ function requestOf(command: BuildCommand): RunRequest {
   }
 }
 
-async function forward(owned: OwnedContainer, onOutput: (bytes: Buffer) => void): Promise<void> {
-  const readers = [owned.stdout, owned.stderr].map(
-    (fd) => new Socket({ fd: fd.release(), readable: true, writable: false }),
-  )
-  await Promise.all(
-    readers.map(async (reader) => {
-      for await (const chunk of reader) onOutput(Buffer.from(chunk))
-    }),
-  ).catch((cause: unknown) => {
-    throw new TsrunError('internal', `cannot read the output: ${describeError(cause)}`, { cause })
-  })
+async function forward(
+  { stdout, stderr }: OwnedContainer,
+  onOutput: (bytes: Buffer) => void,
+): Promise<void> {
+  await Promise.all([forwardOne(stdout, onOutput), forwardOne(stderr, onOutput)])
+}
+
+// Not by a Socket: Bun's takes no pipe, and ends while one waits for it.
+async function forwardOne(pipe: OwnedFd, onOutput: (bytes: Buffer) => void): Promise<void> {
+  using _ = pipe
+  for (;;) {
+    await untilReadable(pipe.fd)
+    const chunk = Buffer.alloc(CHUNK)
+    const length = readSync(pipe.fd, chunk, 0, chunk.length, null)
+    if (length === 0) return
+    onOutput(chunk.subarray(0, length))
+  }
 }
