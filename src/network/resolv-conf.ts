@@ -8,6 +8,9 @@ export interface DnsOptions {
   readonly options: readonly string[]
 }
 
+/** A domain to search in, or an option. */
+const WORD = /^[\w.:-]{1,253}$/
+
 /** Where a host without any reachable name server sends its containers; docker's choice, too. */
 const PUBLIC_SERVERS = ['8.8.8.8', '8.8.4.4']
 
@@ -21,7 +24,7 @@ export function containerResolvConf(host: string, given: DnsOptions, isolated: b
     lines
       .flatMap((line) => {
         const [word, ...rest] = line.split(/\s+/)
-        return word === keyword ? [rest] : []
+        return word === keyword ? [rest.filter((value) => WORD.test(value))] : []
       })
       .at(-1) ?? []
   const servers = lines.flatMap((line) => {
@@ -82,7 +85,7 @@ export function checkDnsOptions({ servers, search, options }: DnsOptions): void 
     ['dns-option', options],
   ] as const)
     for (const word of words)
-      if (!/^[\w.:-]{1,253}$/.test(word))
+      if (!WORD.test(word))
         throw new TsrunError(
           'invalid-argument',
           `cannot use --${flag} "${word}": it must be one word`,

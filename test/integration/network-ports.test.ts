@@ -90,4 +90,26 @@ describe.skipIf(missing('root', 'command:ip'))('ports of containers', () => {
     expect(later.NetworkSettings.Ports).toEqual({})
     expect(later.NetworkSettings.Networks.bridge.IPAddress).toBe('')
   })
+
+  it('stand beside an MTU, a MAC and the way to the host that were asked for', () => {
+    net.tsrun('network', 'create', '--opt', 'com.docker.network.driver.mtu=1400', 'narrow')
+    const place = ['--network', 'narrow', '--mac-address', '02:42:00:00:00:42']
+    const script = 'cat /sys/class/net/eth0/mtu /sys/class/net/eth0/address; ping -c 1 -W 5 gate'
+    const text = net.tsrun(
+      'run',
+      '--rm',
+      ...place,
+      '--add-host',
+      'gate:host-gateway',
+      'busybox',
+      'sh',
+      '-c',
+      script,
+    )
+    expect(text).toMatch(/^1400\n02:42:00:00:00:42\n/)
+    expect(text).toContain('1 packets received')
+    expect(net.failure('network', 'create', '--opt', 'mtu=67', 'x')).toContain(
+      'it is from 68 to 65535',
+    )
+  })
 })

@@ -1,5 +1,7 @@
 /** An engine in a network namespace that stands for the host, with another at the end of a link as the outside world. */
 import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { TestEngine } from './engine.ts'
 import { holdNetwork, type NetworkNamespace } from './network-namespace.ts'
 import { until } from './until.ts'
@@ -89,6 +91,22 @@ export class NetworkHost implements Disposable {
     await until(`${container} listens`, () =>
       this.inside(container, 'cat /proc/net/tcp /proc/net/tcp6').includes(':0050 '),
     )
+  }
+
+  /** Interfaces and addresses of the host, leases, and processes beside containers. */
+  traces(): string {
+    const networks = join(this.engine.dataRoot, 'networks')
+    const files = existsSync(networks) ? readdirSync(networks, { recursive: true }).map(String) : []
+    const leases = files
+      .filter((file) => file.endsWith('leases.json'))
+      .map((file) => JSON.stringify(JSON.parse(readFileSync(join(networks, file), 'utf8')).leases))
+    const beside = files.filter((file) => /^\.(?:resolvers|proxies)\/./.test(file))
+    // Link-local addresses come and go with the carrier of a bridge.
+    const links = this.host
+      .succeed(['ip', '-br', 'addr'])
+      .replace(/\bfe80::\S+|(?<=^\S+ +)[A-Z]+/gm, '')
+      .replace(/ +/g, ' ')
+    return [links, ...leases, ...beside].join('\n')
   }
 
   [Symbol.dispose](): void {

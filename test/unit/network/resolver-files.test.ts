@@ -54,6 +54,13 @@ describe('resolverConf()', () => {
     expect(resolverConf('', none)).toBe('nameserver 127.0.0.11\noptions ndots:0\n')
   })
 
+  it('leaves out what is no word of such a file', () => {
+    const broken = 'nameserver \xff\nsearch a\u0000b "c" d\noptions \u0001 rotate\n\u0002\n'
+    expect(resolverConf(broken, none)).toBe(
+      'nameserver 127.0.0.11\nsearch d\noptions rotate ndots:0\n',
+    )
+  })
+
   it('keeps what the user gave', () => {
     const given = { servers: ['192.0.2.1'], search: ['.'], options: ['ndots:2'] }
     expect(resolverConf(host, given)).toBe('nameserver 127.0.0.11\noptions ndots:2\n')
