@@ -10,14 +10,16 @@ import { defineConfig } from 'vitest/config'
 const INTEGRATION = 'test/integration'
 
 /**
- * Files whose subject is what plans and the C programs do in the kernel. The executable compiles them from
+ * Files whose subject is what plans, the C programs and the peers do in the kernel. The executable compiles them from
  * the same sources, and the files that are not named here drive every verb through it, so once is enough
  * for a run of CI.
  * TSRUN_STANDALONE=all runs them with the executable, too.
  */
 const SAME_WITH_EVERY_ENGINE = new Set([
   'bind-mounts',
+  'bombs',
   'build',
+  'build-hostile',
   'build-oracle',
   'buildah',
   'cgroup-ownership',
@@ -36,16 +38,20 @@ const SAME_WITH_EVERY_ENGINE = new Set([
   'image-exchange',
   'inspect-shape',
   'killed-anywhere',
+  'library-networks',
   'masked-paths',
   'memfd-noexec',
   'mount-order',
   'mount-propagation',
   'namespaces',
   'net-devices',
-  'library-networks',
   'network-cni',
+  'network-connect',
   'network-crowd',
   'network-macvlan',
+  'network-names',
+  'network-ports',
+  'network-publish',
   'process-attributes',
   'refused-programs',
   'restart-policy',
@@ -58,6 +64,7 @@ const SAME_WITH_EVERY_ENGINE = new Set([
   'spec-hooks',
   'spec-runtime',
   'tmpfs-copy-up',
+  'user-ids',
   'volume-copy',
 ])
 
