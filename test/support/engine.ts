@@ -90,6 +90,8 @@ export class TestEngine implements Disposable {
       .stdout.split('\n')
       .filter((id) => id !== '')
     if (ids.length > 0) this.run(['rm', '-f', ...ids])
+    // Bridges are the host's, and outlive the folder.
+    if (existsSync(join(this.dataRoot, 'networks'))) this.run(['system', 'reset', '-f'])
     rmSync(this.directory, { recursive: true, force: true })
   }
 
