@@ -18,6 +18,7 @@ import type { Joined } from './joined-namespaces.ts'
 import { networkOf } from './networks/wanted-network.ts'
 import { readInRoot } from './read-in-root.ts'
 import type { RunRequest } from './run-request.ts'
+import { secretMounts } from './secrets/secret-option.ts'
 
 /** What an image gives to its containers. */
 export interface ContainerImage {
@@ -64,7 +65,10 @@ export function buildContainerConfig(input: BuildInput): RuntimeConfig {
     volumeMounts,
     ...joined,
     ...(ids === undefined ? {} : { userNamespace: ids }),
-    engineMounts: engineMounts(directory, request, identity, ids !== undefined),
+    engineMounts: [
+      ...engineMounts(directory, request, identity, ids !== undefined),
+      ...secretMounts(directory, request.secrets ?? [], ids !== undefined),
+    ],
     ...(request.init === true ? { initPath: reaperPath(directory) } : {}),
   })
   const edits = cdiEditsOf(cdiDevices(request))

@@ -52,6 +52,7 @@ export async function makeContainer<Result>(
   if (request.replace === true) await removeNamed(engine, request.name)
   options.onPhase?.('snapshot')
   const host = lookUpHost(request, options.workingDirectory)
+  const secrets = await secretsFor(engine, request)
   using unfinished = engine.containers.create()
   const { id, directory } = unfinished
   try {
@@ -76,6 +77,7 @@ export async function makeContainer<Result>(
     })
     const record = completeRecord(named, config, directory, volumes.records)
     writeBundle(directory, config, record, identity)
+    secrets?.(directory)
     if (ids !== undefined) await mapRoot(engine, record)
     recordEvent(engine.dataRoot, containerEvent(record, 'create'))
     return await complete({ unfinished, record, config })
@@ -96,6 +98,17 @@ async function idsFor(
   if (!asksForIds(request)) return undefined
   const { claimIds } = await import('./user-ids.ts')
   return await claimIds(engine, record, request, rootPath)
+}
+
+/** What writes them; most containers have none. */
+async function secretsFor(
+  { dataRoot }: Engine,
+  { secrets = [] }: RunRequest,
+): Promise<((directory: string) => void) | undefined> {
+  if (secrets.length === 0) return undefined
+  const { secretCopies, writeSecrets } = await import('./secrets/write-secrets.ts')
+  const copies = secretCopies(dataRoot, secrets)
+  return (directory) => writeSecrets(directory, copies)
 }
 
 /** Whether its names are known only when it starts. */

@@ -21,6 +21,7 @@ const FOLDERS = [
   'volumes',
   'volume-drafts',
   'networks',
+  'secrets',
 ] as const
 
 /** Ends and removes all containers, then removes all networks, images, volumes and layers. */

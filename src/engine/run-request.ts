@@ -30,6 +30,8 @@ export interface RunRequest extends SpecOptions {
   readonly noHostname?: boolean | undefined
   /** Folders that programs chroot(2) into: they get /etc/hosts and the like too. */
   readonly chrootFolders?: readonly string[] | undefined
+  /** `name[,target=][,uid=][,gid=][,mode=]`. */
+  readonly secrets?: readonly string[] | undefined
   /** Name of a time zone, or `local`. */
   readonly timezone?: string | undefined
   /** An entry in /etc/passwd for a user without one, and in /etc/group. */

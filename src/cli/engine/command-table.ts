@@ -211,6 +211,27 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
       },
     },
   },
+  secret: {
+    describe: 'commands on secrets',
+    commands: {
+      create: {
+        describe: 'keep a secret for containers',
+        load: () => import('./secret/create.ts'),
+      },
+      ls: { describe: 'list secrets', load: () => import('./secret/ls.ts') },
+      list: { describe: 'list secrets', load: () => import('./secret/ls.ts'), hidden: true },
+      inspect: {
+        describe: 'show everything about secrets but what they are',
+        load: () => import('./secret/inspect.ts'),
+      },
+      exists: {
+        describe: 'tell by the exit code whether there is a secret',
+        load: () => import('./secret/exists.ts'),
+      },
+      rm: { describe: 'remove secrets', load: () => import('./secret/rm.ts') },
+      remove: { describe: 'remove secrets', load: () => import('./secret/rm.ts'), hidden: true },
+    },
+  },
   volume: {
     describe: 'commands on volumes',
     commands: {

@@ -14,7 +14,7 @@ export const RUN_OPTION_GROUPS: Readonly<Record<string, readonly string[]>> = {
     'health-cmd health-interval health-timeout health-retries health-start-period health-start-interval health-on-failure no-healthcheck',
   ),
   'Files and devices': words(
-    'volume volumes-from mount tmpfs read-only read-only-tmpfs shm-size device gpus no-hosts no-hostname chrootdirs',
+    'volume volumes-from mount tmpfs secret read-only read-only-tmpfs shm-size device gpus no-hosts no-hostname chrootdirs',
   ),
   'Network and names': words(
     'network network-alias ip ip6 mac-address publish publish-all expose dns dns-search dns-option add-host hostname domainname pid ipc uts cgroupns',

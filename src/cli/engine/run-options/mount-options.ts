@@ -20,6 +20,11 @@ export const MOUNT_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
   'no-hostname': { type: 'flag', describe: "leave the image's /etc/hostname" },
   'no-hosts': { type: 'flag', describe: "leave the image's /etc/hosts" },
+  secret: {
+    type: 'list',
+    describe: 'a file with a secret, /run/secrets/NAME unless target= says where',
+    value: 'name[,target=path][,uid=0][,gid=0][,mode=0444]',
+  },
   tmpfs: { type: 'list', describe: 'mount an empty tmpfs', value: 'path[:options]' },
   volume: {
     type: 'list',
@@ -45,5 +50,6 @@ export function mountRequest(options: CommandOptions): Partial<RunRequest> {
     noHostname: options.flag('no-hostname'),
     noHosts: options.flag('no-hosts'),
     readOnly: options.flag('read-only'),
+    secrets: options.list('secret'),
   }
 }

@@ -31,7 +31,6 @@ const REFUSED: Readonly<
   'use-api-socket': { fine: ['false'], why: 'there is no daemon whose socket it could have' },
   'volume-driver': { fine: ['local'], why: 'the only driver of volumes is local' },
   runtime: { fine: ['tsrun'], why: 'tsrun runs containers itself' },
-  secret: { fine: [], why: 'there is no store of secrets; mount a file with --volume' },
   'preserve-fds': { fine: ['0'], why: 'the monitor passes only stdin, stdout and stderr on' },
 }
 // Of podman and nerdctl.
