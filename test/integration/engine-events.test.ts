@@ -80,13 +80,16 @@ describe.skipIf(missing('root', 'cgroup2'))('tsrun events', () => {
     succeed('volume', 'create', 'unused')
     succeed('volume', 'prune', '-af')
     succeed('network', 'create', 'events-net')
+    succeed('run', '--rm', '--network', 'events-net', 'busybox', 'true')
     succeed('network', 'rm', 'events-net')
     const told = (type: string) =>
       past('-f', `type=${type}`, '--format', '{{.Action}} {{.Actor.Attributes.name}}').split('\n')
     expect(told('image').slice(-4)).toEqual([
       ...['tag other:1', 'save other:1', 'untag other:1', 'load other:1'],
     ])
-    expect(told('network')).toEqual(['create events-net', 'destroy events-net'])
+    expect(told('network')).toEqual(
+      ['create', 'connect', 'disconnect', 'destroy'].map((action) => `${action} events-net`),
+    )
     const volumes = past('-f', 'type=volume', '--format', 'json').split('\n')
     const [, mounted, unmounted] = volumes.map((line) => JSON.parse(line))
     expect(volumes.map((line) => JSON.parse(line).Action)).toEqual([

@@ -17,6 +17,7 @@ import { leaveNetworks } from './leave-networks.ts'
 import { startProxy } from './loopback-proxy.ts'
 import { type NetworkEngine, networksOf } from './network-engine.ts'
 import { writeNetworkFiles } from './network-files.ts'
+import { recordMember } from './record-network.ts'
 import { hasNames, settleResolver } from './resolver.ts'
 import { wantedPorts } from './wanted-ports.ts'
 
@@ -100,6 +101,17 @@ export interface JoinOptions {
 
 /** Takes an address in one network for the container. */
 export async function joinNetwork(
+  engine: Engine,
+  record: ContainerRecord,
+  attachment: NetworkAttachment,
+  options: JoinOptions,
+): Promise<Joined> {
+  const joined = await takeLease(engine, record, attachment, options)
+  recordMember(engine, 'connect', joined.network, record.id)
+  return joined
+}
+
+async function takeLease(
   engine: Engine,
   record: ContainerRecord,
   attachment: NetworkAttachment,

@@ -5,6 +5,7 @@ import type { Engine } from '../engine.ts'
 import { findNetwork } from './endpoints.ts'
 import { stopProxy } from './loopback-proxy.ts'
 import { networksOf } from './network-engine.ts'
+import { recordMember } from './record-network.ts'
 
 /** Everything of `record`; what is not there is no error. */
 export async function leaveNetworks(engine: Engine, record: ContainerRecord): Promise<void> {
@@ -36,5 +37,6 @@ export async function leaveNetwork(
     ...book,
     leases: book.leases.filter((other) => !has(other)),
   })
+  recordMember(engine, 'disconnect', network, containerId)
   return lease
 }

@@ -12,3 +12,13 @@ export function recordNetwork(
 ): void {
   recordEvent(dataRoot, objectEvent('network', action, id, { name, type: driver }))
 }
+
+/** Writes down that a container has come into a network, or has left it. */
+export function recordMember(
+  { dataRoot }: Pick<Engine, 'dataRoot'>,
+  action: 'connect' | 'disconnect',
+  { id, name, driver }: NetworkRecord,
+  container: string,
+): void {
+  recordEvent(dataRoot, objectEvent('network', action, id, { container, name, type: driver }))
+}
