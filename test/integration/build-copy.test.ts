@@ -322,4 +322,17 @@ describe.skipIf(missing('root'))('hashSources()', () => {
     expect(await hash('d', { inline: [{ name: 'a', content: 'b' }] })).not.toBe(before)
     await expect(hash('gone')).rejects.toThrow('has no such file')
   })
+
+  test('with --parents changes with the pivot, and with the folders that are kept above a source', async () => {
+    make(context, { a: { b: { f: 'f' } } })
+    const words = ['a/b/f', 'a/./b/f', './a/b/./f', 'a/b', './a/./b']
+    const hashAll = () => Promise.all(words.map((word) => hash(word, { parents: true })))
+    const before = await hashAll()
+    expect(new Set(before).size).toBe(words.length)
+    chmodSync(join(context, 'a'), 0o700)
+    const after = await hashAll()
+    const changed = after.map((digest, i) => digest !== before[i])
+    expect(changed).toEqual([true, false, false, true, false])
+    expect(await hash('a/b/f')).toBe(await hash('./a/b/f'))
+  })
 })

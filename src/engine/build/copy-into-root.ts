@@ -11,7 +11,7 @@ import { type DownloadedFile, downloadOf } from './downloads.ts'
 import { type CopySource, findSources } from './find-sources.ts'
 import { readFrom } from './read-from.ts'
 import { RootWriter } from './root-writer.ts'
-import { folderEntry, keptPath, sourceEntries } from './source-entries.ts'
+import { keptParents, keptPath, sourceEntries } from './source-entries.ts'
 import { isArchive, unpackSource } from './unpack-source.ts'
 
 /** Copies all of the request, or throws with part of it copied: the root is then of no use. */
@@ -133,16 +133,9 @@ async function makeParents(
   target: Target,
   writer: RootWriter,
 ): Promise<string> {
-  const kept = keptPath(source)
-  const names = kept.split('/')
-  const pivot = source.named.slice(0, source.named.length - kept.length)
-  for (let depth = 1; depth < names.length; depth++) {
-    const path = names.slice(0, depth).join('/')
-    const entry = await folderEntry(request, pivot + path)
-    if (entry !== undefined)
-      await writer.write(join(target.path, path), entry, { keepsFolder: true })
-  }
-  return join(target.path, kept)
+  for await (const { path, entry } of keptParents(request, source))
+    await writer.write(join(target.path, path), entry, { keepsFolder: true })
+  return join(target.path, keptPath(source))
 }
 
 // Hard links name another entry of the same source.

@@ -3,8 +3,8 @@ import { createHash, type Hash } from 'node:crypto'
 import type { TarEntry } from '../../archive/tar-entries.ts'
 import type { CopySources } from './copy-request.ts'
 import { downloadOf } from './downloads.ts'
-import { findSources } from './find-sources.ts'
-import { sourceEntries } from './source-entries.ts'
+import { type CopySource, findSources } from './find-sources.ts'
+import { keptParents, sourceEntries } from './source-entries.ts'
 
 /**
  * The same for the same sources on any machine: names, kinds, modes, owners where they are kept, link targets,
@@ -21,15 +21,26 @@ export async function hashSources(sources: CopySources): Promise<string> {
     }
     for (const source of findSources(sources, word)) {
       using _ = source
-      record(hash, ['named', source.named])
-      for await (const entry of sourceEntries(sources, source, ignoreSkipped)) {
-        if (sources.keepOwners) record(hash, ['owner', String(entry.uid), String(entry.gid)])
-        await add(hash, entry)
-      }
+      await addSource(hash, sources, source)
     }
   }
   for (const { name, content } of sources.inline) record(hash, ['inline', name, content])
   return `sha256:${hash.digest('hex')}`
+}
+
+async function addSource(hash: Hash, sources: CopySources, source: CopySource): Promise<void> {
+  record(hash, ['named', source.named, String(source.pivot)])
+  const addEntry = async (entry: TarEntry) => {
+    if (sources.keepOwners) record(hash, ['owner', String(entry.uid), String(entry.gid)])
+    await add(hash, entry)
+  }
+  if (sources.parents) {
+    for await (const { path, entry } of keptParents(sources, source)) {
+      record(hash, ['parent', path])
+      await addEntry(entry)
+    }
+  }
+  for await (const entry of sourceEntries(sources, source, ignoreSkipped)) await addEntry(entry)
 }
 
 // Whoever copies says what cannot be copied.

@@ -2,6 +2,7 @@
 import type { BigIntStats } from 'node:fs'
 import type { TarEntry } from '../../archive/tar-entries.ts'
 import { filterByPatterns, type PathFilter } from '../../dockerfile/ignore-file.ts'
+import type { OwnedFd } from '../../native/owned-fd.ts'
 import { fromByteText } from '../../util/byte-text.ts'
 import { splitPath } from '../../util/split-path.ts'
 import { readTree } from '../files/read-tree.ts'
@@ -45,11 +46,23 @@ export async function* sourceEntries(
   }
 }
 
-/** The entry of a folder alone; undefined when there is none. */
-export async function folderEntry(
+/** The folders above the source that `--parents` keeps, outer ones first, with their paths below the target. */
+export async function* keptParents(
   { folder }: CopySources,
-  path: string,
-): Promise<TarEntry | undefined> {
+  source: CopySource,
+): AsyncGenerator<{ readonly path: string; readonly entry: TarEntry }> {
+  const kept = keptPath(source)
+  const names = kept.split('/')
+  const pivot = source.named.slice(0, source.named.length - kept.length)
+  for (let depth = 1; depth < names.length; depth++) {
+    const path = names.slice(0, depth).join('/')
+    const entry = await folderEntry(folder, pivot + path)
+    if (entry !== undefined) yield { path, entry }
+  }
+}
+
+// The entry of a folder alone; undefined when there is none.
+async function folderEntry(folder: OwnedFd, path: string): Promise<TarEntry | undefined> {
   using place = resolvePlace(folder, path)
   if (place === undefined) return undefined
   for await (const entry of readTree(place.fd, TOP, { from: place.from }))

@@ -4,7 +4,7 @@ import type { CachedStep } from '../../images/build-cache.ts'
 import type { BuildSession } from './build-session.ts'
 
 /** Changes when steps are done in another way. */
-const VERSION = 1
+const VERSION = 2
 
 /** The key of a step on the layers below; `parts` is all that its result depends on beside them. */
 export function stepKey(
