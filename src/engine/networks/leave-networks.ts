@@ -30,6 +30,8 @@ export async function leaveNetwork(
   const book = store.leases(network.name)
   const lease = book.leases.find(has)
   if (lease === undefined) return undefined
+  // Whoever builds the firewall's table anew from the leases must not do so between its elements and the record.
+  using _ports = lease.ports.length > 0 ? await store.lock() : undefined
   // The record of what is there goes last.
   if (lease.ports.length > 0) stopProxy(engine, containerId)
   driverOf(network).detach(network, lease)
