@@ -19,6 +19,7 @@ const SAME_WITH_EVERY_ENGINE = new Set([
   'bind-mounts',
   'bombs',
   'build',
+  'build-cache',
   'build-hostile',
   'build-oracle',
   'buildah',

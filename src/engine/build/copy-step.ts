@@ -51,6 +51,7 @@ export async function copyStep(
     name,
     createdBy: copy.text,
     keys: from === undefined ? [byContent] : [byTree, byContent],
+    readsContext: from === undefined,
     work: async (tree) => {
       using root = tree.openRoot()
       await withSources((sources) =>

@@ -1,4 +1,5 @@
 /** A step that makes a layer: found in the cache, or done on a tree above the layers so far. */
+import { errnoCodeOf, TsrunError } from '../../errors.ts'
 import type { CachedLayer, CachedStep } from '../../images/build-cache.ts'
 import type { HistoryEntry } from '../../oci/image.ts'
 import type { BuildSession } from './build-session.ts'
@@ -7,13 +8,17 @@ import { findStep, stepKey } from './step-cache.ts'
 import { commitTree } from './step-layer.ts'
 import { WorkTree } from './work-tree.ts'
 
+type KeyParts = () => Promise<Readonly<Record<string, unknown>>>
+
 export interface LayerStep {
   /** For progress: `[build 2/5] RUN make`. */
   readonly name: string
   /** For the history. */
   readonly createdBy: string
   /** Keys by which the result is known, the cheapest to compute first; each is all that it depends on. */
-  readonly keys: readonly (() => Promise<Readonly<Record<string, unknown>>>)[]
+  readonly keys: readonly KeyParts[]
+  /** The work reads the build context, which somebody may change meanwhile. */
+  readonly readsContext: boolean
   /** Changes the tree; `unchanged` when there is nothing to keep as a layer. */
   readonly work: (tree: WorkTree, id: number) => Promise<'changed' | 'unchanged'>
 }
@@ -31,7 +36,7 @@ export async function addLayerStep(
 async function findOrMake(
   session: BuildSession,
   stage: StageResult,
-  { keys, work, name }: LayerStep,
+  { keys, work, name, readsContext }: LayerStep,
   id: number,
 ): Promise<{ readonly cached: boolean; readonly result: CachedStep }> {
   const { builds } = session.store
@@ -56,8 +61,32 @@ async function findOrMake(
     created: session.now(),
     text: name,
   }
-  for (const key of tried) builds.add(key, result)
+  if (!readsContext || (await areStill(session, stage, keys, tried))) {
+    for (const key of tried) builds.add(key, result)
+  } else session.request.onProgress({ type: 'warning', text: changedMeanwhile(name) })
   return { cached: false, result }
+}
+
+/** Whether the keys are what they were before the work: what was hashed is what was read. */
+async function areStill(
+  session: BuildSession,
+  { chainIds }: StageResult,
+  keys: readonly KeyParts[],
+  before: readonly string[],
+): Promise<boolean> {
+  try {
+    for (const [i, parts] of keys.entries())
+      if (stepKey(session, chainIds, await parts()) !== before[i]) return false
+    return true
+  } catch (error) {
+    // A file of the key is gone, or is no longer to be read.
+    if (error instanceof TsrunError || errnoCodeOf(error) !== undefined) return false
+    throw error
+  }
+}
+
+function changedMeanwhile(name: string): string {
+  return `files of the build context changed during ${name}: its result is not kept in the cache`
 }
 
 async function make(

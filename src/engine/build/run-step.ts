@@ -82,6 +82,7 @@ export async function runStep(
     name,
     createdBy: historyOf(words, args),
     keys: [key],
+    readsContext: mounts.some(({ mount, tree }) => mount.type === 'bind' && tree === undefined),
     work,
   })
 }

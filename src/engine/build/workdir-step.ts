@@ -23,6 +23,7 @@ export async function workdirStep(
     name,
     createdBy,
     keys: [async () => ({ kind: 'WORKDIR', path, user })],
+    readsContext: false,
     work: async (tree) => {
       using root = tree.openRoot()
       using found = openInRoot(root, toByteText(path), { follow: true })
