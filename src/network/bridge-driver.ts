@@ -52,8 +52,10 @@ export class BridgeDriver implements NetworkDriver {
     )
   }
 
-  publish(lease: Lease): void {
+  publish(network: NetworkRecord, lease: Lease): void {
     this.#firewall.add(publishedElements(lease))
+    // 127.0.0.1 leads to published ports. Only now: the table keeps the network from what else listens there.
+    setSysctl(`ipv4/conf/${network.interface}/route_localnet`, '1')
     using host = openRouteSocket()
     letReturn(host.fd, lease.hostInterface)
   }
@@ -210,8 +212,6 @@ function bridgeMac({ id }: NetworkRecord): string {
 }
 
 function setSysctls(network: NetworkRecord): void {
-  // 127.0.0.1 leads to published ports; firewall-rules.ts keeps neighbours from what else listens there.
-  setSysctl(`ipv4/conf/${network.interface}/route_localnet`, '1')
   // A container must not become the host's router (CVE-2020-13401).
   if (readSysctl(`ipv6/conf/${network.interface}/accept_ra`) !== undefined)
     setSysctl(`ipv6/conf/${network.interface}/accept_ra`, '0')

@@ -159,7 +159,17 @@ const CHAINS: readonly Chain[] = [
   {
     name: 'prerouting',
     base: { type: 'filter', hook: 'prerouting', priority: -300 },
-    rules: [[meta('iifname'), lookup(SETS.bridges), ...IS_V4, ...TO_LOOPBACK_V4, verdict('drop')]],
+    rules: [
+      // The kernel looks for 127.0.0.0/8 from elsewhere only after dstnat: without this a neighbour of the host,
+      // or a container, would reach what is published on 127.0.0.1 alone, and what else listens there.
+      [
+        meta('iifname'),
+        compare(interfaceKey('lo'), true),
+        ...IS_V4,
+        ...TO_LOOPBACK_V4,
+        verdict('drop'),
+      ],
+    ],
   },
   {
     name: 'dstnat',

@@ -28,7 +28,7 @@ export class MacvlanDriver implements NetworkDriver {
     )
   }
 
-  publish({ ipv4, ipv6 }: Lease): void {
+  publish(_network: NetworkRecord, { ipv4, ipv6 }: Lease): void {
     throw new TsrunError(
       'invalid-argument',
       'cannot publish ports from a network of the driver macvlan',

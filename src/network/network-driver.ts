@@ -25,7 +25,7 @@ export interface NetworkDriver {
   isReady(network: NetworkRecord): boolean
   prepare(network: NetworkRecord): void
   /** Opens the ports of the lease, before or after `attach`. */
-  publish(lease: Lease): void
+  publish(network: NetworkRecord, lease: Lease): void
   attach(network: NetworkRecord, lease: Lease, inside: NetworkInside): void
   detach(network: NetworkRecord, lease: Lease): void
   remove(network: NetworkRecord): void

@@ -75,6 +75,19 @@ describe.skipIf(missing('root', 'command:ip', 'command:dnsmasq', 'command:dig'))
       expect(net.script('host', ask('::1', 8082))).toBe('I am four')
     })
 
+    it('on 127.0.0.1 alone answer to no neighbour that sends there', () => {
+      net.serve('near', '--network', 'four', '-p', '127.0.0.1:8083:80')
+      expect(net.script('host', ask('127.0.0.1', 8083))).toBe('I am near')
+      // A neighbour whose kernel takes 127.0.0.1 for an address behind the host.
+      const asNeighbour = `sysctl -qw net.ipv4.conf.eth0.route_localnet=1
+        ip rule add pref 10 lookup local; ip rule del pref 0
+        ip route add 127.0.0.1/32 via ${HOST_V4} table 100; ip rule add pref 5 to 127.0.0.1 lookup 100
+        busybox nc -w 2 127.0.0.1 8083 </dev/null || echo refused
+        ip rule add pref 0 lookup local; ip rule del pref 5; ip rule del pref 10`
+      expect(net.script('outside', asNeighbour)).toBe('refused')
+      net.tsrun('rm', '-f', 'near')
+    })
+
     it('answer to the outside, to their own container and to containers of other networks', () => {
       for (const address of [HOST_V4, HOST_V6]) {
         expect(net.script('outside', ask(address, 8080)), address).toBe('I am dual')

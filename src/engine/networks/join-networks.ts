@@ -137,7 +137,7 @@ async function takeLease(
   using _ports = await networks.store.lock()
   const published: Lease = { ...lease, ports: choosePorts(ports, holdersOf(networks)) }
   networks.store.writeLeases(network.name, { ...book, next, leases: [...book.leases, published] })
-  driver.publish(published)
+  driver.publish(network, published)
   return { network, lease: published }
 }
 
@@ -157,7 +157,7 @@ export async function publishFrom(
   const published: Lease = { ...lease, ports }
   const leases = book.leases.map((one) => (one === lease ? published : one))
   store.writeLeases(network.name, { ...book, leases })
-  driverOf(network).publish(published)
+  driverOf(network).publish(network, published)
   startProxy(engine, published, inside.process)
 }
 
