@@ -1,6 +1,6 @@
 /** --userns, --uidmap and --subuidname for root: containers with ids of their own, on layers and volumes that keep theirs. */
 import { spawnSync } from 'node:child_process'
-import { lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestEngine } from '../support/engine.ts'
@@ -49,6 +49,18 @@ describe.skipIf(missing('root', 'cgroup2'))('user namespaces', () => {
     const look = ['-v', 'vol:/vol', 'busybox', 'stat', '-c', '%u:%g', '/vol/file']
     expect(succeed('run', '--rm', ...look)).toBe('7:8')
     expect(succeed('run', '--rm', '--uidmap', '0:4000000:1000', ...look)).toBe('7:8')
+  })
+
+  it('leave a volume that is a folder of the host with its ids', () => {
+    const folder = join(engine.directory, 'srv')
+    mkdirSync(folder, { mode: 0o777 })
+    chmodSync(folder, 0o777)
+    const device = ['-o', 'type=none', '-o', 'o=bind', '-o', `device=${folder}`]
+    succeed('volume', 'create', ...device, 'srv')
+    const make = 'cp /bin/busybox /v/sh; chmod 4755 /v/sh'
+    succeed('run', '--rm', ...MAPPED, '-v', 'srv:/v', 'busybox', 'sh', '-c', make)
+    expect(lstatSync(join(folder, 'sh'))).toMatchObject({ uid: FIRST, gid: FIRST })
+    succeed('volume', 'rm', 'srv')
   })
 
   it('leave binds as they are, and map or give them away when asked', () => {

@@ -8,6 +8,7 @@ import type { Engine } from '../engine.ts'
 import type { RunRequest } from '../run-request.ts'
 import { chownForUser } from './chown-for-user.ts'
 import { copyIntoVolume } from './copy-into-volume.ts'
+import { mountSourceOf } from './driver-options.ts'
 import { mountVolume } from './mount-volume.ts'
 import { type PlannedMount, planVolumes } from './plan-volumes.ts'
 import { prepareImage, stageMount } from './stage-mounts.ts'
@@ -100,13 +101,13 @@ async function attach(
       { hint: 'use a volume, whose ids are mapped, or a copy' },
     )
   if (planned.type === 'image') await prepareImage(engine, record)
-  const { path, options } =
+  const { path, options, isOwn } =
     planned.type === 'volume'
       ? await openVolume(engine, input, planned)
-      : { path: planned.source, options: [] }
+      : { path: planned.source, options: [], isOwn: false }
   stageMount(engine, directory, { ...record, source: path }, input.record.ids)
   const source = record.stage === undefined ? path : join(directory, record.stage)
-  const mapping = mappingOptions(input, planned)
+  const mapping = mappingOptions(input, planned, isOwn)
   if (planned.chown)
     chownForUser(source, input, mapping.length === 0 ? input.record.ids : undefined)
   const mount = planned.overlay
@@ -124,11 +125,19 @@ async function attach(
   return { record: { ...record, ...(planned.type === 'volume' ? { source: path } : {}) }, mount }
 }
 
-/** What a volume keeps has the ids in the container: containers with different ids share it. */
-function mappingOptions({ record }: AttachInput, planned: PlannedMount): readonly string[] {
+/**
+ * What a volume keeps has the ids in the container: containers with different ids share it. A volume that is
+ * a folder or a disk of the host shows the host's ids, as any bind mount: mapped, the container's root would
+ * write there as the host's.
+ */
+function mappingOptions(
+  { record }: AttachInput,
+  planned: PlannedMount,
+  isOwn: boolean,
+): readonly string[] {
   if (record.ids === undefined || planned.overlay) return []
   const isMapped = planned.options.some((option) => /^r?idmap(?:=|$)/.test(option))
-  return isMapped || planned.type !== 'volume' ? [] : ['idmap']
+  return isMapped || !isOwn ? [] : ['idmap']
 }
 
 async function openVolume(
@@ -140,7 +149,7 @@ async function openVolume(
   engine.volumes.addUser(locked, record.id)
   const source = mountVolume(locked)
   if (copyUp && subpath === undefined) await copyIntoVolume(locked, source, rootPath, destination)
-  return source
+  return { ...source, isOwn: mountSourceOf(name, locked.volume) === undefined }
 }
 
 async function overlayOf(
