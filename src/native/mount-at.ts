@@ -2,7 +2,9 @@
 import { SyscallError } from '../errors.ts'
 import { errnoName } from '../linux/errno.ts'
 import {
+  MOUNT_ATTR_SIZE_VER0,
   MOVE_MOUNT_F_EMPTY_PATH,
+  MS_SLAVE,
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
 } from '../linux/mount-flags.ts'
@@ -33,6 +35,11 @@ export function bindDescriptor(fd: number, target: string): void {
   const b = newBatch()
   const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE
   const tree = b.sys('open_tree', [fd, b.string(''), flags])
+  // A copy of a shared mount is its peer: taking the copy away would take away what is mounted below the
+  // original (mount_namespaces(7), "Propagation type transitions"). A slave only listens.
+  const attributes = b.words([0, 0, MS_SLAVE, 0])
+  const where = AT_EMPTY_PATH | AT_RECURSIVE
+  b.run('mount_setattr', [tree, b.string(''), where, attributes, MOUNT_ATTR_SIZE_VER0])
   const moved = b.sys(
     'move_mount',
     [tree, b.string(''), AT_FDCWD, b.string(target), MOVE_MOUNT_F_EMPTY_PATH],

@@ -52,7 +52,7 @@ export async function prepareMounts(
   }
   const destinationOf = (target: string) => posix.resolve('/', workingDirectory, target)
   const bind = (target: string, source: string, readOnly: boolean) => {
-    const options = ['rbind', 'rprivate', readOnly ? 'ro' : 'rw']
+    const options = ['rbind', 'rprivate', ...(readOnly ? ['ro', 'rro'] : ['rw'])]
     mounts.push({ destination: destinationOf(target), type: 'bind', source, options })
   }
   try {
