@@ -169,6 +169,15 @@ describe.skipIf(missing('root', 'cgroup2'))('the files of a container', () => {
     succeed('rmi', 'made:1')
   })
 
+  it('commit makes no image of a name that would remove files in one', () => {
+    succeed('run', '--name', 'marks', 'busybox', 'touch', '/etc/.wh.passwd')
+    expect(engine.run(['commit', 'marks', 'made:2']).stderr).toMatch(
+      /the file "etc\/\.wh\.passwd" has a name that means "removed".*hint/,
+    )
+    expect(succeed('images', '-q', 'made:2')).toBe('')
+    succeed('rm', 'marks')
+  })
+
   it('commit freezes a running container meanwhile and lets it go on', () => {
     succeed('commit', 'runs', 'frozen')
     expect(succeed('inspect', '-f', '{{.State.Status}}', 'runs')).toBe('running')
