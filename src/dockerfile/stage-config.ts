@@ -27,8 +27,10 @@ export interface StageConfig {
 export interface StageContext {
   readonly escapeChar: string
   readonly file: string
-  /** What `--build-arg` or the machine says of an ARG; undefined for its default. */
+  /** What `--build-arg` says of an ARG; undefined for its default. */
   readonly argument: (name: string) => string | undefined
+  /** What an ARG that has neither is: that of an ARG before FROM, or of the machine. */
+  readonly inherited: (name: string) => string | undefined
 }
 
 const DEFAULT_SHELL = ['/bin/sh', '-c']
@@ -137,9 +139,10 @@ function declareArgs(
   const args = new Map(config.args)
   for (const { name, value } of pairs) {
     const given = context.argument(name)
+    // An ARG before FROM is only for an ARG without a value of its own.
     const fallback =
       value === undefined ? undefined : expandIn({ ...config, args }, context, line, value)
-    const known = given ?? fallback
+    const known = given ?? fallback ?? context.inherited(name)
     if (known !== undefined) args.set(name, known)
   }
   return { ...config, args }

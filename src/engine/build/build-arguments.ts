@@ -31,9 +31,9 @@ export class BuildArguments {
     return this.#globals.get(name) ?? this.#machine.get(name)
   }
 
-  /** What an ARG of a stage gets before its own default; undefined for that. */
-  ofStage(name: string): string | undefined {
-    return this.#given(name) ?? this.#globals.get(name) ?? this.#machine.get(name)
+  /** What the command line says an ARG of a stage is. */
+  given(name: string): string | undefined {
+    return this.#given(name)
   }
 
   /** Names from the command line that nothing has asked for. */

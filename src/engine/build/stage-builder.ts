@@ -130,8 +130,11 @@ export class StageBuilder {
       if (instruction.kind === 'COPY' || instruction.kind === 'ADD')
         return await copyStep(step, before, instruction)
       const { file, escapeChar } = session.dockerfile
-      const argument = (asked: string) => this.#args.ofStage(asked)
-      const config = applyInstruction(before.config, instruction, { file, escapeChar, argument })
+      const argument = (asked: string) => this.#args.given(asked)
+      const inherited = (asked: string) => this.#args.global(asked)
+      const config = applyInstruction(before.config, instruction, {
+        ...{ file, escapeChar, argument, inherited },
+      })
       const after = { ...before, config }
       if (instruction.kind === 'WORKDIR')
         return await workdirStep(step, after, `WORKDIR ${config.process.WorkingDir}`)

@@ -83,7 +83,7 @@ function readAll(text: string): void {
   for (const { instructions } of stages) {
     let config: StageConfig = { process: {}, author: undefined, args: new Map(), hasCommand: false }
     for (const instruction of instructions) {
-      const context = { file, escapeChar, argument: () => undefined }
+      const context = { file, escapeChar, argument: () => undefined, inherited: () => undefined }
       config = applyInstruction(config, instruction, context)
       if (instruction.kind !== 'RUN') continue
       for (const mount of instruction.mounts) parseRunMount(mount, { file, line: instruction.line })

@@ -8,9 +8,14 @@ function build(
   text: string,
   process: ImageProcess = {},
   given: Readonly<Record<string, string>> = {},
+  globals: Readonly<Record<string, string>> = {},
 ): StageConfig {
   const { file, escapeChar, stages } = parseDockerfile(`FROM a\n${text}`, 'Dockerfile')
-  const context = { file, escapeChar, argument: (name: string) => given[name] }
+  const context = {
+    ...{ file, escapeChar },
+    argument: (name: string) => given[name],
+    inherited: (name: string) => globals[name],
+  }
   const start: StageConfig = { process, author: undefined, args: new Map(), hasCommand: false }
   return (stages[0]?.instructions ?? []).reduce(
     (config, instruction) => applyInstruction(config, instruction, context),
@@ -37,6 +42,15 @@ describe('applyInstruction()', () => {
       ]),
     )
     expect(process.Labels).toEqual({ l: '2-2-', m: 'env' })
+  })
+
+  it('gives an ARG what stands before FROM only where it has no value of its own', () => {
+    const { args } = build('ARG v=2\nARG w\nARG x=3', {}, { x: '4' }, { v: '1', w: '1', x: '1' })
+    expect([...args]).toEqual([
+      ['v', '2'],
+      ['w', '1'],
+      ['x', '4'],
+    ])
   })
 
   it('goes down and up with WORKDIR', () => {
