@@ -41,7 +41,7 @@ async function main() {
   // One processor of its own for ten minutes, most of them spent in waiting: beside the tests that
   // wait as much, not after them.
   const machine = runMachine(38 * MINUTE)
-  await runTests('integration', 40 * MINUTE)
+  await runTests('integration', 50 * MINUTE)
   // Files where the engine of the executable could make a difference, against dist/standalone/tsrun.
   await runTests('standalone', 25 * MINUTE)
   await machine
