@@ -12,7 +12,7 @@
 import { constants, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoCodeOf, TsrunError } from '../errors.ts'
-import { lockFile, takeLock } from '../native/file-lock.ts'
+import { isStillAt, lockFile, takeLock } from '../native/file-lock.ts'
 import { type OwnedFd, openIfThere } from '../native/owned-fd.ts'
 import { writeFileAtomic } from '../util/atomic-write.ts'
 import { readJsonFile, writeJsonFile } from '../util/json-file.ts'
@@ -46,20 +46,25 @@ export class NetworkStore {
     return lock
   }
 
-  /** Waits for the lock of one network's leases; undefined when the network is gone. */
-  async lockLeases(name: string): Promise<OwnedFd | undefined> {
-    const flags = constants.O_RDONLY | constants.O_DIRECTORY
-    const fd = openIfThere(this.#directory(name), flags)
-    if (fd === undefined) return undefined
-    try {
-      await takeLock(fd.fd, 'exclusive')
-      if (this.find(name) !== undefined) return fd
-    } catch (error) {
+  /** Waits for the lock of one network's leases; undefined when it is gone, also when another has its name now. */
+  async lockLeases({ name, id }: Pick<NetworkRecord, 'name' | 'id'>): Promise<OwnedFd | undefined> {
+    const path = this.#directory(name)
+    for (;;) {
+      const fd = openIfThere(path, constants.O_RDONLY | constants.O_DIRECTORY)
+      if (fd === undefined) return undefined
+      let isThere: boolean
+      try {
+        await takeLock(fd.fd, 'exclusive')
+        isThere = this.find(name)?.id === id
+        // While we waited the folder may have been removed, and another of this name be made.
+        if (isThere && isStillAt(fd.fd, path)) return fd
+      } catch (error) {
+        fd.close()
+        throw error
+      }
       fd.close()
-      throw error
+      if (!isThere) return undefined
     }
-    fd.close()
-    return undefined
   }
 
   names(): readonly string[] {

@@ -124,7 +124,7 @@ async function takeLease(
     using _lock = await networks.store.lock()
     if (!driver.isReady(network)) driver.prepare(network)
   }
-  using locked = await networks.store.lockLeases(network.name)
+  using locked = await networks.store.lockLeases(network)
   if (locked === undefined)
     throw new TsrunError('not-found', `cannot use the network "${network.name}": it was removed`)
   const book = withoutContainer(networks.store.leases(network.name), record.id)
@@ -149,7 +149,7 @@ export async function publishFrom(
   inside: Inside,
 ): Promise<void> {
   const { store, driverOf } = networksOf(engine)
-  using locked = await store.lockLeases(network.name)
+  using locked = await store.lockLeases(network)
   const book = store.leases(network.name)
   const lease = book.leases.find((one) => one.containerId === containerId)
   if (locked === undefined || lease === undefined) return

@@ -25,7 +25,7 @@ export async function leaveNetwork(
   const has = ({ containerId: id }: Lease): boolean => id === containerId
   // Most containers are asked twice.
   if (!store.leases(network.name).leases.some(has)) return undefined
-  using locked = await store.lockLeases(network.name)
+  using locked = await store.lockLeases(network)
   if (locked === undefined) return undefined
   const book = store.leases(network.name)
   const lease = book.leases.find(has)

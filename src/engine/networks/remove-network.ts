@@ -13,7 +13,7 @@ export async function removeNetwork(engine: Engine, reference: string): Promise<
   const { store, driverOf } = networksOf(engine)
   const network = store.resolve(reference)
   await dropDeadLeases(engine, network)
-  using leases = await store.lockLeases(network.name)
+  using leases = await store.lockLeases(network)
   if (leases === undefined)
     throw new TsrunError('not-found', `cannot remove the network "${reference}": it is gone`)
   const users = store.leases(network.name).leases.map(({ containerName }) => containerName)

@@ -12,7 +12,7 @@ export async function renameInNetworks(
   const { store } = networksOf(engine)
   for (const { network: reference } of networks) {
     const network = findNetwork(store.all(), reference)
-    using locked = network === undefined ? undefined : await store.lockLeases(network.name)
+    using locked = network === undefined ? undefined : await store.lockLeases(network)
     if (network === undefined || locked === undefined) continue
     const book = store.leases(network.name)
     if (!book.leases.some(({ containerId }) => containerId === id)) continue
