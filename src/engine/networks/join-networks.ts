@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { TsrunError } from '../../errors.ts'
-import { giveAddresses, macFor } from '../../network/ipam.ts'
+import { type GivenAddresses, giveAddresses, macFor } from '../../network/ipam.ts'
 import type { NetworkInside } from '../../network/network-driver.ts'
 import type { NetworkAttachment } from '../../network/network-option.ts'
 import type { Lease, LeaseBook, NetworkRecord, PortMapping } from '../../network/network-record.ts'
@@ -13,7 +13,7 @@ import { statusOf } from '../container-status.ts'
 import type { Engine } from '../engine.ts'
 import { networkFor } from './create-network.ts'
 import { leadsOut } from './leads-out.ts'
-import { leaveNetworks } from './leave-networks.ts'
+import { detachLease, leaveNetworks } from './leave-networks.ts'
 import { startProxy } from './loopback-proxy.ts'
 import { type NetworkEngine, networksOf } from './network-engine.ts'
 import { writeNetworkFiles } from './network-files.ts'
@@ -122,23 +122,31 @@ async function takeLease(
   const driver = networks.driverOf(network)
   if (!driver.isReady(network)) {
     using _lock = await networks.store.lock()
+    if (networks.store.find(network.name)?.id !== network.id) throw removed(network)
     if (!driver.isReady(network)) driver.prepare(network)
   }
   using locked = await networks.store.lockLeases(network)
-  if (locked === undefined)
-    throw new TsrunError('not-found', `cannot use the network "${network.name}": it was removed`)
-  const book = withoutContainer(networks.store.leases(network.name), record.id)
-  const { lease, next } = chooseLease(engine, network, book, record, { ...attachment, name })
-  if (ports.length === 0) {
-    networks.store.writeLeases(network.name, { ...book, next, leases: [...book.leases, lease] })
-    return { network, lease }
-  }
-  // Nobody else chooses a port before these are written down.
-  using _ports = await networks.store.lock()
-  const published: Lease = { ...lease, ports: choosePorts(ports, holdersOf(networks)) }
-  networks.store.writeLeases(network.name, { ...book, next, leases: [...book.leases, published] })
-  driver.publish(network, published)
+  if (locked === undefined) throw removed(network)
+  const before = networks.store.leases(network.name)
+  const own = withoutContainer(before, record.id)
+  const { lease, book } = chooseLease(engine, network, own, record, { ...attachment, name })
+  const dropped = before.leases.filter((one) => !book.leases.includes(one))
+  // Nobody else chooses a port, or writes the firewall anew, before these are written down.
+  using _ports =
+    ports.length > 0 || dropped.some((one) => one.ports.length > 0)
+      ? await networks.store.lock()
+      : undefined
+  for (const one of dropped) detachLease(engine, network, one)
+  if (dropped.length > 0) networks.store.writeLeases(network.name, book)
+  const chosen = ports.length > 0 ? choosePorts(ports, holdersOf(networks)) : []
+  const published: Lease = { ...lease, ports: chosen }
+  networks.store.writeLeases(network.name, { ...book, leases: [...book.leases, published] })
+  if (chosen.length > 0) driver.publish(network, published)
   return { network, lease: published }
+}
+
+function removed({ name }: NetworkRecord): TsrunError {
+  return new TsrunError('not-found', `cannot use the network "${name}": it was removed`)
 }
 
 /** Publishes the ports of a lease, which the container had in another network, from this one. */
@@ -171,8 +179,9 @@ function chooseLease(
   book: LeaseBook,
   record: ContainerRecord,
   attachment: NetworkAttachment & { readonly name: string },
-): { readonly lease: Lease; readonly next: LeaseBook['next'] } {
-  const { next, ...addresses } = giveWithReclaim(engine, network, book, attachment)
+): { readonly lease: Lease; readonly book: LeaseBook } {
+  const { given, leases } = giveWithReclaim(engine, network, book, attachment)
+  const { next, ...addresses } = given
   const lease: Lease = {
     containerId: record.id,
     containerName: record.name,
@@ -183,26 +192,26 @@ function chooseLease(
     mac: attachment.mac ?? macFor(addresses),
     ports: [],
   }
-  return { lease, next }
+  return { lease, book: { ...book, leases, next } }
 }
 
-/** A full network may be full of the dead: those are looked for only then. */
+/** A full network may be full of the dead: those are looked for only then. The leases without them, if so. */
 function giveWithReclaim(
   engine: Engine,
   network: NetworkRecord,
   book: LeaseBook,
   { ipv4, ipv6 }: NetworkAttachment,
-) {
+): { readonly given: GivenAddresses; readonly leases: LeaseBook['leases'] } {
   const wanted = {
     ...(ipv4 === undefined ? {} : { ipv4 }),
     ...(ipv6 === undefined ? {} : { ipv6 }),
   }
   try {
-    return giveAddresses(network, book, wanted)
+    return { given: giveAddresses(network, book, wanted), leases: book.leases }
   } catch (error) {
     const leases = book.leases.filter(({ containerId }) => holdsLease(engine, containerId))
     if (leases.length === book.leases.length) throw error
-    return giveAddresses(network, { ...book, leases }, wanted)
+    return { given: giveAddresses(network, { ...book, leases }, wanted), leases }
   }
 }
 

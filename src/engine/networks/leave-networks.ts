@@ -1,5 +1,5 @@
 /** Gives back what a container has in its networks: ports, interfaces, addresses, its name. */
-import type { Lease } from '../../network/network-record.ts'
+import type { Lease, NetworkRecord } from '../../network/network-record.ts'
 import type { ContainerRecord } from '../container-record.ts'
 import type { Engine } from '../engine.ts'
 import { findNetwork } from './endpoints.ts'
@@ -19,7 +19,7 @@ export async function leaveNetwork(
   containerId: string,
   reference: string,
 ): Promise<Lease | undefined> {
-  const { store, driverOf } = networksOf(engine)
+  const { store } = networksOf(engine)
   const network = findNetwork(store.all(), reference)
   if (network === undefined) return undefined
   const has = ({ containerId: id }: Lease): boolean => id === containerId
@@ -33,12 +33,17 @@ export async function leaveNetwork(
   // Whoever builds the firewall's table anew from the leases must not do so between its elements and the record.
   using _ports = lease.ports.length > 0 ? await store.lock() : undefined
   // The record of what is there goes last.
-  if (lease.ports.length > 0) stopProxy(engine, containerId)
-  driverOf(network).detach(network, lease)
+  detachLease(engine, network, lease)
   store.writeLeases(network.name, {
     ...book,
     leases: book.leases.filter((other) => !has(other)),
   })
   recordMember(engine, 'disconnect', network, containerId)
   return lease
+}
+
+/** Takes away what was made for a lease. The caller holds the lock of the leases, and with ports that of the networks. */
+export function detachLease(engine: Engine, network: NetworkRecord, lease: Lease): void {
+  if (lease.ports.length > 0) stopProxy(engine, lease.containerId)
+  networksOf(engine).driverOf(network).detach(network, lease)
 }
