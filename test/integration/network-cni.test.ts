@@ -109,6 +109,9 @@ describe.skipIf(
     expect(
       failure('run', '--rm', '--network', 'cni:app', '-p', '8080:80', 'busybox', 'true'),
     ).toContain('cannot publish port 8080/tcp: the container "web" has it')
+    expect(failure('run', '--rm', '-p', '8080:80', 'busybox', 'true')).toContain(
+      'cannot publish port 8080/tcp: the container "web" has it',
+    )
     tsrun('restart', '-t', '0', 'web')
     await network.listens('web')
     expect(network.script('outside', ask(HOST_V4, 8080))).toBe('I am web')

@@ -19,6 +19,7 @@ import { type NetworkEngine, networksOf } from './network-engine.ts'
 import { writeNetworkFiles } from './network-files.ts'
 import { recordMember } from './record-network.ts'
 import { hasNames, settleResolver } from './resolver.ts'
+import { leaseHolders } from './user-ports.ts'
 import { wantedPorts } from './wanted-ports.ts'
 
 /** One network that a container is in. */
@@ -138,7 +139,10 @@ async function takeLease(
       : undefined
   for (const one of dropped) detachLease(engine, network, one)
   if (dropped.length > 0) networks.store.writeLeases(network.name, book)
-  const chosen = ports.length > 0 ? choosePorts(ports, holdersOf(networks)) : []
+  const chosen =
+    ports.length > 0
+      ? choosePorts(ports, [...leaseHolders(engine, record.id), ...holdersOf(networks)])
+      : []
   const published: Lease = { ...lease, ports: chosen }
   networks.store.writeLeases(network.name, { ...book, leases: [...book.leases, published] })
   if (chosen.length > 0) driver.publish(network, published)
