@@ -25,6 +25,7 @@ export type KnownNetworks = () => readonly {
 }[]
 
 export class BridgeDriver implements NetworkDriver {
+  readonly publishes = true
   readonly #firewall: Firewall
   readonly #known: KnownNetworks
 

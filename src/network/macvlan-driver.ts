@@ -14,6 +14,8 @@ export const MACVLAN_MODE = 'macvlan_mode'
 export const DEFAULT_MACVLAN_MODE = 'bridge'
 
 export class MacvlanDriver implements NetworkDriver {
+  readonly publishes = false
+
   isReady(network: NetworkRecord): boolean {
     using host = openRouteSocket()
     return linkIndexOf(host.fd, network.interface) !== undefined

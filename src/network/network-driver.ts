@@ -21,6 +21,8 @@ export interface NetworkInside {
 }
 
 export interface NetworkDriver {
+  /** Whether it can open ports of the host; where it cannot, `publish` says so. */
+  readonly publishes: boolean
   /** Whether there is nothing for `prepare` to do. */
   isReady(network: NetworkRecord): boolean
   prepare(network: NetworkRecord): void

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ask, HOST_V4, NetworkHost, OUTSIDE_V4 } from '../support/network-host.ts'
 import { missing } from '../support/requires.ts'
 
-describe.skipIf(missing('root', 'command:ip'))('network connect', () => {
+describe.skipIf(missing('root', 'command:ip', 'command:nft'))('network connect', () => {
   let net: NetworkHost
   const members = (network: string): string[] =>
     JSON.parse(
@@ -87,6 +87,23 @@ describe.skipIf(missing('root', 'command:ip'))('network connect', () => {
     expect(connect('one', 'alone')).toContain('its network is none')
     expect(net.failure('network', 'disconnect', 'closed', 'web')).toContain('it is not in it')
     expect([veths(), net.tsrun('inspect', 'web')]).toEqual(before)
+  })
+
+  it("takes back a dead container's ports with its address", () => {
+    net.tsrun('network', 'create', '--subnet', '10.74.0.0/30', 'small')
+    const options = ['--network', 'small', '-p', '9091:80']
+    const id = net.tsrun('run', '-d', ...options, 'busybox', 'sleep', '100')
+    const folder = join(net.engine.dataRoot, 'containers', id)
+    const { state } = JSON.parse(readFileSync(join(folder, 'container.json'), 'utf8'))
+    const leads = (): boolean => net.host.succeed(['nft', 'list', 'ruleset']).includes('9091')
+    expect(leads()).toBe(true)
+    process.kill(state.monitorPid, 'SIGKILL')
+    process.kill(state.pid, 'SIGKILL')
+    net.tsrun('run', '-d', '--name', 'heir', '--network', 'small', 'busybox', 'sleep', '100')
+    expect(members('small')).toEqual(['heir'])
+    expect(leads()).toBe(false)
+    net.tsrun('rm', '-f', 'heir', id)
+    net.tsrun('network', 'rm', 'small')
   })
 
   it('leaves nothing when the containers go', () => {

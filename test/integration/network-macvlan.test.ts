@@ -51,6 +51,22 @@ describe.skipIf(missing('root', 'command:ip'))('networks of macvlan', () => {
     expect(links()).toBe(before)
   })
 
+  it('do not stand in the way of ports, which another network publishes', () => {
+    network.tsrun('network', 'create', '--subnet', '10.75.0.0/24', 'inner')
+    const parent = ['-d', 'macvlan', '-o', 'parent=up0', '--gateway', OUTSIDE_V4]
+    network.tsrun('network', 'create', ...parent, '--subnet', '192.0.2.0/24', 'lan')
+    const lan = 'name=lan,ip=192.0.2.71'
+    network.serve('shop', '--network', lan, '--network', 'inner', '-p', '8082:80')
+    expect(network.tsrun('port', 'shop')).toContain('80/tcp -> 0.0.0.0:8082')
+    network.tsrun('network', 'disconnect', 'inner', 'shop')
+    expect(network.tsrun('port', 'shop')).toBe('')
+    network.tsrun('network', 'connect', 'inner', 'shop')
+    expect(network.tsrun('port', 'shop')).toContain('80/tcp -> 0.0.0.0:8082')
+    network.tsrun('rm', '-f', 'shop')
+    network.tsrun('network', 'rm', 'lan')
+    network.tsrun('network', 'rm', 'inner')
+  })
+
   it('are refused with one sentence where they cannot be', () => {
     const subnet = ['--subnet', '192.0.2.0/24']
     expect(create('-d', 'macvlan', ...subnet, 'x')).toBe(

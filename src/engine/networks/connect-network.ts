@@ -11,7 +11,7 @@ import type { Engine } from '../engine.ts'
 import { networkFor } from './create-network.ts'
 import { type Endpoint, EndpointReader } from './endpoints.ts'
 import { attachInterface, joinNetwork, publishFrom } from './join-networks.ts'
-import { leadsOut } from './leads-out.ts'
+import { leadsOut, publisherOf } from './leads-out.ts'
 import { leaveNetwork } from './leave-networks.ts'
 import { startProxy } from './loopback-proxy.ts'
 import { networksOf } from './network-engine.ts'
@@ -127,16 +127,15 @@ async function enterRunning(
   inside: RunningNetwork,
 ): Promise<void> {
   const networks = networksOf(engine)
-  const isPublished = before.some(({ network }) => network !== undefined && leadsOut(network))
   const network = await networkFor(networks, attachment.network)
+  const all = [...networksAt(before), network]
   const joined = await joinNetwork(engine, record, attachment, {
-    ports: !isPublished && leadsOut(network) ? wantedPorts(record) : [],
+    ports: publisherOf(networks, all) === network ? wantedPorts(record) : [],
     interface: freeInterface(inside.socket),
   })
   attachInterface(networks, joined, inside, !hasDefaultRoute(inside.socket))
   startProxy(engine, joined.lease, inside.process)
   rewriteOwnNames(engine, record, { come: joined.lease })
-  const all = [...networksAt(before), network]
   if (all.some(hasNames) && settleResolver(engine, record, all, inside))
     writeResolvConf(engine, record, all)
 }
@@ -145,21 +144,23 @@ function networksAt(endpoints: readonly Endpoint[]): readonly NetworkRecord[] {
   return endpoints.flatMap(({ network }) => network ?? [])
 }
 
-/** Gives what led through the network that was left to the next that leads out: default routes and ports. */
+/** Gives what led through the network that was left to the next that leads out: default routes, and ports if it can. */
 async function reroute(
   engine: Engine,
   record: ContainerRecord,
   rest: readonly Endpoint[],
   left: Lease,
 ): Promise<void> {
-  const next = rest.find(
-    ({ network, lease }) => lease !== undefined && network && leadsOut(network),
-  )
+  const networks = networksOf(engine)
+  const entered = rest.filter(({ lease }) => lease !== undefined)
+  const next = entered.find(({ network }) => network && leadsOut(network))
   if (next?.network === undefined || next.lease === undefined) return
   using inside = await openRunningNetwork(record)
   if (inside === undefined) return
   if (!hasDefaultRoute(inside.socket)) leadOut(inside.socket, next.network, next.lease)
-  if (left.ports.length > 0) await publishFrom(engine, next.network, left, inside)
+  const publisher = publisherOf(networks, networksAt(entered))
+  if (left.ports.length === 0 || publisher === undefined) return
+  if (networks.driverOf(publisher).publishes) await publishFrom(engine, publisher, left, inside)
 }
 
 /** A container that is gone and has a lease in the network all the same. */

@@ -12,7 +12,7 @@ import type { ContainerRecord } from '../container-record.ts'
 import { statusOf } from '../container-status.ts'
 import type { Engine } from '../engine.ts'
 import { networkFor } from './create-network.ts'
-import { leadsOut } from './leads-out.ts'
+import { leadsOut, publisherOf } from './leads-out.ts'
 import { detachLease, leaveNetworks } from './leave-networks.ts'
 import { startProxy } from './loopback-proxy.ts'
 import { type NetworkEngine, networksOf } from './network-engine.ts'
@@ -43,7 +43,8 @@ export async function joinNetworks(
     const attachments = record.networks ?? []
     const found: NetworkRecord[] = []
     for (const { network } of attachments) found.push(await networkFor(networks, network))
-    const published = Math.max(found.findIndex(leadsOut), 0)
+    const publisher = publisherOf(networks, found)
+    const published = publisher === undefined ? 0 : found.indexOf(publisher)
     for (const [i, attachment] of attachments.entries())
       joined.push(
         await joinNetwork(engine, record, attachment, {
