@@ -54,4 +54,18 @@ describe.skipIf(missing('root', 'cgroup2'))('the build cache', () => {
     expect((await eventsOf(text)).some(({ type }) => type === 'warning')).toBe(false)
     expect(outputOf(await eventsOf(text))).toBe('')
   })
+
+  it('takes the source of a bind as a path, and knows all that it shows', async () => {
+    const text = 'FROM busybox\nRUN --mount=type=bind,source=app/[id],target=/in cat /in/f.o'
+    for (const content of ['one', 'two']) {
+      file('app/[id]/f.o', content)
+      expect(outputOf(await eventsOf(text))).toBe(content)
+    }
+    expect(outputOf(await eventsOf(text))).toBe('')
+    await expect(eventsOf(text.replace('[id]', 'i*'))).rejects.toMatchObject({
+      cause: {
+        message: 'cannot mount "app/i*" of the build context: there is no such file or folder',
+      },
+    })
+  })
 })

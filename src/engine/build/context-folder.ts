@@ -6,7 +6,7 @@ import { TsrunError } from '../../errors.ts'
 import { openFolder } from '../../native/open-folder.ts'
 import { readTextIfThere } from '../../util/if-there.ts'
 import type { CopySources } from './copy-request.ts'
-import { hashSources } from './hash-sources.ts'
+import { hashPath } from './hash-sources.ts'
 
 export interface ContextFolder {
   readonly path: string
@@ -39,19 +39,16 @@ export function contextSources(context: ContextFolder) {
   return { folder, folderName: 'the build context', ignore: context.ignore }
 }
 
-/** A digest of what is at `path` in the context. */
+/** A digest of what a bind mount of `path` in the context shows. */
 export async function hashContextPath(context: ContextFolder, path: string): Promise<string> {
-  const sources = contextSources(context)
-  using _ = sources.folder
-  return await hashSources({
-    ...sources,
-    kind: 'copy',
-    patterns: [path],
-    inline: [],
-    excludes: [],
-    parents: false,
-    keepOwners: false,
-  })
+  const { folder, folderName } = contextSources(context)
+  using _ = folder
+  const digest = await hashPath(folder, path)
+  if (digest !== undefined) return digest
+  throw new TsrunError(
+    'not-found',
+    `cannot mount ${JSON.stringify(path)} of ${folderName}: there is no such file or folder`,
+  )
 }
 
 /** The context of a step that takes files from it. */

@@ -1,9 +1,13 @@
 /** A digest of what COPY and ADD would copy, by which a build finds the layer it has already made of it. */
 import { createHash, type Hash } from 'node:crypto'
+import { fstatSync } from 'node:fs'
 import type { TarEntry } from '../../archive/tar-entries.ts'
+import type { OwnedFd } from '../../native/owned-fd.ts'
+import { toByteText } from '../../util/byte-text.ts'
 import type { CopySources } from './copy-request.ts'
 import { downloadOf } from './downloads.ts'
 import { type CopySource, findSources } from './find-sources.ts'
+import { resolvePlace } from './resolve-place.ts'
 import { keptParents, sourceEntries } from './source-entries.ts'
 
 /**
@@ -27,6 +31,31 @@ export async function hashSources(sources: CopySources): Promise<string> {
   for (const { name, content } of sources.inline) record(hash, ['inline', name, content])
   return `sha256:${hash.digest('hex')}`
 }
+
+/**
+ * The same for what is at `path` of the folder, as a bind mount shows it: the path is no glob and nothing is left
+ * out; undefined when there is nothing.
+ */
+export async function hashPath(folder: OwnedFd, path: string): Promise<string | undefined> {
+  const named = toByteText(path)
+  using place = resolvePlace(folder, named)
+  if (place === undefined) return undefined
+  const isFolder = fstatSync(place.fd.fd).isDirectory()
+  const hash = createHash('sha256')
+  const sources = { ...WHOLE, folder, patterns: [path] }
+  await addSource(hash, sources, { ...place, named, pivot: 0, isFolder })
+  return `sha256:${hash.digest('hex')}`
+}
+
+const WHOLE = {
+  kind: 'copy',
+  folderName: 'the build context',
+  ignore: undefined,
+  inline: [],
+  excludes: [],
+  parents: false,
+  keepOwners: true,
+} as const
 
 async function addSource(hash: Hash, sources: CopySources, source: CopySource): Promise<void> {
   record(hash, ['named', source.named, String(source.pivot)])
