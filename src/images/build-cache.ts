@@ -70,11 +70,14 @@ export class BuildCache {
     writeJsonFile(this.#stepPath(key), step, { durable: false })
   }
 
-  /** The right to make the step with this key, until disposed; waits for another build that makes it. */
-  async claim(key: string): Promise<Disposable> {
+  /**
+   * The right to make the step with this key, until disposed; waits for another build that makes it, until `signal`
+   * fires.
+   */
+  async claim(key: string, signal?: AbortSignal): Promise<Disposable> {
     mkdirSync(this.#steps, { recursive: true, mode: 0o700 })
     const path = join(this.#steps, `${key}.lock`)
-    const lock = await lockFile(path, 'exclusive')
+    const lock = await lockFile(path, 'exclusive', signal)
     return {
       [Symbol.dispose]() {
         removeFile(path)

@@ -7,7 +7,7 @@ import { startPlan } from './executor.ts'
 import { receiveEvent } from './executor-protocol.ts'
 import { OwnedFd } from './owned-fd.ts'
 import { newBatch } from './run-batch.ts'
-import { flock, reap } from './syscalls.ts'
+import { flock, pidfdSendSignal, reap } from './syscalls.ts'
 
 export type LockMode = 'shared' | 'exclusive'
 
@@ -16,12 +16,19 @@ const LOCK_EX = 2
 const PR_SET_PDEATHSIG = 1 // linux/prctl.h
 const SIGKILL = 9
 
-/** Waits for the lock on the file at `path`, which is created empty when it is not there. */
-export async function lockFile(path: string, mode: LockMode): Promise<OwnedFd> {
+/**
+ * Waits for the lock on the file at `path`, which is created empty when it is not there; `signal` ends the wait with
+ * its reason.
+ */
+export async function lockFile(
+  path: string,
+  mode: LockMode,
+  signal?: AbortSignal,
+): Promise<OwnedFd> {
   for (;;) {
     const fd = openLockFile(path)
     try {
-      await takeLock(fd.fd, mode)
+      await takeLock(fd.fd, mode, signal)
     } catch (error) {
       fd.close()
       throw error
@@ -44,14 +51,21 @@ export function tryLockFile(path: string, mode: LockMode): OwnedFd | undefined {
   }
 }
 
-/** Waits for flock(2) on the open file behind `fd`. */
-export async function takeLock(fd: number, mode: LockMode): Promise<void> {
+/** Waits for flock(2) on the open file behind `fd`; `signal` ends the wait with its reason. */
+export async function takeLock(fd: number, mode: LockMode, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted()
   if (flock(fd, mode, false)) return
   // A child waits, on the same open file, which owns the lock (flock(2)): a thread of libuv's pool
   // for each of us would take the pool from those who hold locks, and all would wait for ever.
   using session = startPlan(lockPlan(mode), { stdio: [-1, -1, -1], descriptors: [fd] })
-  const event = await receiveEvent(session.report.fd)
-  const exit = reap(session.launcher.pidfd.fd, true)
+  const { pidfd } = session.launcher
+  const giveUp = () => pidfdSendSignal(pidfd.fd, SIGKILL)
+  signal?.addEventListener('abort', giveUp, { once: true })
+  const event = await receiveEvent(session.report.fd).finally(() =>
+    signal?.removeEventListener('abort', giveUp),
+  )
+  const exit = reap(pidfd.fd, true)
+  signal?.throwIfAborted()
   if (event.type === 'failed') throw new SyscallError('flock', event.errno, errnoName(event.errno))
   if (exit?.exitCode !== 0)
     throw new TsrunError('unavailable', 'cannot lock a file: the process that waited was killed')

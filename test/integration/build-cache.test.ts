@@ -68,4 +68,18 @@ describe.skipIf(missing('root', 'cgroup2'))('the build cache', () => {
       },
     })
   })
+
+  it('locks cache folders once for a command, and in one order', async () => {
+    const cache = (id: string, sharing: string) =>
+      `--mount=type=cache,target=/${id}-${sharing},id=${id},sharing=${sharing}`
+    const run = (...mounts: readonly string[]) =>
+      eventsOf(`FROM busybox\nRUN ${mounts.join(' ')} touch /a-locked/x && ls /a-shared`)
+    const [shared, locked, other] = [
+      cache('a', 'shared'),
+      cache('a', 'locked'),
+      cache('b', 'locked'),
+    ]
+    const all = await Promise.all([run(shared, locked, other), run(other, locked, shared)])
+    expect(all.map(outputOf)).toEqual(['x\n', 'x\n'])
+  })
 })

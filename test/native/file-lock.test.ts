@@ -35,6 +35,23 @@ describe('lockFile()', () => {
     expect(tryLockFile(path, 'exclusive')?.close()).toBeUndefined()
   })
 
+  it('ends a wait when told, and leaves neither lock nor process behind', async () => {
+    const path = join(directory, 'lock')
+    const before = children()
+    const held = await lockFile(path, 'exclusive')
+    const abort = new AbortController()
+    const waiting = lockFile(path, 'exclusive', abort.signal)
+    abort.abort(new Error('enough'))
+    await expect(waiting).rejects.toThrow('enough')
+    await expect(lockFile(path, 'exclusive', abort.signal)).rejects.toThrow('enough')
+    expect(children()).toEqual(before)
+    held.close()
+    tryLockFile(path, 'exclusive')?.close()
+    const free = tryLockFile(path, 'exclusive')
+    expect(free).toBeDefined()
+    free?.close()
+  })
+
   it('shares what is shared', async () => {
     const path = join(directory, 'lock')
     using _one = await lockFile(path, 'shared')

@@ -50,7 +50,7 @@ async function findOrMake(
     return { cached: true, result: found }
   }
   const last = tried.at(-1) ?? ''
-  using _ = await builds.claim(last)
+  using _ = await builds.claim(last, session.request.signal)
   // Another build may have made it while we waited.
   const made = findStep(session, last)
   if (made !== undefined) return { cached: true, result: made }

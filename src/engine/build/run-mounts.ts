@@ -5,12 +5,11 @@ import type { BindMount, RunMount, SecretMount } from '../../dockerfile/parse-ru
 import { TsrunError } from '../../errors.ts'
 import { openFolder } from '../../native/open-folder.ts'
 import { openInRoot } from '../../native/open-in-root.ts'
-import type { OwnedFd } from '../../native/owned-fd.ts'
 import type { Mount } from '../../oci/runtime-config.ts'
 import { toByteText } from '../../util/byte-text.ts'
 import { readSecret } from './build-secrets.ts'
 import type { BuildSession } from './build-session.ts'
-import { openCache } from './cache-mounts.ts'
+import { openCaches } from './cache-mounts.ts'
 import { type ContextFolder, hashContextPath, requireContext } from './context-folder.ts'
 import type { TreeSource } from './stage-source.ts'
 import type { WorkTree } from './work-tree.ts'
@@ -44,12 +43,10 @@ export async function prepareMounts(
   resolved: readonly ResolvedMount[],
   { workingDirectory, context }: { workingDirectory: string; context: ContextFolder | undefined },
 ): Promise<ReadyMounts> {
-  const locks: OwnedFd[] = []
   const mounts: Mount[] = []
   const env: string[] = []
-  const dispose = () => {
-    for (const lock of locks) lock.close()
-  }
+  const wanted = resolved.flatMap(({ mount }) => (mount.type === 'cache' ? mount : []))
+  const caches = await openCaches(session.engine, wanted, session.request.signal)
   const destinationOf = (target: string) => posix.resolve('/', workingDirectory, target)
   const bind = (target: string, source: string, readOnly: boolean) => {
     const options = ['rbind', 'rprivate', ...(readOnly ? ['ro', 'rro'] : ['rw'])]
@@ -58,17 +55,15 @@ export async function prepareMounts(
   try {
     for (const { mount, tree: from } of resolved) {
       if (mount.type === 'tmpfs') mounts.push(tmpfsMount(mount.size, destinationOf(mount.target)))
-      else if (mount.type === 'cache') {
-        const { path, lock } = await openCache(session.engine, mount)
-        locks.push(lock)
-        bind(mount.target, path, mount.readOnly)
-      } else if (mount.type === 'bind')
+      else if (mount.type === 'cache')
+        bind(mount.target, caches.paths.get(mount.id) ?? '', mount.readOnly)
+      else if (mount.type === 'bind')
         bind(mount.target, await bindSource(tree, mount, from, context), mount.readOnly)
       else addSecret(session, tree, mount, { bind, env })
     }
-    return { mounts, env, [Symbol.dispose]: dispose }
+    return { mounts, env, [Symbol.dispose]: () => caches[Symbol.dispose]() }
   } catch (error) {
-    dispose()
+    caches[Symbol.dispose]()
     throw error
   }
 }
