@@ -89,6 +89,23 @@ describe.skipIf(missing('root', 'command:ip', 'command:nft'))('network connect',
     expect([veths(), net.tsrun('inspect', 'web')]).toEqual(before)
   })
 
+  it('does not read what a container has grown its /etc/hosts to', () => {
+    const name = net.inside('web', 'truncate -s 3G /etc/hosts; hostname')
+    net.tsrun('network', 'connect', '--ip', '10.73.0.9', 'closed', 'web')
+    const hosts = net.inside('web', 'cat /etc/hosts')
+    expect(hosts).toMatch(/^127\.0\.0\.1\tlocalhost$/m)
+    expect(hosts).toContain(`10.73.0.9\t${name}`)
+    expect(hosts).toMatch(new RegExp(`^10\\.71\\.0\\.\\d+\t${name}$`, 'm'))
+    net.inside('web', 'truncate -s 3G /etc/hosts')
+    const other = ['run', '--rm', '--network', 'container:web', 'busybox']
+    expect(Number(net.tsrun(...other, 'stat', '-c', '%s', '/etc/hosts'))).toBeLessThan(1000)
+    net.tsrun('network', 'disconnect', 'closed', 'web')
+    expect(net.inside('web', 'cat /etc/hosts')).not.toContain('10.73.0.9')
+    net.inside('web', 'truncate -s 3G /etc/hosts')
+    net.tsrun('restart', '-t', '0', 'web')
+    expect(net.inside('web', 'cat /etc/hosts')).toContain(`\t${name}`)
+  })
+
   it("takes back a dead container's ports with its address", () => {
     net.tsrun('network', 'create', '--subnet', '10.74.0.0/30', 'small')
     const options = ['--network', 'small', '-p', '9091:80']

@@ -10,7 +10,7 @@ import { statusOf } from '../container-status.ts'
 import type { Engine } from '../engine.ts'
 import { networkFor } from './create-network.ts'
 import { type Endpoint, EndpointReader } from './endpoints.ts'
-import { attachInterface, joinNetwork, publishFrom } from './join-networks.ts'
+import { attachInterface, type Joined, joinNetwork, publishFrom } from './join-networks.ts'
 import { leadsOut, publisherOf } from './leads-out.ts'
 import { leaveNetwork } from './leave-networks.ts'
 import { startProxy } from './loopback-proxy.ts'
@@ -74,9 +74,9 @@ export async function disconnectNetwork(
   const rest = endpoints.filter((one) => one.network?.id !== network.id)
   engine.containers.write({ ...record, networks: rest.map(({ attachment }) => attachment) })
   if (left === undefined || !member.runs) return
-  rewriteOwnNames(engine, record, { gone: left })
   updateResolver(engine, record, networksAt(rest))
   await reroute(engine, record, rest, left)
+  rewriteOwnNames(engine, record, { gone: left }, joinedAt(rest))
 }
 
 /** An interface that has no other end on the host. */
@@ -135,9 +135,13 @@ async function enterRunning(
   })
   attachInterface(networks, joined, inside, !hasDefaultRoute(inside.socket))
   startProxy(engine, joined.lease, inside.process)
-  rewriteOwnNames(engine, record, { come: joined.lease })
   if (all.some(hasNames) && settleResolver(engine, record, all, inside))
     writeResolvConf(engine, record, all)
+  rewriteOwnNames(engine, record, { come: joined.lease }, [...joinedAt(before), joined])
+}
+
+function joinedAt(endpoints: readonly Endpoint[]): readonly Joined[] {
+  return endpoints.flatMap(({ network, lease }) => (network && lease ? [{ network, lease }] : []))
 }
 
 function networksAt(endpoints: readonly Endpoint[]): readonly NetworkRecord[] {

@@ -1,6 +1,4 @@
 /** The network of a container that is about to start: its own, in networks of the engine, or somebody else's. */
-import { copyFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { TsrunError } from '../../errors.ts'
 import { parseUserMode } from '../../network/user-mode/user-mode-program.ts'
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
@@ -10,6 +8,7 @@ import { statusOf } from '../container-status.ts'
 import type { Engine } from '../engine.ts'
 import { enterCni } from './cni.ts'
 import { joinNetworks } from './join-networks.ts'
+import { copyNetworkFiles } from './network-files.ts'
 import { enterUserMode } from './user-mode.ts'
 
 /** What a create needs so that the container is where its record says. */
@@ -45,8 +44,7 @@ function namespaceOf(engine: Engine, record: ContainerRecord, reference: string)
       { hint: `start it first: tsrun start ${reference}` },
     )
   if (other.networkMode === 'host') return '/proc/self/ns/net'
-  for (const name of ['hosts', 'resolv.conf'])
-    copyFileSync(join(containers.directory(id), name), join(containers.directory(record.id), name))
+  copyNetworkFiles(engine, other, record)
   return `/proc/${pid}/ns/net`
 }
 
