@@ -58,22 +58,24 @@ static void next_server(int socket, struct forward *forward) {
   ask_server(socket, forward);
 }
 
-// A free place, or that of the oldest question: who asks too much forgets his own.
+// A free place, or 0: a place for each question of a flood would be a socket and a packet to the servers for each.
 static struct forward *take_place(void) {
-  struct forward *oldest = &forwards[0];
-  for (uint32_t i = 0; i < MAX_FORWARDS; i++) {
+  for (uint32_t i = 0; i < MAX_FORWARDS; i++)
     if (forwards[i].fd == 0) return &forwards[i];
-    if (forwards[i].deadline < oldest->deadline) oldest = &forwards[i];
-  }
-  end_forward(oldest);
-  return oldest;
+  return 0;
+}
+
+static void refuse(int socket, const struct sockaddr_in *client, uint32_t length) {
+  uint32_t out = put_refusal(packet_in, length, CODE_FAILED, packet_out);
+  (void)SYS6(sendto, socket, packet_out, out, MSG_FLAGS, client, sizeof *client);
 }
 
 static void begin_forward(int socket, const struct sockaddr_in *client, uint32_t length,
                           const struct settings *settings) {
   struct query query;
-  struct forward *forward = take_place();
   if (parse_query(packet_in, length, &query) != CODE_OK) return;
+  struct forward *forward = take_place();
+  if (forward == 0) return refuse(socket, client, length);
   forward->client = *client;
   forward->settings = *settings;
   forward->server = 0;

@@ -132,6 +132,25 @@ describe.skipIf(missing('root', 'command:ip', 'command:dnsmasq', 'command:dig'))
     expect(short('web', 'cell')).toBe('')
   })
 
+  it('are refused at once beyond 64 questions that wait for a server', () => {
+    // Nobody is there.
+    net.serve('asker', '--network', 'app', '--dns', '192.0.2.50')
+    const script = `
+      const socket = require('node:dgram').createSocket('udp4')
+      const refused = []
+      socket.on('message', (message) => {
+        refused.push(message.readUInt16BE(0) + ':' + (message[3] & 15))
+        if (refused.length === 36) { console.log(refused.join(' ')); socket.close() }
+      })
+      for (let id = 0; id < 100; id++)
+        socket.send(Buffer.from([0, id, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 120, 0, 0, 1, 0, 1]), 53, '127.0.0.11')`
+    const argv = ['-t', pidOf('asker'), '-n', process.execPath, '-e', script]
+    const { stdout } = spawnSync('nsenter', argv, { encoding: 'utf8', timeout: 30_000 })
+    const late = Array.from({ length: 36 }, (_, i) => `${i + 64}:2`)
+    expect(stdout.trim().split(' ')).toEqual(late)
+    net.tsrun('rm', '-f', 'asker')
+  })
+
   it('that no network has are asked of the host’s servers, over UDP and TCP', () => {
     expect(short('web', 'far.example')).toBe('198.51.100.7')
     expect(short('peer', 'AAAA', 'far.example')).toBe('2001:db8::77')
