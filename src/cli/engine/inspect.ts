@@ -7,7 +7,7 @@ import type { CommandInput, EngineCommand } from './command.ts'
 import { INSPECT_OPTIONS, inspectNames } from './inspect-names.ts'
 
 export const command: EngineCommand = {
-  usage: 'inspect [options] NAME|ID [NAME|ID...]',
+  usage: 'inspect [options] CONTAINER|IMAGE|VOLUME|NETWORK...',
   describe: 'Show everything about containers, images, volumes and networks as JSON.',
   options: {
     size: { type: 'flag', alias: 's', describe: 'with the size of containers' },
