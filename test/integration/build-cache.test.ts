@@ -1,5 +1,5 @@
 /** The cache of `tsrun build` and the context: what of it counts, and what happens while somebody changes it. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BuildProgress, buildImage } from '../../src/index.ts'
@@ -81,5 +81,14 @@ describe.skipIf(missing('root', 'cgroup2'))('the build cache', () => {
     ]
     const all = await Promise.all([run(shared, locked, other), run(other, locked, shared)])
     expect(all.map(outputOf)).toEqual(['x\n', 'x\n'])
+  })
+
+  it('ends a command whose output nobody takes', async () => {
+    const failing = eventsOf('FROM busybox\nRUN echo; echo >&2; sleep 1000', () => {
+      throw new Error('enough')
+    })
+    await expect(failing).rejects.toMatchObject({ cause: { message: 'enough' } })
+    expect(engine.succeed(['ps', '-aq'])).toBe('')
+    expect(readdirSync(join(engine.dataRoot, 'containers'))).toEqual([])
   })
 })

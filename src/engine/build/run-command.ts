@@ -5,7 +5,7 @@ import type { OwnedFd } from '../../native/owned-fd.ts'
 import { untilReadable } from '../../native/readiness.ts'
 import type { Mount } from '../../oci/runtime-config.ts'
 import type { Engine } from '../engine.ts'
-import { type OwnedContainer, startOwned } from '../owned-container.ts'
+import { startOwned } from '../owned-container.ts'
 import type { RunRequest } from '../run-request.ts'
 import { sendSignal } from '../signal-container.ts'
 
@@ -35,7 +35,17 @@ export async function runCommand(engine: Engine, command: BuildCommand): Promise
   signal?.addEventListener('abort', kill, { once: true })
   if (signal?.aborted === true) kill()
   try {
-    const [exit] = await Promise.all([owned.exited, forward(owned, command.onOutput)])
+    const outputs = [owned.stdout, owned.stderr].map((pipe) =>
+      forwardOne(pipe, command.onOutput).catch((error: unknown) => {
+        // A listener that throws: nobody hears the command any more, and its mounts are about to go.
+        kill()
+        throw error
+      }),
+    )
+    // However it ends, the container is gone then and the pipes are closed.
+    await Promise.allSettled([owned.exited, ...outputs])
+    await Promise.all(outputs)
+    const exit = await owned.exited
     signal?.throwIfAborted()
     if (exit.exitCode === 0) return
     const limits = exit.limitsReached.map(({ resource }) => resource)
@@ -64,13 +74,6 @@ function requestOf(command: BuildCommand): RunRequest {
     networks: [network],
     passwd: false,
   }
-}
-
-async function forward(
-  { stdout, stderr }: OwnedContainer,
-  onOutput: (bytes: Buffer) => void,
-): Promise<void> {
-  await Promise.all([forwardOne(stdout, onOutput), forwardOne(stderr, onOutput)])
 }
 
 // Not by a Socket: Bun's takes no pipe, and ends while one waits for it.
