@@ -5,14 +5,16 @@ import { humanSize } from '../../util/size.ts'
 
 /** Of a line of a command that never ends. */
 const LONGEST_LINE = 64 * 1024
+/** What a quiet build that fails shows of the step at least, in characters. */
+const KEPT = 64 * 1024
 
 interface Step {
   readonly name: string
   readonly start: number
   /** What of the last line has come. */
   rest: string
-  /** Lines for the case that a quiet build fails. */
-  readonly lines: string[]
+  /** The end of what was not shown, for the case that a quiet build fails. */
+  unseen: string
 }
 
 export class BuildDisplay {
@@ -33,7 +35,7 @@ export class BuildDisplay {
     }
     const { id } = event
     if (event.type === 'step') {
-      this.#steps.set(id, { name: event.name, start: performance.now(), rest: '', lines: [] })
+      this.#steps.set(id, { name: event.name, start: performance.now(), rest: '', unseen: '' })
       this.#line(id, printable(event.name))
       return
     }
@@ -68,7 +70,7 @@ export class BuildDisplay {
   }
 
   #end(id: number, step: Step, { how, seconds }: Extract<BuildProgress, { type: 'done' }>): void {
-    if (how === 'failed' && this.#mode === 'quiet') this.#write(step.lines.join(''))
+    if (how === 'failed' && this.#mode === 'quiet') this.#write(lastLines(step.unseen, KEPT))
     const word = { cached: 'CACHED', done: `DONE ${seconds.toFixed(1)}s`, failed: 'ERROR' }[how]
     this.#line(id, word)
     this.#steps.delete(id)
@@ -77,11 +79,22 @@ export class BuildDisplay {
   #line(id: number, text: string): void {
     const line = `#${id} ${text}\n`
     if (this.#mode === 'quiet') {
-      this.#steps.get(id)?.lines.push(line)
+      const step = this.#steps.get(id)
+      if (step === undefined) return
+      const unseen = step.unseen + line
+      // Not with each line: a copy of all of it is made.
+      step.unseen = unseen.length > 2 * KEPT ? unseen.slice(-KEPT - 1) : unseen
       return
     }
     if (this.#shown !== id && this.#shown !== 0) this.#write('\n')
     this.#shown = id
     this.#write(line)
   }
+}
+
+// The first line of a cut is no whole one.
+function lastLines(text: string, most: number): string {
+  if (text.length <= most) return text
+  const end = text.slice(-most - 1)
+  return `[earlier lines are left out]\n${end.slice(end.indexOf('\n') + 1)}`
 }
