@@ -1,12 +1,16 @@
 /** The build context: a folder, and what of it a build does not see. */
-import { statSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { ignoreFileNames } from '../../dockerfile/ignore-file.ts'
 import { TsrunError } from '../../errors.ts'
 import { openFolder } from '../../native/open-folder.ts'
-import { readTextIfThere } from '../../util/if-there.ts'
+import { existsAt } from '../../util/if-there.ts'
 import type { CopySources } from './copy-request.ts'
+import { findContext } from './find-context.ts'
 import { hashPath } from './hash-sources.ts'
+import { readRegularFile } from './read-regular-file.ts'
+
+/** As src/dockerfile/ignore-file.ts: no more is parsed. */
+const MAX_IGNORE_BYTES = 4 * 1024 * 1024
 
 export interface ContextFolder {
   readonly path: string
@@ -15,20 +19,16 @@ export interface ContextFolder {
 
 /** The folder with its .dockerignore; one that is named after the Dockerfile and lies beside it goes first. */
 export function openContext(path: string, dockerfile: string | undefined): ContextFolder {
-  const folder = resolve(path)
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
-    throw new TsrunError(
-      'invalid-argument',
-      `cannot use the build context "${path}": it is no folder`,
-    )
+  const folder = findContext(path)
   const [own = '', ...shared] = ignoreFileNames(dockerfile ?? '')
   const places = [
     ...(dockerfile === undefined ? [] : [join(dirname(dockerfile), own.split('/').at(-1) ?? '')]),
     ...shared.map((name) => join(folder, name)),
   ]
   for (const place of places) {
-    const text = readTextIfThere(place)
-    if (text !== undefined) return { path: folder, ignore: { path: place, text } }
+    if (!existsAt(place)) continue
+    const text = readRegularFile(place, `"${place}"`, MAX_IGNORE_BYTES)
+    return { path: folder, ignore: { path: place, text } }
   }
   return { path: folder, ignore: undefined }
 }

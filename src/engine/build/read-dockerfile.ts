@@ -1,9 +1,10 @@
 /** Finds and reads the Dockerfile of a build. */
-import { readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { TsrunError } from '../../errors.ts'
 import { existsAt } from '../../util/if-there.ts'
 import type { BuildRequest } from './build-request.ts'
+import { findContext } from './find-context.ts'
+import { readRegularFile, tooLong } from './read-regular-file.ts'
 
 /** As src/dockerfile: no more is parsed. */
 const MAX_BYTES = 1024 * 1024
@@ -28,7 +29,7 @@ export async function readDockerfile({
   try {
     return {
       name: file ?? path.slice(context.length).replace(/^\/+/, ''),
-      text: readText(path),
+      text: readRegularFile(path, `the Dockerfile "${path}"`, MAX_BYTES),
       path: resolve(path),
     }
   } catch (cause) {
@@ -38,11 +39,7 @@ export async function readDockerfile({
 }
 
 function findIn(context: string): string {
-  if (statSync(context, { throwIfNoEntry: false })?.isDirectory() !== true)
-    throw new TsrunError(
-      'invalid-argument',
-      `cannot use the build context "${context}": it is no folder`,
-    )
+  findContext(context)
   for (const name of ['Dockerfile', 'Containerfile']) {
     const path = join(context, name)
     if (existsAt(path)) return path
@@ -52,11 +49,6 @@ function findIn(context: string): string {
     `cannot build "${context}": it has neither a Dockerfile nor a Containerfile`,
     { hint: 'name the file with -f' },
   )
-}
-
-function readText(path: string): string {
-  if (statSync(path).size > MAX_BYTES) throw tooLong(path)
-  return readFileSync(path, 'utf8')
 }
 
 async function readInput(): Promise<string> {
@@ -72,15 +64,8 @@ async function readInput(): Promise<string> {
         'cannot build standard input: it is an archive, not a Dockerfile',
         { hint: 'unpack it into a folder and name that' },
       )
-    if (length > MAX_BYTES) throw tooLong('standard input')
+    if (length > MAX_BYTES) throw tooLong('the Dockerfile "standard input"', MAX_BYTES)
     chunks.push(bytes)
   }
   return Buffer.concat(chunks).toString('utf8')
-}
-
-function tooLong(path: string): TsrunError {
-  return new TsrunError(
-    'invalid-argument',
-    `cannot use the Dockerfile "${path}": it is longer than ${MAX_BYTES} bytes`,
-  )
 }
