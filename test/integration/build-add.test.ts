@@ -1,7 +1,15 @@
 /** ADD on the real kernel: archives told by their content and unpacked, whatever is in them. */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, lstatSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -149,6 +157,7 @@ describe.skipIf(missing('root'))('ADD', () => {
 
 describe.skipIf(missing('root'))('ADD of an address', () => {
   const digest = `sha256:${createHash('sha256').update('content').digest('hex')}`
+  const below = join(folder.path, 'downloads')
   const seen: string[] = []
   let server: Server
   let base = ''
@@ -174,7 +183,7 @@ describe.skipIf(missing('root'))('ADD of an address', () => {
   })
 
   async function addFrom(words: string, wanted: Wanted = {}): Promise<void> {
-    using downloads = new Downloads()
+    using downloads = new Downloads(below)
     await add(words, { downloads, ...wanted })
   }
 
@@ -189,8 +198,19 @@ describe.skipIf(missing('root'))('ADD of an address', () => {
     ])
   })
 
+  test('keeps what it fetches in the folder, under no name, and refuses what is too long', async () => {
+    using downloads = new Downloads(below, { maxBytes: 7 })
+    const { file } = await downloads.get(`http://${base}/f`, undefined)
+    expect(readlinkSync(`/proc/self/fd/${file.fd}`)).toMatch(`${below}/`)
+    using small = new Downloads(below, { maxBytes: 6 })
+    await expect(small.get(`http://${base}/f`, undefined)).rejects.toThrow(
+      `cannot download "http://${base}/f": it is longer than 6 bytes`,
+    )
+    expect(readdirSync(below)).toEqual([])
+  })
+
   test('downloads once for digest and copy, and does not unpack', async () => {
-    using downloads = new Downloads()
+    using downloads = new Downloads(below)
     using source = openFolder(folder.context)
     const request = {
       kind: 'add',

@@ -1,4 +1,5 @@
 /** What all steps of one build share. */
+import { join } from 'node:path'
 import type { Dockerfile } from '../../dockerfile/instruction.ts'
 import type { ImageStore } from '../../images/image-store.ts'
 import type { Platform } from '../../oci/platform.ts'
@@ -30,7 +31,9 @@ export class BuildSession implements Disposable {
     this.request = parts.request
     this.dockerfile = parts.dockerfile
     this.platform = parts.platform
-    this.downloads = new Downloads(parts.request.signal)
+    this.downloads = new Downloads(join(parts.engine.dataRoot, 'build', 'downloads'), {
+      signal: parts.request.signal,
+    })
   }
 
   [Symbol.dispose](): void {

@@ -1,9 +1,11 @@
-/** What ADD downloads: each address once in a build, into files that have no name and so go with the process. */
+/**
+ * What ADD downloads: each address once in a build, into files below the data root (a /tmp may be memory) that have
+ * no name and so go with the process.
+ */
 import { createHash, randomBytes } from 'node:crypto'
-import { openSync, unlinkSync, writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { TsrunError } from '../../errors.ts'
+import { errnoCodeOf, TsrunError } from '../../errors.ts'
 import { OwnedFd } from '../../native/owned-fd.ts'
 import { download, shownAddress } from '../../registry/download.ts'
 import type { CopySources } from './copy-request.ts'
@@ -44,12 +46,23 @@ const ALGORITHMS: ReadonlyMap<string, number> = new Map([
   ['sha512', 128],
 ])
 
+/** A server that never ends its answer must not fill the disk; no release of anything is as large. */
+const MAX_BYTES = 16 * 1024 ** 3
+
 export class Downloads implements Disposable {
+  readonly #folder: string
+  readonly #maxBytes: number
   readonly #signal: AbortSignal | undefined
   readonly #files = new Map<string, Promise<DownloadedFile>>()
 
-  constructor(signal?: AbortSignal) {
-    this.#signal = signal
+  /** `folder` is created when there is something to download. */
+  constructor(
+    folder: string,
+    options: { signal?: AbortSignal | undefined; maxBytes?: number } = {},
+  ) {
+    this.#folder = folder
+    this.#maxBytes = options.maxBytes ?? MAX_BYTES
+    this.#signal = options.signal
   }
 
   /** The file of the address; with `checksum` its content must have that digest. */
@@ -70,16 +83,17 @@ export class Downloads implements Disposable {
   async #fetch(word: string, algorithm: string): Promise<DownloadedFile> {
     const url = addressOf(word)
     const name = nameOf(url)
-    const file = namelessFile()
+    const file = namelessFile(this.#folder)
     const hash = createHash(algorithm)
     let size = 0
     try {
       const { lastModified } = await download(url, {
         signal: this.#signal,
         write: (chunk) => {
-          writeAll(file, chunk)
-          hash.update(chunk)
           size += chunk.length
+          if (size > this.#maxBytes) throw tooLarge(url, this.#maxBytes)
+          writeAll(file, chunk, url)
+          hash.update(chunk)
         },
       })
       return { file, name, size, digest: `${algorithm}:${hash.digest('hex')}`, lastModified }
@@ -153,13 +167,32 @@ function algorithmOf(checksum: string | undefined): string {
   )
 }
 
-function namelessFile(): OwnedFd {
-  const path = join(tmpdir(), `tsrun-download-${randomBytes(8).toString('hex')}`)
+function namelessFile(folder: string): OwnedFd {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const path = join(folder, randomBytes(8).toString('hex'))
   const file = new OwnedFd(openSync(path, 'wx+', 0o600))
   unlinkSync(path)
   return file
 }
 
-function writeAll(file: OwnedFd, chunk: Buffer): void {
-  for (let done = 0; done < chunk.length; ) done += writeSync(file.fd, chunk, done)
+function writeAll(file: OwnedFd, chunk: Buffer, url: URL): void {
+  try {
+    for (let done = 0; done < chunk.length; ) done += writeSync(file.fd, chunk, done)
+  } catch (cause) {
+    const errno = errnoCodeOf(cause)
+    if (errno !== 'ENOSPC' && errno !== 'EDQUOT') throw cause
+    throw new TsrunError(
+      'failed-precondition',
+      `cannot download "${shownAddress(url)}": no space is left`,
+      { errno, hint: 'free space on the data root' },
+    )
+  }
+}
+
+function tooLarge(url: URL, maxBytes: number): TsrunError {
+  return new TsrunError(
+    'failed-precondition',
+    `cannot download "${shownAddress(url)}": it is longer than ${maxBytes} bytes`,
+    { hint: 'fetch it in a RUN' },
+  )
 }
