@@ -57,6 +57,11 @@ export function networkContract(name: string, host: () => NetworkHost, kind: Net
       host().tsrun('rm', '-f', 'second')
       process.kill(Number(host().tsrun('inspect', '-f', '{{.State.Pid}}', 'first')), 'SIGKILL')
       host().tsrun('wait', 'first')
+      const id = host().tsrun('inspect', '-f', '{{.Id}}', 'first')
+      await until(
+        () => `what it had is taken back: ${host().traces()}`,
+        () => !host().traces().includes(id),
+      )
       const before = host().traces()
       host().tsrun('start', 'first')
       if (kind.address !== undefined) expect(look('first').addresses).toMatch(kind.address)
